@@ -1,0 +1,44 @@
+"""Pre-selection: uniform subsets of the catalogue (eq. 6), the same on every backend."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from negsamp.stream import CANDIDATES, Stream, below
+from negsamp_numpy.rows import Integers
+
+__all__ = ["one_for_each_row", "one_for_all_rows"]
+
+
+def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:
+    """Return `count` distinct places below `width`, ascending.
+
+    Each place has a key of 63 random bits; those with the smallest keys are taken, and of equal
+    keys at the margin the first.
+    """
+    high, low = stream.words(CANDIDATES, np.arange(width))
+    keys = high << 31 | low >> 1
+    margin = np.partition(keys, count - 1)[count - 1]
+    taken = keys < margin
+    taken[np.flatnonzero(keys == margin)[: count - int(taken.sum())]] = True
+    return np.flatnonzero(taken)
+
+
+def one_for_each_row(stream: Stream, width: int, count: int, numbers: Integers) -> Integers:
+    """Return `count` distinct places below `width` for each row, ascending, (rows, count).
+
+    Floyd's algorithm: step m draws t below width - steps + m + 1 and takes t, or the largest
+    value that t could have had if t is taken already. The smaller of the subset and its
+    complement is drawn.
+    """
+    steps = min(count, width - count)
+    row = np.arange(len(numbers))
+    high, low = stream.words(CANDIDATES, numbers[:, None] * steps + np.arange(steps))
+    taken = np.zeros((len(numbers), width), dtype=bool)
+    for m in range(steps):
+        largest = width - steps + m
+        t = below(high[:, m], low[:, m], largest + 1)
+        taken[row, np.where(taken[row, t], largest, t)] = True
+    if steps != count:
+        taken = ~taken
+    return np.nonzero(taken)[1].reshape(len(numbers), count)

@@ -1,0 +1,183 @@
+"""The backend class: makes tensors, cuts rows into chunks, puts kernels together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from negsamp import validation
+from negsamp.backend import Candidates, Catalogue
+from negsamp.errors import InvalidInputError
+from negsamp.negatives import Negatives
+from negsamp.scores import DotProduct, Scorer
+from negsamp.stream import Stream
+from negsamp_torch import by_score, by_weight
+from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
+from negsamp_torch.rows import Rows, UserItems, gather
+from negsamp_torch.scores import CalledScores, OwnScores, Scores, SharedScores, Table
+
+__all__ = ["TorchBackend"]
+
+
+class TorchBackend:
+    """Draws with PyTorch; see :class:`negsamp.backend.Backend` for what the methods promise.
+
+    Attributes
+    ----------
+    rows_per_chunk, scores_per_tile : int
+        Bounds of the work in hand; no draw depends on them beyond rounding.
+    """
+
+    rows_per_chunk = 512
+    scores_per_tile = 1 << 19
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._user_items: dict[torch.device, UserItems] = {}
+        self._cumulative: dict[torch.device, Tensor] = {}
+
+    @staticmethod
+    def report() -> Mapping[str, str]:
+        """Return PyTorch's version and the devices it sees."""
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        cuda = [f"cuda:{i} ({name})" for i, name in enumerate(names)]
+        return {"version": f"PyTorch {torch.__version__}", "devices": ", ".join(["cpu", *cuda])}
+
+    def asarray(self, values: Any, like: Any = None) -> Tensor:
+        """Return `values` as a detached tensor, on the device of `like` if it was none before."""
+        device = like.device if isinstance(like, Tensor) else None
+        if isinstance(values, Tensor):
+            if device is not None and values.device != device:
+                raise InvalidInputError(
+                    f"tensors on different devices in one call: {values.device} and {device}"
+                )
+            return values.detach()
+        if isinstance(values, np.ndarray):
+            values = values if values.flags.writeable else values.copy()
+        return torch.as_tensor(values, device=device)
+
+    def to_numpy(self, array: Tensor) -> npt.NDArray[Any]:
+        """Copy a tensor to the host; bfloat16 becomes float32."""
+        array = array.detach()
+        return (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
+
+    def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Rows:
+        """Check ids and users, and gather exclusions."""
+        user_items = self._interactions_on(targets.device)
+        return gather(self._catalogue.items, user_items, targets, users, mask, exclude)
+
+    def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
+        """Return the pre-selected positions."""
+        width = len(self._catalogue.items)
+        if candidates.per_row:
+            return one_for_each_row(stream, width, candidates.count, rows.numbers)
+        return one_for_all_rows(stream, width, candidates.count, rows.numbers.device)
+
+    def by_weight(
+        self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Negatives:
+        """Draw in proportion to the weights of the catalogue."""
+        positions, log_q = by_weight.draw(
+            rows, stream, num_negatives, replacement, self._cumulative_on(rows.numbers.device)
+        )
+        result = _Result(rows, num_negatives)
+        result.put(rows, self._catalogue.items.start + positions, log_q)
+        return result.negatives()
+
+    @torch.no_grad()
+    def by_score(
+        self,
+        rows: Rows,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: Scorer,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        """Draw in proportion to exp(alpha * score); fused kernels will take over from here."""
+        result = _Result(rows, num_negatives)
+        called = not isinstance(score, DotProduct)
+        own = candidates if candidates is not None and candidates.per_row else None
+        if called and own is not None:
+            raise validation.callable_per_row()
+        shared = None
+        if candidates is not None and own is None:
+            shared = self.candidates(rows, stream, candidates)
+        table = Table.of(self._items(score), shared) if isinstance(score, DotProduct) else None
+        for chunk in rows.chunks(len(rows) if called else self.rows_per_chunk):
+            places = shared if own is None else self.candidates(chunk, stream, own)
+            with torch.autocast(rows.numbers.device.type, enabled=False):
+                columns, log_q = by_score.draw(
+                    chunk,
+                    chunk.excluded if places is None else chunk.excluded.among(places),
+                    self._scores(chunk, score, table, places),
+                    alpha,
+                    stream,
+                    num_negatives,
+                    replacement,
+                    tile=max(self.scores_per_tile // len(chunk), 1),
+                )
+            if places is not None:
+                columns = places[columns] if own is None else places.gather(1, columns)
+            result.put(chunk, self._catalogue.items.start + columns, log_q)
+        return result.negatives()
+
+    def _items(self, score: DotProduct) -> Tensor:
+        items = self._catalogue.items
+        return self.asarray(score.items)[items.start : items.stop]
+
+    def _scores(
+        self, chunk: Rows, score: Scorer, table: Table | None, places: Tensor | None
+    ) -> Scores:
+        if not isinstance(score, DotProduct) or table is None:
+            items = self._catalogue.items
+            if places is None:
+                places = torch.arange(len(items), device=chunk.numbers.device)
+            return CalledScores(score, items.start + places, chunk.numbers, prod(chunk.shape))
+        queries = self.asarray(score.queries, chunk.numbers)
+        queries = queries.reshape(-1, queries.shape[-1])[chunk.numbers].float()
+        if places is not None and places.ndim == 2:
+            return OwnScores(queries, table, places)
+        return SharedScores(queries, table)
+
+    def _interactions_on(self, device: torch.device) -> UserItems | None:
+        interactions = self._catalogue.interactions
+        if interactions is None:
+            return None
+        if device not in self._user_items:
+            self._user_items[device] = UserItems(
+                self.asarray(interactions.item_ids).to(device),
+                self.asarray(interactions.offsets).to(device),
+            )
+        return self._user_items[device]
+
+    def _cumulative_on(self, device: torch.device) -> Tensor | None:
+        if self._catalogue.cumulative is None:
+            return None
+        if device not in self._cumulative:
+            self._cumulative[device] = self.asarray(self._catalogue.cumulative).to(device)
+        return self._cumulative[device]
+
+
+class _Result:
+    """Ids and log-probabilities of all targets, filled in chunk by chunk; 0 where masked."""
+
+    def __init__(self, rows: Rows, num_negatives: int) -> None:
+        self._shape = (*rows.shape, num_negatives)
+        shape, device = (prod(rows.shape), num_negatives), rows.numbers.device
+        self._item_ids = torch.zeros(shape, dtype=torch.int64, device=device)
+        self._log_q = torch.zeros(shape, dtype=torch.float32, device=device)
+
+    def put(self, chunk: Rows, item_ids: Tensor, log_q: Tensor) -> None:
+        self._item_ids[chunk.numbers] = item_ids
+        self._log_q[chunk.numbers] = log_q.float()
+
+    def negatives(self) -> Negatives:
+        return Negatives(self._item_ids.view(self._shape), self._log_q.view(self._shape))

@@ -1,0 +1,121 @@
+"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference, eager.
+
+Scores are scaled once by alpha / ln 2 and raised to powers of two. Where a bound on the scores is
+small enough no maximum is taken; elsewhere every block is shifted by its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from negsamp import validation
+from negsamp.stream import NEGATIVES, Stream
+from negsamp_torch.rows import Excluded, Rows
+from negsamp_torch.scores import BLOCK, Scores
+
+__all__ = ["draw"]
+
+SAFE_EXPONENT = 100.0
+"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+
+
+def draw(
+    rows: Rows,
+    excluded: Excluded,
+    scores: Scores,
+    alpha: float,
+    stream: Stream,
+    num_negatives: int,
+    replacement: bool,
+    tile: int,
+) -> tuple[Tensor, Tensor]:
+    """Return columns and log-probabilities, both of shape (rows, num_negatives).
+
+    `excluded` holds columns; `tile` is the number of columns worked off at once.
+    """
+    rows.check_enough(excluded, num_negatives, replacement, scores.width)
+    exponents = scores.scaled(alpha / math.log(2))
+    masses = block_masses(exponents, excluded, tile)
+    device = rows.numbers.device
+    draws = rows.numbers[:, None] * num_negatives + torch.arange(num_negatives, device=device)
+    words = stream.words(NEGATIVES, draws)
+    row = torch.arange(len(rows), device=device)
+    drawn = torch.empty_like(draws)
+    log_weights = torch.empty(draws.shape, dtype=torch.float64, device=device)
+    total = None
+    for j in range(num_negatives):
+        highest = masses.amax(1, keepdim=True)
+        _check_highest(rows, highest[:, 0], j)
+        shares = torch.exp2(masses - highest)
+        total = highest + shares.sum(1, keepdim=True).log2() if total is None else total
+        block = pick(shares, words[0][:, j])
+        inside = exponents_of(block, exponents, excluded)
+        place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), words[1][:, j])
+        drawn[:, j], log_weights[:, j] = block * BLOCK + place, inside[row, place]
+        if not replacement:
+            excluded = excluded.adding(drawn[:, j])
+            inside[row, place] = -torch.inf
+            masses[row, block] = log2_sum_exp2(inside)
+    return drawn, (log_weights - (0.0 if total is None else total)) * math.log(2)
+
+
+def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
+    """Return log2 of the sum of 2 ** exponent of each block, float64 (rows, blocks)."""
+    num_rows, device = len(excluded.offsets) - 1, excluded.places.device
+    num_blocks = -(-exponents.width // BLOCK)
+    bound = exponents.bound()
+    safe = bound is not None and bool(bound < SAFE_EXPONENT)
+    tile = min(-(-tile // BLOCK), num_blocks) * BLOCK
+    work = torch.empty(num_rows * tile, device=device)
+    masses = torch.empty((num_rows, num_blocks), dtype=torch.float64, device=device)
+    excluded_rows = excluded.rows
+    for first in range(0, exponents.width, tile):
+        last = min(first + tile, exponents.width)
+        blocks = -(-(last - first) // BLOCK)
+        part = work[: num_rows * blocks * BLOCK].view(num_rows, blocks * BLOCK)
+        part[:, last - first :] = -torch.inf
+        exponents.tile(first, last, part[:, : last - first])
+        inside = (excluded.places >= first) & (excluded.places < last)
+        part[excluded_rows[inside], excluded.places[inside] - first] = -torch.inf
+        part = part.view(num_rows, blocks, BLOCK)
+        sums = part.exp2_().sum(2).double().log2_() if safe else log2_sum_exp2(part)
+        masses[:, first // BLOCK : first // BLOCK + blocks] = sums
+    return masses
+
+
+def exponents_of(block: Tensor, exponents: Scores, excluded: Excluded) -> Tensor:
+    """Return the exponents of one block of each row, (rows, BLOCK), -inf where excluded."""
+    inside = exponents.blocks(block).double()
+    rows = excluded.rows
+    hit = excluded.places // BLOCK == block[rows]
+    inside[rows[hit], excluded.places[hit] % BLOCK] = -torch.inf
+    return inside
+
+
+def log2_sum_exp2(exponents: Tensor) -> Tensor:
+    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by its own maximum."""
+    highest = exponents.amax(-1)
+    shift = highest.masked_fill(highest == -torch.inf, 0.0)
+    sums = torch.exp2(exponents - shift[..., None]).sum(-1)
+    return shift.double() + sums.double().log2_()
+
+
+def pick(weights: Tensor, words: Tensor) -> Tensor:
+    """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
+    sums = weights.cumsum(1)
+    threshold = (words.double() + 0.5) * 2.0**-32 * sums[:, -1]
+    return (sums <= threshold[:, None]).sum(1)
+
+
+def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
+    """Refuse rows whose largest mass is NaN, +inf or, with nothing left to draw, -inf."""
+    if bool(highest.isfinite().all()):
+        return
+    invalid = ~(highest < torch.inf)
+    if bool(invalid.any()):
+        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+    _, number = rows.number_of_first(highest == -torch.inf)
+    raise validation.no_finite_score(number, rows.shape, drawn)

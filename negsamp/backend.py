@@ -1,0 +1,266 @@
+"""The seam between what is sampled (here) and how (the backends), and how a backend is found.
+
+A backend is a class that follows :class:`Backend`, published by any distribution under the entry
+point group ``negsamp.backends``. It knows a catalogue and this protocol, no sampler and no
+schedule. Nothing here imports a framework before an array or a name asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp.errors import BackendNotInstalledError, ConfigError
+from negsamp.interactions import Interactions
+from negsamp.negatives import Negatives
+from negsamp.scores import Scorer
+from negsamp.stream import Stream
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = [
+    "Backend",
+    "BackendReport",
+    "Candidates",
+    "Catalogue",
+    "available_backends",
+    "load_backend",
+    "report_backends",
+    "resolve_name",
+]
+
+_GROUP = "negsamp.backends"
+_ENVIRONMENT = "NEGSAMP_BACKEND"
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What a backend has to know of a sampler before the first call.
+
+    Attributes
+    ----------
+    items : range
+        The ids, contiguous; the item at position p has id ``items[p]``.
+    interactions : Interactions or None
+        What each user has interacted with; ids inside `items`.
+    cumulative : int64, shape (len(items) + 1,), or None
+        Sums of the integer weights of the items before each position, from 0 to the total, which
+        is below 2**63. None where every item has weight 1.
+    """
+
+    items: range
+    interactions: Interactions | None = None
+    cumulative: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """How many items are pre-selected, uniformly and without repeats, before scores are looked at.
+
+    Attributes
+    ----------
+    count : int
+        Size of the subset.
+    per_row : bool
+        Whether each row has its own subset, or all rows of a call share one.
+    """
+
+    count: int
+    per_row: bool
+
+
+class Backend(Protocol):
+    """What a framework provides. `Any` stands for the framework's array.
+
+    ``rows`` is the only method that reads ids and users; it raises what is wrong with them. What
+    it returns is the backend's own, and goes back into ``by_weight`` and ``by_score`` unopened.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None: ...
+
+    @staticmethod
+    def report() -> Mapping[str, str]:
+        """Return what to show of the framework: at least ``version`` and ``devices``."""
+        ...
+
+    def asarray(self, values: Any, like: Any = None) -> Any:
+        """Return `values` as the framework's array, on the device of `like` if that is given."""
+        ...
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        """Return an array of the framework as a NumPy array."""
+        ...
+
+    def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Any:
+        """Check ids and users, and gather what each row that is to be sampled excludes.
+
+        Shapes and dtypes have been checked. `users` is None where there are no interactions.
+
+        Raises
+        ------
+        InvalidInputError
+            If an unmasked target or an excluded id is outside the catalogue, or a user unknown.
+        """
+        ...
+
+    def candidates(self, rows: Any, stream: Stream, candidates: Candidates) -> Any:
+        """Return the pre-selected positions, ascending: (count,) or (sampled rows, count)."""
+        ...
+
+    def by_weight(
+        self, rows: Any, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Negatives:
+        """Draw each admissible item with probability proportional to its weight.
+
+        Raises
+        ------
+        NoNegativesError
+            If a row has no admissible item of positive weight, or too few without replacement.
+        """
+        ...
+
+    def by_score(
+        self,
+        rows: Any,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: Scorer,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        """Draw each admissible (pre-selected) item with probability proportional to exp(alpha s).
+
+        Raises
+        ------
+        NoNegativesError
+            If a row has no admissible item with a score above -inf, or too few.
+        InvalidScoresError
+            If the score of an admissible item is NaN or +inf.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BackendReport:
+    """What ``negsamp info`` shows of a backend.
+
+    Attributes
+    ----------
+    name : str
+        Name to give as ``backend=``.
+    details : mapping of str to str
+        Version, devices and whatever else the backend reports; empty if it cannot be used.
+    problem : str or None
+        Why it cannot be used, and what to do; None if it can.
+    """
+
+    name: str
+    details: Mapping[str, str]
+    problem: str | None
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
+
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is "auto" or the name of a backend."""
+    known = ["auto", *sorted(_entry_points())]
+    if name not in known:
+        nearest = get_close_matches(str(name), known, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ConfigError(f"unknown backend {name!r}; known: {', '.join(known)}{hint}")
+
+
+def load_backend(name: str) -> type[Backend]:
+    """Import a backend by name.
+
+    Raises
+    ------
+    ConfigError
+        If no installed distribution has a backend of that name.
+    BackendNotInstalledError
+        If its framework is missing or broken; the message says what to install.
+    """
+    points = _entry_points()
+    if name not in points:
+        check_name(name)
+        raise ConfigError(f"{name!r} is not the name of one backend")
+    try:
+        backend: type[Backend] = points[name].load()
+    except ImportError as error:
+        missing = getattr(error, "name", None)
+        raise BackendNotInstalledError(
+            f'backend {name!r} cannot be imported ({error}): pip install "negsamp[{name}]"',
+            name=missing,
+        ) from error
+    return backend
+
+
+def report_backends() -> list[BackendReport]:
+    """Try every backend and say what it runs on, or why it does not; imports the frameworks."""
+    reports = []
+    for name in sorted(_entry_points()):
+        try:
+            reports.append(BackendReport(name, load_backend(name).report(), None))
+        except BackendNotInstalledError as error:
+            reports.append(BackendReport(name, {}, str(error)))
+    return reports
+
+
+def available_backends() -> tuple[str, ...]:
+    """Return the names of the backends that work here; imports their frameworks to find out.
+
+    Returns
+    -------
+    tuple of str
+        Sorted names that ``backend=`` takes.
+
+    Examples
+    --------
+    >>> from negsamp import available_backends
+    >>> "numpy" in available_backends()
+    True
+    """
+    return tuple(report.name for report in report_backends() if report.problem is None)
+
+
+def resolve_name(name: str, *arrays: Any) -> str:
+    """Return the backend for a call: the one named, or for "auto" the one the arrays belong to.
+
+    The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
+    to the framework that its type was defined in; NumPy arrays and Python sequences go along with
+    whatever else is there.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown, the arrays are of two frameworks, or of one without a backend.
+    """
+    if name == "auto":
+        name = os.environ.get(_ENVIRONMENT) or "auto"
+        check_name(name)
+    if name != "auto":
+        return name
+    roots = {type(array).__module__.partition(".")[0] for array in arrays if array is not None}
+    frameworks = sorted(roots - {"numpy", "builtins"})
+    if len(frameworks) > 1:
+        raise ConfigError(f"arrays of different frameworks in one call: {', '.join(frameworks)}")
+    if not frameworks:
+        return "numpy"
+    if frameworks[0] not in (known := sorted(_entry_points())):
+        raise ConfigError(
+            f"no backend for arrays of {frameworks[0]!r}; backends: {', '.join(known)}: "
+            "pass NumPy arrays, or name a backend that takes them"
+        )
+    return frameworks[0]

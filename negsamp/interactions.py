@@ -1,0 +1,188 @@
+"""Who has interacted with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp.errors import InvalidInputError
+
+__all__ = ["Interactions"]
+
+
+class Interactions:
+    """The items of each user, sorted and distinct, in compressed rows.
+
+    Give it to a sampler to exclude, in each row, all that the row's user has interacted with.
+    Build it from the training part of the data alone: with hard negatives, items held out for
+    validation or test that are excluded from the draws are items the model is told of.
+
+    Build one with :meth:`from_sequences`, :meth:`from_pairs` or :meth:`from_csr`.
+
+    Attributes
+    ----------
+    item_ids : int32 or int64, shape (num_interactions,)
+        The items of user 0, then those of user 1, ...; ascending and distinct within a user.
+    offsets : int64, shape (num_users + 1,)
+        User u's items are ``item_ids[offsets[u]:offsets[u + 1]]``.
+
+    Examples
+    --------
+    >>> from negsamp import Interactions
+    >>> interactions = Interactions.from_sequences([[3, 1, 3], [], [2]])
+    >>> interactions
+    Interactions(num_users=3, num_interactions=3)
+    >>> interactions.items_of(0)
+    array([1, 3])
+    """
+
+    item_ids: npt.NDArray[np.integer[Any]]
+    offsets: npt.NDArray[np.int64]
+
+    def __init__(self, users: npt.ArrayLike, item_ids: npt.ArrayLike, num_users: int) -> None:
+        user_array, item_array = _ids("users", users), _ids("items", item_ids)
+        if user_array.shape != item_array.shape or user_array.ndim != 1:
+            raise InvalidInputError(
+                f"users and items must be one-dimensional and of one length; got shapes "
+                f"{user_array.shape} and {item_array.shape}"
+            )
+        if user_array.size and (worst := int(user_array.max())) >= num_users:
+            raise InvalidInputError(f"user {worst} is not below num_users = {num_users}")
+        order = np.lexsort((item_array, user_array))
+        user_array, item_array = user_array[order], item_array[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (user_array[1:] != user_array[:-1]) | (item_array[1:] != item_array[:-1])
+        self.item_ids = item_array[first]
+        self.offsets = np.searchsorted(user_array[first], np.arange(num_users + 1))
+        self.item_ids.flags.writeable = self.offsets.flags.writeable = False
+
+    @classmethod
+    def from_sequences(cls, sequences: Iterable[npt.ArrayLike]) -> Interactions:
+        """Take user u's items from the u-th sequence.
+
+        Parameters
+        ----------
+        sequences : iterable of array_like of int
+            One sequence of item ids a user, in any order, repeats allowed; may be empty.
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        InvalidInputError
+            If a sequence is not one-dimensional, or an id is negative or not an integer.
+        """
+        lists = [np.asarray(sequence) for sequence in sequences]
+        for user, items in enumerate(lists):
+            if items.ndim != 1:
+                raise InvalidInputError(
+                    f"sequence {user} has shape {items.shape}; give one list of item ids a user"
+                )
+        lengths = [len(items) for items in lists]
+        filled = [items for items in lists if len(items)]
+        items = np.concatenate(filled) if filled else np.empty(0, np.int64)
+        return cls(np.repeat(np.arange(len(lists)), lengths), items, len(lists))
+
+    @classmethod
+    def from_pairs(
+        cls, users: npt.ArrayLike, items: npt.ArrayLike, num_users: int | None = None
+    ) -> Interactions:
+        """Take one interaction from each pair ``users[i], items[i]``.
+
+        Parameters
+        ----------
+        users, items : array_like of int, shape (num_pairs,)
+            In any order, repeats allowed.
+        num_users : int, optional
+            Number of users; by default one more than the largest user.
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        InvalidInputError
+            If the lengths differ, an id is negative or not an integer, or a user is not below
+            `num_users`.
+        """
+        if num_users is None:
+            user_array = _ids("users", users)
+            num_users = int(user_array.max()) + 1 if user_array.size else 0
+        return cls(users, items, num_users)
+
+    @classmethod
+    def from_csr(cls, matrix: Any) -> Interactions:
+        """Take one interaction from each stored non-zero of a users x items SciPy CSR matrix.
+
+        Parameters
+        ----------
+        matrix : scipy.sparse.csr_matrix or scipy.sparse.csr_array, shape (num_users, num_items)
+            Row u is user u, column i is item id i.
+
+        Returns
+        -------
+        Interactions
+
+        Raises
+        ------
+        InvalidInputError
+            If `matrix` is not in CSR format.
+        """
+        if getattr(matrix, "format", None) != "csr":
+            raise InvalidInputError(
+                f"from_csr takes a SciPy CSR matrix; got {type(matrix).__name__}: "
+                "convert it with .tocsr()"
+            )
+        num_users = int(matrix.shape[0])
+        users = np.repeat(np.arange(num_users), np.diff(matrix.indptr))
+        stored = np.asarray(matrix.data) != 0
+        return cls(users[stored], np.asarray(matrix.indices)[stored], num_users)
+
+    @property
+    def num_users(self) -> int:
+        """Number of users."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_interactions(self) -> int:
+        """Number of distinct (user, item) pairs."""
+        return len(self.item_ids)
+
+    def items_of(self, user: int) -> npt.NDArray[np.integer[Any]]:
+        """Return the ascending, distinct item ids of one user.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such user.
+        """
+        if not 0 <= user < self.num_users:
+            raise InvalidInputError(f"user {user} is not in [0, {self.num_users})")
+        return self.item_ids[self.offsets[user] : self.offsets[user + 1]]
+
+    def __len__(self) -> int:
+        return self.num_users
+
+    def __repr__(self) -> str:
+        return f"Interactions(num_users={self.num_users}, num_interactions={self.num_interactions})"
+
+
+def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
+    """Return ids as int32 if they came so, else as int64; refuse what is not an id."""
+    array = np.asarray(values)
+    if array.size == 0:
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise InvalidInputError(f"{name} must be integers; got dtype {array.dtype}")
+    if int(array.min()) < 0:
+        place = int(array.reshape(-1).argmin())
+        raise InvalidInputError(f"{name} must be >= 0; got {int(array.min())} at place {place}")
+    if int(array.max()) > np.iinfo(np.int64).max:
+        raise InvalidInputError(f"{name} must be below 2**63; got {int(array.max())}")
+    return array if array.dtype == np.int32 else array.astype(np.int64)

@@ -1,0 +1,26 @@
+"""The result of a draw."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+__all__ = ["Negatives"]
+
+
+class Negatives(NamedTuple):
+    """Sampled negatives and the log-probability of each under the law it was drawn from.
+
+    Both arrays belong to the framework, and lie on the device, of the targets they were sampled
+    for. The last axis is never flattened away, also for one negative a row.
+
+    Attributes
+    ----------
+    item_ids : int64, shape targets.shape + (num_negatives,)
+        Ids from the catalogue; 0 in rows that a mask left out.
+    log_q : float32, shape targets.shape + (num_negatives,)
+        Natural logarithm of Q(item | row), the law of a single draw; 0 in rows that a mask left
+        out. Subtract it from the scores for a sampled softmax.
+    """
+
+    item_ids: Any
+    log_q: Any

@@ -1,0 +1,94 @@
+"""How far the schedules of one sampler have come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.schedules import Constant, Schedule
+from negsamp.validation import as_count, as_number
+
+__all__ = ["Progress", "as_schedule"]
+
+
+class Progress:
+    """The epoch, the last loss and the present value of each schedule."""
+
+    def __init__(self, schedules: Mapping[str, Schedule]) -> None:
+        self.schedules = dict(schedules)
+        self.values = {name: schedule.start() for name, schedule in schedules.items()}
+        self.epoch = 0
+        self.previous_loss: float | None = None
+
+    def copy(self) -> Progress:
+        """Return one that has come as far and goes on alone."""
+        other = Progress(self.schedules)
+        other.load_state_dict(self.state_dict())
+        return other
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move all values to an epoch."""
+        self.epoch = as_count("epoch", epoch, low=0)
+        for name, schedule in self.schedules.items():
+            self.values[name] = schedule.at_epoch(self.values[name], self.epoch)
+
+    def update(self, loss: Any) -> None:
+        """Move the values that are driven by the loss; read it only if there are any."""
+        driven = {name: each for name, each in self.schedules.items() if each.needs_loss}
+        if not driven:
+            return
+        try:
+            value = float(loss)
+        except (TypeError, ValueError):
+            raise InvalidInputError(f"loss must be one number; got {loss!r}") from None
+        if not math.isfinite(value):
+            raise InvalidInputError(f"loss must be finite; got {value}")
+        if self.previous_loss is not None:
+            for name, schedule in driven.items():
+                self.values[name] = schedule.after_loss(
+                    self.values[name], self.previous_loss, value
+                )
+        self.previous_loss = value
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return values that JSON can hold."""
+        return {
+            "epoch": self.epoch,
+            "values": dict(self.values),
+            "previous_loss": self.previous_loss,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, or raise ConfigError and change nothing."""
+        epoch = as_count("the state's epoch", state["epoch"], low=0)
+        values, previous = state["values"], state["previous_loss"]
+        if not isinstance(values, Mapping) or values.keys() != self.schedules.keys():
+            raise ConfigError(
+                f"the state has values {values!r}; this sampler schedules {sorted(self.schedules)}"
+            )
+        for name, schedule in self.schedules.items():
+            low, high = schedule.bounds
+            if not low <= as_number(f"the state's {name}", values[name]) <= high:
+                raise ConfigError(
+                    f"the state has {name} = {values[name]}; this sampler's schedule keeps it in "
+                    f"[{low}, {high}]"
+                )
+        if previous is not None:
+            previous = as_number("the state's previous_loss", previous)
+        self.epoch, self.previous_loss = epoch, previous
+        self.values = {name: float(value) for name, value in values.items()}
+
+
+def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: bool) -> Schedule:
+    """Return a number or schedule as a schedule, or raise ConfigError if it can leave the range.
+
+    The range is [low, high], or (low, high] if `open_low`.
+    """
+    schedule = value if isinstance(value, Schedule) else Constant(as_number(name, value))
+    lowest, highest = schedule.bounds
+    if lowest < low or highest > high or (open_low and lowest == low):
+        left, right = "(" if open_low else "[", "]" if math.isfinite(high) else ")"
+        raise ConfigError(f"{name} must stay in {left}{low:g}, {high:g}{right}; got {schedule}")
+    return schedule

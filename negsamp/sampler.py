@@ -1,0 +1,349 @@
+"""What all samplers share: a catalogue, a stream, schedules, and the order of a call."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from negsamp import laws, validation
+from negsamp.backend import Backend, Catalogue, check_name, load_backend, resolve_name
+from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.interactions import Interactions
+from negsamp.negatives import Negatives
+from negsamp.progress import Progress
+from negsamp.schedules import Schedule
+from negsamp.scores import DotProduct, Scorer
+from negsamp.stream import MAX_CALLS, Stream, spawn_key
+
+__all__ = ["Sampler"]
+
+_STATE_VERSION = 1
+
+
+class Sampler(ABC):
+    """Base of the samplers; build :class:`Uniform`, :class:`Popularity` or :class:`GenNi`."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        num_negatives: int,
+        replacement: bool,
+        backend: str,
+        seed: int,
+        schedules: Mapping[str, Schedule] | None = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise ConfigError(f"replacement must be True or False; got {replacement!r}")
+        check_name(backend)
+        _check_interactions(catalogue)
+        self._catalogue = catalogue
+        self._num_negatives = validation.as_count("num_negatives", num_negatives)
+        self._replacement = replacement
+        self._backend_name = backend
+        self._seed = validation.as_count("seed", seed, low=0, high=2**64 - 1)
+        self._spawned: tuple[int, ...] = ()
+        self._call = 0
+        self._progress = Progress(schedules or {})
+        self._backends: dict[str, Backend] = {}
+
+    @property
+    def items(self) -> range:
+        """The catalogue: a contiguous range of ids."""
+        return self._catalogue.items
+
+    @property
+    def num_negatives(self) -> int:
+        """Number of negatives drawn for each target."""
+        return self._num_negatives
+
+    @property
+    def _key(self) -> int:
+        key = self._seed
+        for index in self._spawned:
+            key = spawn_key(key, index)
+        return key
+
+    def sample(
+        self,
+        targets: Any,
+        *,
+        score: Scorer | None = None,
+        users: Any = None,
+        mask: Any = None,
+        exclude: Any = None,
+    ) -> Negatives:
+        """Draw negatives for each target, by the law of the class.
+
+        A row is one target. It may draw any item of the catalogue except the target itself, the
+        items of its user if the sampler was given interactions, and its `exclude`.
+
+        Parameters
+        ----------
+        targets : int32 or int64, any shape
+            Ids of the positives. A list or NumPy array, or an array of the backend's framework.
+        score : DotProduct or callable, optional
+            Scores of items for each row; :class:`GenNi` needs it, the others ignore it.
+        users : int32 or int64, shape of `targets` or a leading part of it
+            The user of each row, broadcast over the trailing axes. Needed with interactions.
+        mask : bool, shape of `targets`, optional
+            Rows to sample. The others are not looked at; they get item id 0 and log_q 0, and do
+            not change what the rest draws.
+        exclude : int32 or int64, shape targets.shape + (num_excluded,), optional
+            More ids that a row must not draw, -1 for none.
+
+        Returns
+        -------
+        Negatives
+            ``item_ids`` int64 and ``log_q`` float32, both of shape
+            targets.shape + (num_negatives,), in the framework and on the device of `targets`.
+
+        Raises
+        ------
+        InvalidInputError
+            If shapes or dtypes do not fit, an id is outside the catalogue, a user is unknown, or
+            an argument that the sampler needs is missing.
+        NoNegativesError
+            If a row has no admissible item, or fewer than `num_negatives` where none may repeat.
+        InvalidScoresError
+            If a score is NaN or +inf.
+        ConfigError
+            If no backend takes the arrays.
+        BackendNotInstalledError
+            If the backend's framework is missing.
+
+        Notes
+        -----
+        Draws are a pure function of (seed, spawned path, number of the call, number of the row,
+        number of the draw). A call that raises is not counted: the next one draws what it would
+        have drawn.
+        """
+        backend, arrays = self._prepare(targets, score, users, mask, exclude)
+        rows = backend.rows(*arrays)
+        negatives = self._draw(backend, rows, Stream(self._key, self._call), score)
+        self._call += 1
+        return negatives
+
+    def probabilities(
+        self,
+        targets: Any,
+        *,
+        score: Scorer | None = None,
+        users: Any = None,
+        mask: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """Return the exact law that the next call of :meth:`sample` draws from.
+
+        The arguments are those of :meth:`sample`. With pre-selected candidates the law is that of
+        the subset which the next call will select. Nothing is drawn and no state changes.
+
+        Returns
+        -------
+        float64, shape targets.shape + (len(items),)
+            Q(item | row), columns in order of id; each line sums to 1, or is 0 throughout in rows
+            that the mask leaves out. In the framework and on the device of `targets`.
+
+        Raises
+        ------
+        NegSampError
+            As in :meth:`sample`, except that a row without admissible items is a line of zeros.
+
+        Notes
+        -----
+        Builds arrays of targets.size x len(items) in float64: for tests and plots on small
+        catalogues. Computed densely with NumPy, not by the code that makes the draws.
+        """
+        backend, arrays = self._prepare(targets, score, users, mask, exclude)
+        rows = backend.rows(*arrays)
+        target_array = backend.to_numpy(arrays[0])
+        user_array, mask_array, exclude_array = (
+            None if array is None else backend.to_numpy(array) for array in arrays[1:]
+        )
+        kept = np.ones(target_array.shape, bool) if mask_array is None else mask_array
+        if user_array is not None:  # rows left out may hold any user
+            trailing = (1,) * (kept.ndim - user_array.ndim)
+            each = np.broadcast_to(user_array.reshape(user_array.shape + trailing), kept.shape)
+            user_array = np.where(kept, each, 0)
+        allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
+        stream = Stream(self._key, self._call)
+        log_weights = self._log_weights(backend, rows, stream, score, arrays[0], kept)
+        allowed &= kept.reshape(-1, 1)
+        invalid = (allowed & ~(log_weights < np.inf)).any(axis=1)
+        if invalid.any():
+            raise validation.invalid_score(int(invalid.argmax()), kept.shape)
+        law = laws.normalised(log_weights, allowed)
+        return backend.asarray(law.reshape(*kept.shape, len(self.items)), like=arrays[0])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move the schedules to an epoch, counted from 0.
+
+        Raises
+        ------
+        ConfigError
+            If `epoch` is not an integer >= 0.
+        """
+        self._progress.set_epoch(epoch)
+
+    def update(self, loss: Any) -> None:
+        """Feed the loss of a batch to the schedules that are driven by it.
+
+        Parameters
+        ----------
+        loss : float or zero-dimensional array
+            Read (and so waited for, on a GPU) only if a schedule needs it.
+
+        Raises
+        ------
+        InvalidInputError
+            If the loss is needed and is not a finite number.
+        """
+        self._progress.update(loss)
+
+    def spawn(self, index: int) -> Self:
+        """Return a sampler of the same configuration with a stream of its own.
+
+        Samplers spawned with different indices, and the one they were spawned from, never share
+        random words. Give one to each DataLoader worker or rank. The schedules go on from where
+        they are; calls are counted from 0.
+
+        Parameters
+        ----------
+        index : int
+            In [0, 2**64), such as the worker's number.
+
+        Raises
+        ------
+        ConfigError
+            If `index` is not such an integer.
+        """
+        index = validation.as_count("index", index, low=0, high=2**64 - 1)
+        child = copy.copy(self)
+        child._spawned = (*self._spawned, index)
+        child._call = 0
+        child._progress = self._progress.copy()
+        child._backends = {}
+        return child
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed sampler needs, as values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            The kind and size of the sampler, by which :meth:`load_state_dict` recognises its own;
+            seed, spawned path and number of calls; epoch, values of the schedules, last loss.
+        """
+        return {
+            "version": _STATE_VERSION,
+            "sampler": type(self).__name__,
+            "items": [self.items.start, self.items.stop],
+            "num_negatives": self._num_negatives,
+            "seed": self._seed,
+            "spawned": list(self._spawned),
+            "call": self._call,
+            **self._progress.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state: every later call is bit for bit what it would have been.
+
+        Parameters
+        ----------
+        state : mapping
+            From :meth:`state_dict` of a sampler of the same configuration.
+
+        Raises
+        ------
+        ConfigError
+            If a key is missing or unknown, or the state is that of another kind of sampler,
+            catalogue, number of negatives or set of schedules. Nothing is changed then.
+        """
+        own = self.state_dict()
+        if not isinstance(state, Mapping) or state.keys() != own.keys():
+            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+            raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {found}")
+        for name in ("version", "sampler", "items", "num_negatives"):
+            if state[name] != own[name]:
+                raise ConfigError(
+                    f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}"
+                )
+        limit = 2**64 - 1
+        seed = validation.as_count("the state's seed", state["seed"], 0, limit)
+        spawned = tuple(
+            validation.as_count("the state's spawned", index, 0, limit)
+            for index in state["spawned"]
+        )
+        call = validation.as_count("the state's call", state["call"], 0, MAX_CALLS - 1)
+        self._progress.load_state_dict(state)
+        self._seed, self._spawned, self._call = seed, spawned, call
+
+    def _prepare(
+        self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
+    ) -> tuple[Backend, tuple[Any, Any, Any, Any]]:
+        """Choose the backend, make arrays of the arguments and check their shapes."""
+        scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
+        name = resolve_name(self._backend_name, targets, users, mask, exclude, *scored)
+        if name not in self._backends:
+            self._backends[name] = load_backend(name)(self._catalogue)
+        backend = self._backends[name]
+        targets = backend.asarray(targets, like=scored[0] if scored else None)
+        if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids
+            targets = backend.asarray(np.empty(tuple(targets.shape), np.int64), like=targets)
+        validation.check_targets(targets)
+        if self._catalogue.interactions is None:
+            users = None
+        elif users is None:
+            raise InvalidInputError("the sampler was given interactions: sample() needs users=")
+        else:
+            users = backend.asarray(users, like=targets)
+            validation.check_users(users, targets)
+        if mask is not None:
+            mask = backend.asarray(mask, like=targets)
+            validation.check_mask(mask, targets)
+        if exclude is not None:
+            exclude = backend.asarray(exclude, like=targets)
+            validation.check_exclude(exclude, targets)
+        self._check_score(score, targets)
+        return backend, (targets, users, mask, exclude)
+
+    def _check_score(self, score: Any, targets: Any) -> None:  # noqa: B027
+        """Check the score, where the law has one."""
+
+    @abstractmethod
+    def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
+        """Draw by the backend's kernel for the law."""
+
+    @abstractmethod
+    def _log_weights(
+        self,
+        backend: Backend,
+        rows: Any,
+        stream: Stream,
+        score: Scorer | None,
+        targets: Any,
+        kept: Any,
+    ) -> Any:
+        """Return the law before exclusion and normalisation: logs, (rows or 1, len(items))."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_backends": {}}
+
+
+def _check_interactions(catalogue: Catalogue) -> None:
+    interactions, items = catalogue.interactions, catalogue.items
+    if interactions is None:
+        return
+    if not isinstance(interactions, Interactions):
+        raise ConfigError(
+            f"interactions must be an Interactions; got {type(interactions).__name__}: "
+            "see Interactions.from_sequences, from_pairs and from_csr"
+        )
+    ids = interactions.item_ids
+    if ids.size and (int(ids.min()) < items.start or int(ids.max()) >= items.stop):
+        worst = int(ids.min()) if int(ids.min()) < items.start else int(ids.max())
+        raise ConfigError(f"interactions hold item {worst}, outside the catalogue {items}")

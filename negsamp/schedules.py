@@ -1,0 +1,241 @@
+"""Schedules: how alpha and beta change while a model trains.
+
+A schedule is an immutable description. The value it has reached lives in the sampler, so one
+schedule may be given to several samplers, and to alpha and beta alike.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from negsamp.errors import ConfigError
+
+__all__ = ["Constant", "Exponential", "Linear", "LossDriven", "Schedule"]
+
+
+class Schedule(ABC):
+    """How a parameter starts, and how it answers to epochs and losses."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value, both inclusive, that the schedule can take."""
+
+    @abstractmethod
+    def start(self) -> float:
+        """Return the value before the first epoch."""
+
+    def at_epoch(self, value: float, epoch: int) -> float:
+        """Return the value for `epoch`, given the value before it."""
+        return value
+
+    def after_loss(self, value: float, previous_loss: float, loss: float) -> float:
+        """Return the value after a batch, given its loss and the loss of the batch before."""
+        return value
+
+    @property
+    def needs_loss(self) -> bool:
+        """Whether the value depends on losses."""
+        return type(self).after_loss is not Schedule.after_loss
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same value always; what a plain number given for alpha or beta becomes."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        _check_finite(self, "value")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The value, twice."""
+        return self.value, self.value
+
+    def start(self) -> float:
+        """Return the value."""
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """Grow tenfold every `m` epochs: ``min(initial * 10 ** (epoch / m), high)``.
+
+    Parameters
+    ----------
+    m : float
+        Number of epochs in which the value grows tenfold, > 0.
+    initial : float
+        Value in epoch 0, > 0.
+    high : float
+        Value at which growth stops, >= initial.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "Generating Negative Samples for Sequential Recommendation", eq. 7.
+
+    Examples
+    --------
+    >>> from negsamp import Exponential
+    >>> schedule = Exponential(m=20)
+    >>> [round(schedule.at_epoch(0.0, epoch), 4) for epoch in (0, 20, 40, 60, 80)]
+    [0.001, 0.01, 0.1, 1.0, 1.0]
+    """
+
+    m: float
+    initial: float = 0.001
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_finite(self, "m", "initial", "high")
+        if self.m <= 0:
+            raise ConfigError(f"{self}: m must be > 0, a number of epochs; got {self.m}")
+        if not 0 < self.initial <= self.high:
+            raise ConfigError(f"{self}: needs 0 < initial <= high")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """``initial`` and ``high``."""
+        return self.initial, self.high
+
+    def start(self) -> float:
+        """Return ``initial``."""
+        return self.initial
+
+    def at_epoch(self, value: float, epoch: int) -> float:
+        """Return ``min(initial * 10 ** (epoch / m), high)``."""
+        if epoch >= self.m * math.log10(self.high / self.initial):
+            return self.high
+        return float(min(self.initial * 10.0 ** (epoch / self.m), self.high))
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """Go from `initial` to `final` in equal steps over `epochs` epochs, then stay.
+
+    Parameters
+    ----------
+    initial, final : float
+        Value in epoch 0, and from epoch `epochs` on.
+    epochs : int
+        Number of epochs in which to get there, >= 1.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is out of its range.
+
+    Examples
+    --------
+    >>> from negsamp import Linear
+    >>> schedule = Linear(initial=0.0, final=3.0, epochs=10)
+    >>> [schedule.at_epoch(0.0, epoch) for epoch in (0, 5, 10, 99)]
+    [0.0, 1.5, 3.0, 3.0]
+    """
+
+    initial: float
+    final: float
+    epochs: int
+
+    def __post_init__(self) -> None:
+        _check_finite(self, "initial", "final", "epochs")
+        if self.epochs < 1:
+            raise ConfigError(f"{self}: epochs must be >= 1; got {self.epochs}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smaller and the larger of ``initial`` and ``final``."""
+        return min(self.initial, self.final), max(self.initial, self.final)
+
+    def start(self) -> float:
+        """Return ``initial``."""
+        return self.initial
+
+    def at_epoch(self, value: float, epoch: int) -> float:
+        """Return the value on the line between ``initial`` and ``final``."""
+        if epoch >= self.epochs:
+            return self.final
+        return self.initial + (self.final - self.initial) * (epoch / self.epochs)
+
+
+@dataclass(frozen=True)
+class LossDriven(Schedule):
+    """Raise the value by `step` when the loss fell, lower it by `step` when it did not.
+
+    The loss of a batch is compared with that of the batch before it; the first batch only sets
+    the mark. The value never leaves [low, high].
+
+    Parameters
+    ----------
+    initial : float
+        Value before the first loss, low <= initial <= high.
+    step : float
+        What one batch adds or takes away, >= 0. The paper gives none.
+    low, high : float
+        Smallest and largest value, inclusive. The defaults are the range in which the paper tunes
+        alpha; for beta give a `low` above 0 and a `high` of at most 1.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is out of its range.
+
+    References
+    ----------
+    Chen et al., "Generating Negative Samples for Sequential Recommendation", section 3.4.
+
+    Examples
+    --------
+    >>> from negsamp import LossDriven
+    >>> schedule = LossDriven(initial=1.0, step=0.1)
+    >>> schedule.after_loss(1.0, previous_loss=0.7, loss=0.6)
+    1.1
+    >>> schedule.after_loss(1.0, previous_loss=0.6, loss=0.6)
+    0.9
+    """
+
+    initial: float = 1.0
+    step: float = 0.01
+    low: float = 0.0
+    high: float = 6.0
+
+    def __post_init__(self) -> None:
+        _check_finite(self, "initial", "step", "low", "high")
+        if not self.low <= self.initial <= self.high:
+            raise ConfigError(f"{self}: needs low <= initial <= high")
+        if self.step < 0:
+            raise ConfigError(f"{self}: step must be >= 0; got {self.step}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """``low`` and ``high``."""
+        return self.low, self.high
+
+    def start(self) -> float:
+        """Return ``initial``."""
+        return self.initial
+
+    def after_loss(self, value: float, previous_loss: float, loss: float) -> float:
+        """Return ``value + step`` if the loss fell, else ``value - step``, within the bounds."""
+        moved = value + self.step if loss < previous_loss else value - self.step
+        return min(max(moved, self.low), self.high)
+
+
+def _check_finite(schedule: Schedule, *names: str) -> None:
+    for name in names:
+        value = getattr(schedule, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"{type(schedule).__name__}: {name} must be a number; got {value!r}")
+        if not math.isfinite(value):
+            raise ConfigError(f"{type(schedule).__name__}: {name} must be finite; got {value}")

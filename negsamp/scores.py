@@ -1,0 +1,66 @@
+"""Scores: how a sampler asks a model what it thinks of an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+__all__ = ["DotProduct", "Scorer"]
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Anything that scores items for all rows of a call.
+
+    A scorer must give the same score for the same item each time it is asked within one call of
+    ``sample``: items are scored once to find a block of the catalogue, and those of the chosen
+    block again to find the item. No gradient flows through sampling.
+    """
+
+    def __call__(self, item_ids: Any, /) -> Any:
+        """Score items for all rows.
+
+        Parameters
+        ----------
+        item_ids : int64, shape (num_scored,)
+            Distinct ids from the catalogue, in ascending order.
+
+        Returns
+        -------
+        float, shape (targets.size, num_scored)
+            One line a target, in C order, masked targets included. float16, bfloat16 and float64
+            are read as float32. ``-inf`` means that the row never draws the item.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DotProduct:
+    """Score s(row, i) = queries[row] . items[i], the fast path of every backend.
+
+    The score matrix is never built: backends multiply tile by tile.
+
+    Parameters
+    ----------
+    queries : float, shape targets.shape + (dim,)
+        One query a target: float32, float16, bfloat16, or float64 read as float32.
+    items : float, shape (num_embeddings, dim)
+        Item embeddings, one row an item id; must hold every id of the catalogue.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from negsamp import DotProduct
+    >>> score = DotProduct(np.eye(2), np.arange(6.0).reshape(3, 2))
+    >>> score(np.array([0, 2]))
+    array([[0., 4.],
+           [1., 5.]])
+    """
+
+    queries: Any
+    items: Any
+
+    def __call__(self, item_ids: Any, /) -> Any:
+        """Return the scores of `item_ids` for all rows, shape (num_rows, num_scored)."""
+        queries = self.queries.reshape(-1, self.queries.shape[-1])
+        return queries @ self.items[item_ids].T

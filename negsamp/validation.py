@@ -1,0 +1,218 @@
+"""What is checked before any work, and the words in which it is refused.
+
+Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has. The
+values of ids are checked by the backends, which raise the errors worded here.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from negsamp.errors import ConfigError, InvalidInputError, InvalidScoresError, NoNegativesError
+from negsamp.scores import DotProduct
+
+__all__ = [
+    "as_catalogue",
+    "as_count",
+    "as_number",
+    "callable_per_row",
+    "check_exclude",
+    "check_mask",
+    "check_score",
+    "check_targets",
+    "check_users",
+    "few_negatives",
+    "invalid_score",
+    "no_finite_score",
+    "no_weight",
+    "outside_catalogue",
+    "place_of",
+    "unknown_user",
+]
+
+MAX_ITEMS = 2**31 - 1
+
+
+def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
+    """Return `value` as an int in [low, high], or raise ConfigError."""
+    allowed = f"an integer >= {low}" if high is None else f"an integer in [{low}, {high}]"
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name} must be {allowed}; got {value!r}") from None
+    if isinstance(value, bool | np.bool_) or count < low or (high is not None and count > high):
+        raise ConfigError(f"{name} must be {allowed}; got {value!r}")
+    return count
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return `value` as a finite float, or raise ConfigError."""
+    if isinstance(value, bool | str):
+        raise ConfigError(f"{name} must be a number; got {value!r}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} must be a number; got {value!r}") from None
+    if not math.isfinite(number):
+        raise ConfigError(f"{name} must be finite; got {number}")
+    return number
+
+
+def as_catalogue(ids: Any) -> range:
+    """Return the catalogue as a range of ids, or raise ConfigError."""
+    items: range = (
+        ids
+        if isinstance(ids, range)
+        else range(as_count("items (a range of ids, or their number)", ids, low=0))
+    )
+    if items.step != 1:
+        raise ConfigError(f"items must be a range of step 1; got {items}")
+    if len(items) == 0:
+        raise ConfigError(f"the catalogue is empty: items = {items}")
+    if items.start < 0 or items.stop > MAX_ITEMS:
+        raise ConfigError(f"ids must be in [0, 2**31 - 1); got items = {items}")
+    return items
+
+
+def check_targets(targets: Any) -> None:
+    """Refuse targets that are not integers."""
+    _check_dtype("targets", targets, "int", "item ids")
+
+
+def check_mask(mask: Any, targets: Any) -> None:
+    """Refuse a mask that is not bool or not of the shape of the targets."""
+    _check_dtype("mask", mask, "bool", "which rows to sample, as in mask=targets != 0")
+    if tuple(mask.shape) != tuple(targets.shape):
+        raise InvalidInputError(
+            f"mask has shape {tuple(mask.shape)}; it must have that of targets, "
+            f"{tuple(targets.shape)}"
+        )
+
+
+def check_users(users: Any, targets: Any) -> None:
+    """Refuse users that do not broadcast over the trailing axes of the targets."""
+    _check_dtype("users", users, "int", "user numbers")
+    shape, whole = tuple(users.shape), tuple(targets.shape)
+    if shape != whole[: len(shape)]:
+        raise InvalidInputError(
+            f"users has shape {shape}; it must be that of targets, {whole}, or its leading part, "
+            f"such as {whole[:1]}"
+        )
+
+
+def check_exclude(exclude: Any, targets: Any) -> None:
+    """Refuse exclusions without one list a row."""
+    _check_dtype("exclude", exclude, "int", "item ids, -1 for none")
+    shape, whole = tuple(exclude.shape), tuple(targets.shape)
+    if shape[:-1] != whole or len(shape) != len(whole) + 1:
+        raise InvalidInputError(
+            f"exclude has shape {shape}; it must be targets.shape + (num_excluded,), "
+            f"here {whole} + (num_excluded,)"
+        )
+
+
+def check_score(score: Any, targets: Any, catalogue: range) -> None:
+    """Refuse a score that cannot be called, or a dot product whose shapes do not fit."""
+    if not callable(score):
+        raise InvalidInputError(
+            f"score must be a DotProduct or a callable of item ids; got {type(score).__name__}"
+        )
+    if not isinstance(score, DotProduct):
+        return
+    queries, items, whole = tuple(score.queries.shape), tuple(score.items.shape), targets.shape
+    if queries[:-1] != tuple(whole) or len(queries) != len(whole) + 1:
+        raise InvalidInputError(
+            f"queries have shape {queries}; they must be targets.shape + (dim,), "
+            f"here {tuple(whole)} + (dim,)"
+        )
+    if len(items) != 2 or items[1] != queries[-1]:
+        raise InvalidInputError(
+            f"item embeddings have shape {items}; they must be (num_embeddings, {queries[-1]}), "
+            "the last axis as in the queries"
+        )
+    if items[0] < catalogue.stop:
+        raise InvalidInputError(
+            f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
+            f"embedding of item id i, so at least {catalogue.stop} rows are needed"
+        )
+    for name, array in (("queries", score.queries), ("item embeddings", score.items)):
+        _check_dtype(name, array, "float", "embeddings")
+
+
+def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
+    """Refuse a dtype whose name does not hold `kind` ("int", "bool" or "float")."""
+    if kind not in str(array.dtype):
+        raise InvalidInputError(f"{name} must be of a {kind} dtype ({meaning}); got {array.dtype}")
+
+
+def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of a row in the targets, given its number in C order."""
+    return tuple(int(index) for index in np.unravel_index(row, shape)) if shape else ()
+
+
+def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
+    """Word the refusal of an id."""
+    also = " (-1 stands for none)" if name == "exclude" else ""
+    return InvalidInputError(f"{name}{list(place)} = {item} is outside the catalogue {items}{also}")
+
+
+def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception:
+    """Word the refusal of a user."""
+    return InvalidInputError(
+        f"users{list(place)} = {user} is unknown: the interactions are of users 0 to "
+        f"{num_users - 1}"
+    )
+
+
+def few_negatives(
+    row: int, shape: tuple[int, ...], admissible: int, num_negatives: int, num_candidates: int
+) -> Exception:
+    """Word that a row has no admissible item, or not enough of them."""
+    row_text = f"row {place_of(row, shape)}"
+    if admissible == 0:
+        return NoNegativesError(
+            f"{row_text} has no admissible item: its target and exclusions cover all "
+            f"{num_candidates} candidates; exclude less, raise beta, or mask the row"
+        )
+    return NoNegativesError(
+        f"{row_text} has {admissible} admissible items, fewer than num_negatives = "
+        f"{num_negatives}, and replacement=False forbids repeats"
+    )
+
+
+def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
+    """Word that no admissible item is left that has a score above -inf."""
+    left = f" after {drawn} distinct draws" if drawn else ""
+    return NoNegativesError(
+        f"row {place_of(row, shape)} has no item left to draw{left}: every admissible item has "
+        "score -inf or was drawn"
+    )
+
+
+def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
+    """Word that the admissible items of a row all have count 0."""
+    left = f" after {drawn} distinct draws" if drawn else ""
+    return NoNegativesError(
+        f"row {place_of(row, shape)} has no item left to draw{left}: every admissible item has "
+        "count 0 or was drawn"
+    )
+
+
+def callable_per_row() -> Exception:
+    """Word that a callable cannot score another subset for each row."""
+    return InvalidInputError(
+        'candidates="query" with beta < 1 needs a DotProduct: a callable scores the same items '
+        'for all rows; use candidates="batch"'
+    )
+
+
+def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
+    """Word that a row was given a score that is not a number."""
+    return InvalidScoresError(
+        f"row {place_of(row, shape)} has a score that is NaN or +inf; scores must be finite, or "
+        "-inf for an item never to be drawn"
+    )
