@@ -1,0 +1,262 @@
+"""The commands compare, train and info."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import save_file
+
+import negsamp
+from negsamp import NegSampError
+from negsamp.backend import report_backends
+from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
+from negsamp_models.datasets import Dataset, load_dataset
+from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.plots import plot_curves
+from negsamp_models.results import write_json, write_whole
+from negsamp_models.training import Trainer, TrainingSettings
+
+__all__ = ["application"]
+
+application = typer.Typer(
+    name="negsamp",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Negative samplers for retrieval and sequence models, and the models that prove them.
+
+    Start with `negsamp compare`: it trains the same SASRec with uniform, popularity and GenNi
+    negatives on embedded data, in about two minutes, and shows what the choice decides. Then
+    `negsamp compare --dataset Beauty` for real data.""",
+)
+
+DatasetOption = Annotated[
+    str,
+    typer.Option(
+        help="synthetic (embedded, no network), Beauty, Sports, Toys, Yelp, or NAME for your own "
+        "NAME.txt in --data-dir: a line a user, `user item item ...`, ids from 1.",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the data files. Default: the environment variable NEGSAMP_DATA, else the "
+        "user's cache, into which the four public sets are downloaded and checked.",
+    ),
+]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of weights, batches, dropout and negatives.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--max-epochs", help="Stop after so many epochs in any case.")
+]
+PatienceOption = Annotated[
+    int | None,
+    typer.Option(help="Stop after so many epochs without a better validation NDCG@10."),
+]
+ExcludeOption = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-interactions",
+        help="Exclude all items of the user's training part from the negatives, not the target "
+        "alone.",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+@application.command("compare")
+def compare_command(
+    dataset: DatasetOption = "synthetic",
+    data_dir: DataDirOption = None,
+    output: OutputOption = Path("negsamp-compare"),
+    alpha: Annotated[
+        str, typer.Option(help="GenNi's hardness: a number, or a schedule (see train --help).")
+    ] = "2.5",
+    beta: Annotated[
+        str, typer.Option(help="GenNi's share of the catalogue: a number or a schedule.")
+    ] = "1.0",
+    gamma: Annotated[float, typer.Option(help="Power of the counts for popularity.")] = 0.75,
+    seed: SeedOption = 0,
+    max_epochs: EpochsOption = None,
+    patience: PatienceOption = None,
+    exclude_interactions: ExcludeOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the same SASRec with uniform, popularity and GenNi negatives, and compare.
+
+    Prints HR and NDCG on the test items with the time an epoch takes, and writes
+    `compare.json` (configuration, every epoch, results) and `compare.png` (validation curves) to
+    the output folder.
+
+    The embedded data are synthetic: they show the machinery and a tendency, no published figure.
+    """
+    with _complaints():
+        data = load_dataset(dataset, data_dir)
+        settings = replace(
+            _defaults(data),
+            seed=seed,
+            exclude_interactions=exclude_interactions,
+            device=device,
+            **_given(max_epochs=max_epochs, patience=patience),
+        )
+        samplers = {
+            "uniform": SAMPLERS["uniform"],
+            f"popularity^{gamma:g}": SAMPLERS["popularity"] | {"gamma": gamma},
+            f"GenNi {alpha}": SAMPLERS["GenNi"]
+            | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
+        }
+        console = Console()
+        compare(data, settings, samplers, output, console)
+        console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}")
+
+
+@application.command("train")
+def train_command(
+    dataset: DatasetOption = "synthetic",
+    data_dir: DataDirOption = None,
+    output: OutputOption = Path("negsamp-run"),
+    sampler: Annotated[str, typer.Option(help="uniform, popularity or genni.")] = "genni",
+    num_negatives: Annotated[int, typer.Option("--num-negatives", "-k", min=1)] = 1,
+    alpha: Annotated[str, typer.Option(help="For genni: hardness; 0 is uniform.")] = "2.5",
+    beta: Annotated[
+        str, typer.Option(help="For genni: share of the catalogue that is pre-selected.")
+    ] = "1.0",
+    gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
+    loss: Annotated[
+        Literal["nce", "bpr"], typer.Option(help="nce (eq. 4) or bpr (section 4.2).")
+    ] = "nce",
+    seed: SeedOption = 0,
+    max_epochs: EpochsOption = None,
+    patience: PatienceOption = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sequences a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
+    hidden_size: Annotated[int | None, typer.Option(help="Size of the embeddings.")] = None,
+    num_layers: Annotated[int | None, typer.Option(help="Transformer layers.")] = None,
+    num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="In [0, 1).")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Longest input.")] = None,
+    exclude_interactions: ExcludeOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train one SASRec to its best epoch on validation, and test it once.
+
+    Alpha and beta are numbers or schedules, written NAME:argument=value,...:
+
+    - `exponential:m=40` grows tenfold every m epochs, from 0.001 to 1 (eq. 7, for beta);
+    - `linear:initial=0,final=3,epochs=50`;
+    - `loss_driven:initial=1,step=0.01` follows the loss (section 3.4, for alpha).
+
+    Writes `result.json` (configuration, every epoch, results), `curves.png` and
+    `model.safetensors` (the best weights) to the output folder.
+    """
+    with _complaints():
+        data = load_dataset(dataset, data_dir)
+        settings = replace(
+            _defaults(data),
+            seed=seed,
+            loss=loss,
+            exclude_interactions=exclude_interactions,
+            device=device,
+            **_given(
+                max_epochs=max_epochs,
+                patience=patience,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                hidden_size=hidden_size,
+                num_layers=num_layers,
+                num_heads=num_heads,
+                dropout=dropout,
+                max_length=max_length,
+            ),
+        )
+        config: dict[str, Any] = {"sampler": sampler, "num_negatives": num_negatives}
+        if sampler == "popularity":
+            config["gamma"] = gamma
+        if sampler == "genni":
+            config["alpha"] = parse_schedule("alpha", alpha)
+            config["beta"] = parse_schedule("beta", beta)
+        console = Console()
+        with ProgressDisplay(sampler, settings.max_epochs, console) as display:
+            trainer = Trainer(data, config, settings, display)
+            result = trainer.run()
+        console.print(results_table(f"SASRec on {data.name}", {sampler: result}))
+        weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
+        write_whole(output / "model.safetensors", lambda path: save_file(weights, path))
+        plot_curves({sampler: result}, output / "curves.png", f"SASRec on {data.name}")
+        write_json(output / "result.json", result.to_json())
+        console.print(f"Written: {output}/result.json, curves.png, model.safetensors")
+
+
+@application.command("info")
+def info_command() -> None:
+    """Show the version, the backends with their devices, and why one is missing."""
+    console = Console()
+    console.print(f"negsamp {negsamp.__version__}, Python {sys.version.split()[0]}")
+    table = Table("backend", "version", "devices", "")
+    for report in report_backends():
+        details = report.details
+        table.add_row(
+            report.name,
+            details.get("version", "-"),
+            details.get("devices", "-"),
+            "[green]ready[/]" if report.problem is None else report.problem.replace("[", "\\["),
+        )
+    console.print(table)
+
+
+def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
+    """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    kind, _, arguments = text.partition(":")
+    config: dict[str, Any] = {"schedule": kind}
+    for argument in filter(None, arguments.split(",")):
+        key, _, value = argument.partition("=")
+        try:
+            config[key.strip()] = int(value) if value.strip().isdigit() else float(value)
+        except ValueError:
+            raise negsamp.ConfigError(
+                f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
+                "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
+            ) from None
+    return config
+
+
+def _defaults(dataset: Dataset) -> TrainingSettings:
+    return SYNTHETIC_SETTINGS if dataset.name == "synthetic" else TrainingSettings()
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """Show an error of ours as one line, and leave with status 2."""
+    try:
+        yield
+    except (NegSampError, OSError) as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", markup=True, highlight=False)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: nothing was written")
+        raise typer.Exit(130) from None

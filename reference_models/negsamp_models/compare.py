@@ -1,0 +1,76 @@
+"""The same model trained with each of several samplers: what the choice of negatives decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from negsamp_models.datasets import Dataset
+from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.plots import plot_curves
+from negsamp_models.results import write_json
+from negsamp_models.training import RunResult, Trainer, TrainingSettings
+
+__all__ = ["SAMPLERS", "SYNTHETIC_SETTINGS", "compare"]
+
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "uniform": {"sampler": "uniform"},
+    "popularity": {"sampler": "popularity", "gamma": 0.75},
+    "GenNi": {"sampler": "genni", "alpha": 2.5, "beta": 1.0},
+}
+"""What is compared by default: the paper's SASRec, SASRec_pop and GenNi_SA."""
+
+SYNTHETIC_SETTINGS = TrainingSettings(
+    max_epochs=40, patience=10, hidden_size=32, max_length=20, dropout=0.2
+)
+"""Settings under which the embedded data are done in about two minutes on two cores."""
+
+
+def compare(
+    dataset: Dataset,
+    settings: TrainingSettings,
+    samplers: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    console: Console,
+) -> dict[str, RunResult]:
+    """Train the model once with each sampler, and write a table, a picture and a JSON file.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What to train on.
+    settings : TrainingSettings
+        Of every run.
+    samplers : mapping of str to mapping
+        Label to configuration, as for :func:`negsamp_models.training.build_sampler`.
+    folder : Path
+        Gets ``compare.json`` (everything) and ``compare.png`` (validation curves).
+    console : Console
+        Gets progress, the data set's statistics, and the table.
+
+    Returns
+    -------
+    dict of str to RunResult
+    """
+    statistics = dataset.statistics()
+    console.print(
+        f"[bold]{dataset.name}[/]: {statistics.num_users:,} users, {statistics.num_items:,} "
+        f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
+        f"{dataset.description}"
+    )
+    trainers = {}
+    for label, config in samplers.items():  # built first: a wrong setting costs no training
+        trainers[label] = Trainer(dataset, config, replace(settings))
+    results = {}
+    for label, config in samplers.items():
+        with ProgressDisplay(label, settings.max_epochs, console) as display:
+            results[label] = Trainer(dataset, config, settings, display).run()
+    title = f"SASRec on {dataset.name}"
+    console.print(results_table(title, results))
+    write_json(folder / "compare.json", {name: run.to_json() for name, run in results.items()})
+    plot_curves(results, folder / "compare.png", title)
+    return results

@@ -1,0 +1,38 @@
+"""Data sets for sequence models: the paper's four, files of your own, and a synthetic one.
+
+`load_dataset` takes a name and returns a `Dataset`: one sequence of item ids a user, in time
+order, with ids from 1 and 0 for padding. `negsamp_models.splits` cuts it into training,
+validation and test.
+"""
+
+from __future__ import annotations
+
+from negsamp_models.datasets.dataset import (
+    MINIMUM_LENGTH,
+    Dataset,
+    DatasetError,
+    ItemAttributes,
+    Statistics,
+)
+from negsamp_models.datasets.files import read_attributes, read_dataset, read_sequences
+from negsamp_models.datasets.sequences import Sequences
+from negsamp_models.datasets.sources import DATASETS, PublishedDataset, load_dataset
+from negsamp_models.datasets.synthetic import MarkovLaw, SyntheticParameters, generate_synthetic
+
+__all__ = [
+    "DATASETS",
+    "MINIMUM_LENGTH",
+    "Dataset",
+    "DatasetError",
+    "ItemAttributes",
+    "MarkovLaw",
+    "PublishedDataset",
+    "Sequences",
+    "Statistics",
+    "SyntheticParameters",
+    "generate_synthetic",
+    "load_dataset",
+    "read_attributes",
+    "read_dataset",
+    "read_sequences",
+]

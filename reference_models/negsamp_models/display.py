@@ -1,0 +1,121 @@
+"""What people see while models train: a progress bar, then a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from negsamp_models.training import EpochRecord, RunResult
+
+__all__ = ["ProgressDisplay", "results_table"]
+
+
+class ProgressDisplay:
+    """A bar over the batches of an epoch, and a line for each epoch that is done.
+
+    Use it as a context manager, and as the watcher of a :class:`Trainer`.
+
+    Parameters
+    ----------
+    title : str
+        Name of the run.
+    max_epochs : int
+        For "epoch 3 of at most 300".
+    console : Console
+        Where to write; where it is not a terminal, a line is written every `plain_seconds`
+        seconds instead of a bar.
+    """
+
+    plain_seconds = 15.0
+
+    def __init__(self, title: str, max_epochs: int, console: Console) -> None:
+        self._title, self._max_epochs, self._console = title, max_epochs, console
+        self._last_plain = 0.0
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} batches"),
+            TextColumn("{task.fields[status]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(title, total=None, status="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        """Move the bar."""
+        self._progress.update(
+            self._task,
+            description=f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}",
+            completed=batch + 1,
+            total=num_batches,
+            status=f"loss {loss:.4f}",
+        )
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        """Write the epoch's line, to a file or pipe only now and then."""
+        if not self._console.is_terminal:
+            if time.monotonic() - self._last_plain < self.plain_seconds:
+                return
+            self._last_plain = time.monotonic()
+        mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
+        self._console.print(f"{self._title}  {epoch_line(record)}  {mark}", highlight=False)
+
+
+def epoch_line(record: EpochRecord) -> str:
+    """Return one line on an epoch: loss, hardness, validation, time."""
+    hardness = ""
+    if record.alpha is not None and record.beta is not None:
+        hardness = f"alpha {record.alpha:.2f}  beta {record.beta:.3g}  "
+    validation = record.validation
+    return (
+        f"epoch {record.epoch + 1:3d}  loss {record.loss:.4f}  {hardness}"
+        f"validation HR@10 {validation['HR@10']:.2f} NDCG@10 {validation['NDCG@10']:.2f}  "
+        f"{record.training_seconds:.1f} s ({record.sampling_seconds:.1f} s sampling)"
+    )
+
+
+def results_table(
+    title: str,
+    results: Mapping[str, RunResult],
+    metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
+) -> Table:
+    """Return a table of test metrics in percent, one line a run, the best of each in bold."""
+    table = Table(title=title, caption="test, in percent, ranked over all items")
+    table.add_column("negatives")
+    for metric in (*metrics, "best epoch", "s / epoch", "of it sampling"):
+        table.add_column(metric, justify="right")
+    best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
+    for name, result in results.items():
+        cells = [f"{result.test[metric]:.2f}" for metric in metrics]
+        bold = [
+            f"[bold]{cell}[/]" if result.test[metric] == best[metric] else cell
+            for cell, metric in zip(cells, metrics, strict=True)
+        ]
+        table.add_row(
+            name,
+            *bold,
+            f"{result.best_epoch + 1} of {len(result.epochs)}",
+            f"{result.seconds_per_epoch:.1f}",
+            f"{result.sampling_share:.0%}",
+        )
+    return table

@@ -1,0 +1,176 @@
+"""Several sequences in one row: most of a padded batch is padding, a packed one has hardly any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from negsamp import InvalidInputError
+
+__all__ = ["PackedBatch", "pack", "pad"]
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PackedBatch:
+    """Sequences laid out in rows of slots.
+
+    Attributes
+    ----------
+    item_ids : int64, shape (num_rows, length)
+        Items; 0 in empty slots.
+    position_ids : int64, shape (num_rows, length)
+        Position of each item: the last item of every sequence has max_length - 1.
+    segment_ids : int64, shape (num_rows, length)
+        Number of the sequence within its row, from 1; 0 in empty slots.
+    slots : int64, shape (num_tokens,)
+        Place in the flattened (num_rows * length) slots of each item, in the order in which the
+        items were given: sequence by sequence.
+    last : int64, shape (num_sequences,)
+        The same of each sequence's last item.
+    """
+
+    item_ids: Tensor
+    position_ids: Tensor
+    segment_ids: Tensor
+    slots: Tensor
+    last: Tensor
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """Return the batch on a device."""
+        return PackedBatch(
+            *(
+                tensor.to(device, non_blocking=True)
+                for tensor in (
+                    self.item_ids,
+                    self.position_ids,
+                    self.segment_ids,
+                    self.slots,
+                    self.last,
+                )
+            )
+        )
+
+    def causal_mask(self) -> Tensor:
+        """Return who may look at whom: bool, shape (num_rows, 1, length, length).
+
+        An item looks at itself and at what stands before it in its own sequence. An empty slot
+        looks at itself, so that no softmax is over nothing.
+        """
+        slots = torch.arange(self.item_ids.shape[1], device=self.item_ids.device)
+        same = self.segment_ids[:, :, None] == self.segment_ids[:, None, :]
+        return (same & (slots[:, None] >= slots)).unsqueeze(1)
+
+    def tokens(self, hidden: Tensor) -> Tensor:
+        """Take the items' own slots out of (num_rows, length, dim), in the order of `slots`."""
+        return hidden.flatten(0, 1).index_select(0, self.slots)
+
+    def last_tokens(self, hidden: Tensor) -> Tensor:
+        """Take the last item of each sequence out of (num_rows, length, dim)."""
+        return hidden.flatten(0, 1).index_select(0, self.last)
+
+
+def pack(
+    item_ids: Int64Array, offsets: Int64Array, max_length: int, capacity: int | None = None
+) -> PackedBatch:
+    """Lay sequences out in rows, longest first, each into the fullest row that still has room.
+
+    Parameters
+    ----------
+    item_ids : int64, shape (num_tokens,)
+        Items of sequence 0, then of sequence 1, ...
+    offsets : int64, shape (num_sequences + 1,)
+        Sequence s is ``item_ids[offsets[s]:offsets[s + 1]]``; 1 to max_length items.
+    max_length : int
+        Number of positions that the model knows.
+    capacity : int, optional
+        Slots a row, at least `max_length`, which is the default.
+
+    Returns
+    -------
+    PackedBatch
+
+    Raises
+    ------
+    InvalidInputError
+        If a sequence is empty or longer than `max_length`, or `capacity` is below it.
+    """
+    capacity = max_length if capacity is None else capacity
+    lengths = _lengths(offsets, max_length)
+    if capacity < max_length:
+        raise InvalidInputError(f"capacity must be >= max_length = {max_length}; got {capacity}")
+    row, start, num_rows = _best_fit(lengths, capacity)
+    return _lay_out(item_ids, lengths, row, start, num_rows, capacity, max_length)
+
+
+def pad(item_ids: Int64Array, offsets: Int64Array, max_length: int) -> PackedBatch:
+    """Lay sequences out one a row, padded on the left to `max_length`, as SASRec's authors do.
+
+    The parameters, the result and the errors are those of :func:`pack`.
+    """
+    lengths = _lengths(offsets, max_length)
+    rows = np.arange(len(lengths))
+    return _lay_out(
+        item_ids, lengths, rows, max_length - lengths, len(lengths), max_length, max_length
+    )
+
+
+def _lengths(offsets: Int64Array, max_length: int) -> Int64Array:
+    lengths = np.diff(offsets)
+    wrong = (lengths < 1) | (lengths > max_length)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise InvalidInputError(
+            f"sequence {first} has {lengths[first]} items; allowed are 1 to max_length = "
+            f"{max_length}: cut longer ones to their last items"
+        )
+    return lengths
+
+
+def _best_fit(lengths: Int64Array, capacity: int) -> tuple[Int64Array, Int64Array, int]:
+    """Return the row of each sequence, its first slot there, and the number of rows."""
+    rows_with_room: list[list[int]] = [[] for _ in range(capacity + 1)]
+    row, start = np.empty_like(lengths), np.empty_like(lengths)
+    num_rows = 0
+    for sequence in np.argsort(-lengths, kind="stable").tolist():
+        length = int(lengths[sequence])
+        room = next((r for r in range(length, capacity + 1) if rows_with_room[r]), 0)
+        if room:
+            place = rows_with_room[room].pop()
+        else:
+            place, room, num_rows = num_rows, capacity, num_rows + 1
+        row[sequence], start[sequence] = place, capacity - room
+        rows_with_room[room - length].append(place)
+    return row, start, num_rows
+
+
+def _lay_out(
+    item_ids: Int64Array,
+    lengths: Int64Array,
+    row: Int64Array,
+    start: Int64Array,
+    num_rows: int,
+    capacity: int,
+    max_length: int,
+) -> PackedBatch:
+    first_slot = row * capacity + start
+    ends = np.cumsum(lengths)
+    within = np.arange(len(item_ids)) - np.repeat(ends - lengths, lengths)
+    slots = np.repeat(first_slot, lengths) + within
+    items, positions, segments = np.zeros((3, num_rows * capacity), dtype=np.int64)
+    items[slots] = item_ids
+    positions[slots] = np.repeat(max_length - lengths, lengths) + within
+    segments[slots] = np.repeat(np.arange(1, len(lengths) + 1), lengths)
+    grid = (num_rows, capacity)
+    return PackedBatch(
+        item_ids=torch.from_numpy(items).view(grid),
+        position_ids=torch.from_numpy(positions).view(grid),
+        segment_ids=torch.from_numpy(segments).view(grid),
+        slots=torch.from_numpy(slots),
+        last=torch.from_numpy(first_slot + lengths - 1),
+    )
