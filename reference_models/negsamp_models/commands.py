@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.display import ProgressDisplay, results_table
 from negsamp_models.plots import plot_curves
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.tables import markdown, read_results, summarise
 from negsamp_models.training import Trainer, TrainingSettings
 
 __all__ = ["application"]
@@ -196,6 +197,17 @@ def train_command(
         plot_curves({sampler: result}, output / "curves.png", f"SASRec on {data.name}")
         write_json(output / "result.json", result.to_json())
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors")
+
+
+@application.command("table")
+def table_command(
+    results: Annotated[
+        list[Path], typer.Argument(help="Files result.json, or folders that hold some.")
+    ],
+) -> None:
+    """Print a Markdown table of finished runs: test metrics in percent, means over seeds."""
+    with _complaints():
+        print(markdown(summarise(read_results(results))), end="")
 
 
 @application.command("info")

@@ -25,7 +25,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 """What is compared by default: the paper's SASRec, SASRec_pop and GenNi_SA."""
 
 SYNTHETIC_SETTINGS = TrainingSettings(
-    max_epochs=40, patience=10, hidden_size=32, max_length=20, dropout=0.2
+    max_epochs=100, patience=10, hidden_size=32, max_length=20, dropout=0.2
 )
 """Settings under which the embedded data are done in about two minutes on two cores."""
 

@@ -78,7 +78,9 @@ class ProgressDisplay:
                 return
             self._last_plain = time.monotonic()
         mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
-        self._console.print(f"{self._title}  {epoch_line(record)}  {mark}", highlight=False)
+        self._console.print(
+            f"{self._title}  {epoch_line(record)}  {mark}", highlight=False, soft_wrap=True
+        )
 
 
 def epoch_line(record: EpochRecord) -> str:

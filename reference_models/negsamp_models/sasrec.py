@@ -122,9 +122,7 @@ class _Layer(nn.Module):
         attended = self.attended(attended.transpose(1, 2).flatten(2))
         hidden = self.attention_norm(hidden + self.dropout(attended))
         widened = functional.gelu(self.widen(hidden))
-        return torch.as_tensor(
-            self.feed_forward_norm(hidden + self.dropout(self.narrow(widened)))
-        )
+        return torch.as_tensor(self.feed_forward_norm(hidden + self.dropout(self.narrow(widened))))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, GenNi, Interactions, NegSampError, Sampler, from_config
+from negsamp import (
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidInputError,
+    NegSampError,
+    Sampler,
+    from_config,
+)
 from negsamp.validation import as_count, as_number
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets import Dataset
 from negsamp_models.evaluation import Metrics, rank_answers
 from negsamp_models.losses import bpr_loss, nce_loss
 from negsamp_models.packing import pack
@@ -181,6 +189,15 @@ class RunResult:
         """Share of the training time that sampling took, of 1."""
         sampling = sum(record.sampling_seconds for record in self.epochs)
         return sampling / sum(record.training_seconds for record in self.epochs)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunResult:
+        """Return the result that :meth:`to_json` made this of."""
+        names = [each.name for each in fields(cls)]
+        if not isinstance(content, Mapping) or not content.keys() >= set(names):
+            raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
+        values = {name: content[name] for name in names}
+        return cls(**values | {"epochs": [EpochRecord(**record) for record in content["epochs"]]})
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""

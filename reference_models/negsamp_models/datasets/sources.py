@@ -172,7 +172,7 @@ def _folder(data_dir: str | Path | None) -> tuple[Path, str]:
 def _pooch() -> Any:
     """Import pooch, which only those need who keep their data in the cache."""
     try:
-        import pooch  # type: ignore[import-untyped]
+        import pooch  # type: ignore[import-untyped]  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise DatasetError(
             "pooch, which finds the cache folder and downloads, is not installed: pip install "
@@ -241,8 +241,8 @@ class _DownloadBar:
     """A progress bar of rich with the members that pooch drives."""
 
     def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import Progress  # noqa: PLC0415
 
         self._progress = Progress(console=Console(stderr=True))
         self._task = self._progress.add_task(title, total=None)

@@ -1,0 +1,143 @@
+"""The command line, from arguments to files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner, Result
+
+from negsamp import ConfigError
+from negsamp_models.commands import application, parse_schedule
+
+TINY = ["--dataset", "Tiny", "--max-epochs", "2"]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    random = np.random.default_rng(5)
+    lines = []
+    for user in range(1, 41):
+        items = random.permutation(15)[: random.integers(5, 9)] + 1
+        lines.append(" ".join(map(str, [user, *items])))
+    lines.append(" ".join(map(str, [41, *range(1, 16)])))
+    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
+
+
+def plain(text: str) -> str:
+    """Return text without colours, each run of blanks one space."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+
+
+def test_compare_writes_a_table_a_picture_and_everything(data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    result = run("compare", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--alpha", "1.5")
+    assert result.exit_code == 0, result.output
+    for words in ("uniform", "popularity^0.75", "GenNi 1.5", "NDCG@10", "41 users, 15 items"):
+        assert words in plain(result.output)
+    assert sorted(path.name for path in output.iterdir()) == ["compare.json", "compare.png"]
+    assert (output / "compare.png").read_bytes().startswith(b"\x89PNG")
+    runs = json.loads((output / "compare.json").read_text())
+    assert runs["GenNi 1.5"]["sampler"] == {"sampler": "genni", "alpha": 1.5, "beta": 1.0}
+    assert [len(each["epochs"]) for each in runs.values()] == [2, 2, 2]
+    assert {each["settings"]["hidden_size"] for each in runs.values()} == {64}
+
+
+def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        result = run(
+            *("train", *TINY, "--data-dir", str(data_dir), "-o", str(tmp_path / f"run{seed}")),
+            *(
+                "--sampler",
+                "genni",
+                "--alpha",
+                "loss_driven:initial=1",
+                "--beta",
+                "exponential:m=2,initial=0.2",
+            ),
+            *("--seed", seed, "--hidden-size", "8", "--loss", "bpr", "-k", "2"),
+        )
+        assert result.exit_code == 0, result.output
+    names = ["curves.png", "model.safetensors", "result.json"]
+    assert sorted(path.name for path in (tmp_path / "run0").iterdir()) == names
+    weights = load_file(tmp_path / "run0" / "model.safetensors")
+    assert weights["items.weight"].shape == (16, 8)
+    table = run("table", str(tmp_path / "run0"), str(tmp_path / "run1"))
+    assert table.exit_code == 0, table.output
+    line = table.output.splitlines()[2]
+    assert line.startswith(
+        "| Tiny | GenNi alpha=loss_driven(initial=1) beta=exponential(m=2, initial=0.2) k=2 bpr |"
+    )
+    tests = [
+        json.loads((tmp_path / f"run{seed}" / "result.json").read_text())["test"]["HR@5"]
+        for seed in (0, 1)
+    ]
+    mean, deviation = np.mean(tests), np.std(tests, ddof=1)
+    assert line.split(" | ")[2:3] == [f"{mean:.2f} ± {deviation:.2f}"]
+    assert line.split(" | ")[6] == "2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--dataset", "Beuty"], "Beauty"),
+        (["train", "--sampler", "geni"], "did you mean 'genni'"),
+        (["train", "--alpha", "loss_drivn:initial=1"], "did you mean 'loss_driven'"),
+        (["train", "--alpha", "loss_driven:initial=x"], "write a number, or a schedule"),
+        (["train", "--alpha", "-1"], "alpha must stay in [0, inf); got -1"),
+        (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
+        (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
+        (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
+        (["table", "nowhere/result.json"], "No such file"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_leave_nothing(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEGSAMP_DATA", raising=False)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert plain(result.output).startswith("error: ")
+    assert message in plain(result.output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"dataset": "x"}')
+    result = run("table", str(tmp_path))
+    assert result.exit_code == 2
+    assert "result.json is not the result of a run" in plain(result.output)
+
+
+def test_info_lists_the_backends() -> None:
+    result = run("info")
+    assert result.exit_code == 0
+    assert re.search(r"numpy \S+ NumPy [\d.]+ \S+ cpu \S+ ready", plain(result.output))
+
+
+@pytest.mark.parametrize("command", [[], ["compare"], ["train"], ["info"], ["table"]])
+def test_help_teaches(command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_schedules_are_numbers_or_named() -> None:
+    assert parse_schedule("alpha", "2.5") == 2.5
+    assert parse_schedule("beta", "exponential:m=40,initial=0.01") == {
+        "schedule": "exponential",
+        "m": 40,
+        "initial": 0.01,
+    }
+    with pytest.raises(ConfigError, match="write a number, or a schedule"):
+        parse_schedule("alpha", "linear:a=b")

@@ -1,0 +1,158 @@
+"""Runs: reproducible, stopped in time, left with their best weights, and never told the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from negsamp import ConfigError, GenNi
+from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.splits import LeaveOneOut
+from negsamp_models.training import (
+    EpochRecord,
+    RunResult,
+    Trainer,
+    TrainingDivergedError,
+    TrainingSettings,
+    TrainingSettingsError,
+    build_sampler,
+)
+
+SETTINGS = TrainingSettings(
+    max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
+)
+SAMPLERS: list[dict[str, Any]] = [
+    {"sampler": "uniform"},
+    {"sampler": "popularity", "gamma": 0.75, "num_negatives": 3},
+    {"sampler": "genni", "alpha": {"schedule": "loss_driven", "initial": 1.0}, "beta": 0.5},
+]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    random = np.random.default_rng(3)
+    lists = [random.permutation(20)[: random.integers(5, 12)] + 1 for _ in range(60)]
+    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, int, int]] = []
+        self.epochs: list[EpochRecord] = []
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        self.batches.append((epoch, batch, num_batches))
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        self.epochs.append(record)
+
+
+def without_times(result: RunResult) -> Any:
+    content = result.to_json()
+    timed = ("training_seconds", "sampling_seconds", "evaluation_seconds")
+    content["epochs"] = [
+        {name: value for name, value in record.items() if name not in timed}
+        for record in content["epochs"]
+    ]
+    return {k: v for k, v in content.items() if k not in ("seconds_per_epoch", "sampling_share")}
+
+
+@pytest.mark.parametrize("config", SAMPLERS, ids=lambda config: config["sampler"])
+def test_a_seed_decides_a_run(dataset: Dataset, config: dict[str, Any]) -> None:
+    first, again = (Trainer(dataset, config, SETTINGS).run() for _ in range(2))
+    other = Trainer(dataset, config, replace(SETTINGS, seed=1)).run()
+    assert without_times(first) == without_times(again)
+    assert [r.loss for r in first.epochs] != [r.loss for r in other.epochs]
+
+
+def test_the_loss_falls(dataset: Dataset) -> None:
+    settings = replace(SETTINGS, max_epochs=30, patience=30, learning_rate=0.01)
+    losses = [record.loss for record in Trainer(dataset, SAMPLERS[0], settings).run().epochs]
+    assert losses[0] == pytest.approx(2 * np.log(2), abs=0.01)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_best_weights_are_kept_and_patience_stops(dataset: Dataset) -> None:
+    settings = replace(SETTINGS, max_epochs=200, patience=2, learning_rate=0.02)
+    recorder = Recorder()
+    trainer = Trainer(dataset, SAMPLERS[0], settings, recorder)
+    result = trainer.run()
+    scores = [record.validation["NDCG@10"] for record in result.epochs]
+    assert result.best_epoch == int(np.argmax(scores))
+    assert len(scores) == result.best_epoch + 1 + settings.patience < settings.max_epochs
+    assert result.validation == result.epochs[result.best_epoch].validation
+    assert trainer.evaluate(trainer.split.validation).as_percent() == result.validation
+    assert recorder.epochs == result.epochs
+    assert recorder.batches[:5] == [(0, 0, 4), (0, 1, 4), (0, 2, 4), (0, 3, 4), (1, 0, 4)]
+
+
+def test_negatives_know_the_training_part_alone(dataset: Dataset) -> None:
+    split = LeaveOneOut.of(dataset, SETTINGS.max_length)
+    settings = replace(SETTINGS, exclude_interactions=True)
+    sampler = build_sampler({"sampler": "uniform"}, dataset, split, settings)
+    users = np.arange(dataset.num_users)
+    held_out = np.stack([split.validation.answers, split.test.answers], axis=1)
+    targets = dataset.sequences.item_ids[dataset.sequences.offsets[:-1]]
+    law = sampler.probabilities(targets, users=users)
+    assert (law[users[:, None], held_out - 1] > 0).all()
+    for user, training_part in enumerate(split.training_part):
+        assert (law[user, training_part - 1] == 0).all()
+
+    counts = split.training_part.item_counts(dataset.num_items)[1:].astype(float)
+    popularity = build_sampler({"sampler": "popularity", "gamma": 1.0}, dataset, split, SETTINGS)
+    weights = np.where(np.arange(1, 21) == targets[0], 0.0, counts)
+    np.testing.assert_allclose(
+        popularity.probabilities(targets[:1])[0], weights / weights.sum(), rtol=1e-12
+    )
+
+
+def test_schedules_move_with_epochs_and_losses(dataset: Dataset) -> None:
+    config = {
+        "sampler": "genni",
+        "alpha": {"schedule": "loss_driven", "initial": 1.0, "step": 0.125},
+        "beta": {"schedule": "exponential", "m": 1, "initial": 0.2},
+    }
+    trainer = Trainer(dataset, config, SETTINGS)
+    records = trainer.run().epochs
+    assert [record.beta for record in records] == pytest.approx([0.2, 1.0, 1.0])
+    assert all(record.alpha is not None for record in records)
+    steps = [(record.alpha or 0.0) * 8 for record in records]
+    assert steps == [round(step) for step in steps] != [8.0, 8.0, 8.0]
+    assert isinstance(trainer.sampler, GenNi)
+    assert trainer.sampler.state_dict()["call"] == 12
+
+
+def test_a_diverged_run_stops_with_what_to_know(dataset: Dataset) -> None:
+    trainer = Trainer(dataset, {"sampler": "uniform"}, SETTINGS)
+    with torch.no_grad():
+        trainer.model.norm.weight.fill_(torch.nan)
+    with pytest.raises(TrainingDivergedError, match=r"nan in batch 0 of epoch 0 \(Uniform\)"):
+        trainer.run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.0}, "learning_rate must be > 0; got 0.0"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
+        ({"loss": "mse"}, "loss must be 'nce' or 'bpr'; got 'mse'"),
+    ],
+)
+def test_wrong_settings(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrainingSettingsError, match=message):
+        replace(SETTINGS, **changes)
+
+
+@pytest.mark.parametrize("name", ["max_epochs", "patience", "batch_size", "num_heads"])
+def test_counts_are_at_least_one(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be an integer >= 1; got 0"):
+        replace(SETTINGS, **{name: 0})
+
+
+def test_results_survive_json(dataset: Dataset) -> None:
+    result = Trainer(dataset, SAMPLERS[2], replace(SETTINGS, max_epochs=1)).run()
+    assert RunResult.from_json(result.to_json()) == result
