@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -167,7 +168,9 @@ class BackendReport:
     problem: str | None
 
 
+@cache
 def _entry_points() -> dict[str, EntryPoint]:
+    """Return the published backends by name, looked up once in the life of the process."""
     from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
 
     return {point.name: point for point in entry_points(group=_GROUP)}

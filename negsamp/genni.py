@@ -68,8 +68,10 @@ class GenNi(Sampler):
     Two-level inversion: scores are computed tile by tile, exponentiated and summed over blocks of
     128 items; one random word picks the block from the sums, its scores are computed again, and a
     second word picks the item. The cost is that of the matrix product and one exponential a
-    score, whatever num_negatives is; memory is bounded by a tile. A callable is asked for each
-    tile once, and again for each tile that was drawn from.
+    score, whatever num_negatives is. Rows are worked off in chunks, so memory is bounded by a
+    tile of scores and the block sums of a chunk. A callable answers for all rows at once: it is
+    asked for each tile once, and again for each block that was drawn from, and the block sums of
+    all rows are held, 8 bytes for 128 scores.
 
     References
     ----------

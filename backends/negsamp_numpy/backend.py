@@ -18,7 +18,7 @@ from negsamp.stream import Stream
 from negsamp_numpy import by_score, by_weight
 from negsamp_numpy.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numpy.rows import Integers, Rows, gather
-from negsamp_numpy.scores import CalledScores, OwnScores, Scores, SharedScores
+from negsamp_numpy.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
 
 __all__ = ["NumpyBackend"]
 
@@ -28,11 +28,12 @@ class NumpyBackend:
 
     Attributes
     ----------
-    rows_per_chunk, scores_per_tile : int
+    rows_per_chunk, scores_per_tile, blocks_per_chunk : int
         Bounds of the work in hand; no draw depends on them beyond rounding.
     """
 
     rows_per_chunk = 512
+    blocks_per_chunk = 1 << 21
     scores_per_tile = 1 << 20
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -98,7 +99,9 @@ class NumpyBackend:
         shared = None
         if candidates is not None and own is None:
             shared = self.candidates(rows, stream, candidates)
-        for chunk in rows.chunks(len(rows) if called else self.rows_per_chunk):
+        fitting = self.blocks_per_chunk * BLOCK // len(self._catalogue.items)
+        size = len(rows) if called else max(min(self.rows_per_chunk, fitting), 1)
+        for chunk in rows.chunks(size):
             places = shared if own is None else self.candidates(chunk, stream, own)
             columns, log_q = by_score.draw(
                 chunk,

@@ -7,7 +7,7 @@ import numpy as np
 from negsamp.stream import CANDIDATES, Stream, below
 from negsamp_numpy.rows import Integers
 
-__all__ = ["one_for_each_row", "one_for_all_rows"]
+__all__ = ["one_for_all_rows", "one_for_each_row"]
 
 
 def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:

@@ -20,7 +20,7 @@ from negsamp.stream import Stream
 from negsamp_torch import by_score, by_weight
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
 from negsamp_torch.rows import Rows, UserItems, gather
-from negsamp_torch.scores import CalledScores, OwnScores, Scores, SharedScores, Table
+from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
 
 __all__ = ["TorchBackend"]
 
@@ -30,11 +30,12 @@ class TorchBackend:
 
     Attributes
     ----------
-    rows_per_chunk, scores_per_tile : int
+    rows_per_chunk, scores_per_tile, blocks_per_chunk : int
         Bounds of the work in hand; no draw depends on them beyond rounding.
     """
 
     rows_per_chunk = 512
+    blocks_per_chunk = 1 << 21
     scores_per_tile = 1 << 19
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -111,7 +112,9 @@ class TorchBackend:
         if candidates is not None and own is None:
             shared = self.candidates(rows, stream, candidates)
         table = Table.of(self._items(score), shared) if isinstance(score, DotProduct) else None
-        for chunk in rows.chunks(len(rows) if called else self.rows_per_chunk):
+        fitting = self.blocks_per_chunk * BLOCK // len(self._catalogue.items)
+        size = len(rows) if called else max(min(self.rows_per_chunk, fitting), 1)
+        for chunk in rows.chunks(size):
             places = shared if own is None else self.candidates(chunk, stream, own)
             with torch.autocast(rows.numbers.device.type, enabled=False):
                 columns, log_q = by_score.draw(
