@@ -61,8 +61,8 @@ class Popularity(Sampler):
     -----
     Weights are rounded to integers with a total near 2**62, at least 1 where the count is not 0,
     so that every backend draws in exact integer arithmetic; that moves a probability by less than
-    one part in 10**13, plus 2**-62. A draw steps over the sorted excluded ids and searches the cumulative
-    weights: O(log E + log V), no rejection.
+    one part in 10**13, plus 2**-62. A draw steps over the sorted excluded ids and searches the
+    cumulative weights: O(log E + log V), no rejection.
 
     References
     ----------
