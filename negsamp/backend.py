@@ -176,13 +176,13 @@ def _entry_points() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUP)}
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, origin: str = "") -> None:
     """Raise ConfigError unless `name` is "auto" or the name of a backend."""
     known = ["auto", *sorted(_entry_points())]
     if name not in known:
         nearest = get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ConfigError(f"unknown backend {name!r}; known: {', '.join(known)}{hint}")
+        raise ConfigError(f"{origin}unknown backend {name!r}; known: {', '.join(known)}{hint}")
 
 
 def load_backend(name: str) -> type[Backend]:
@@ -252,7 +252,7 @@ def resolve_name(name: str, *arrays: Any) -> str:
     """
     if name == "auto":
         name = os.environ.get(_ENVIRONMENT) or "auto"
-        check_name(name)
+        check_name(name, origin=f"environment variable {_ENVIRONMENT}: ")
     if name != "auto":
         return name
     roots = {type(array).__module__.partition(".")[0] for array in arrays if array is not None}

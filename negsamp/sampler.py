@@ -274,6 +274,8 @@ class Sampler(ABC):
                 )
         limit = 2**64 - 1
         seed = validation.as_count("the state's seed", state["seed"], 0, limit)
+        if not isinstance(state["spawned"], list | tuple):
+            raise ConfigError(f"the state's spawned must be a list; got {state['spawned']!r}")
         spawned = tuple(
             validation.as_count("the state's spawned", index, 0, limit)
             for index in state["spawned"]

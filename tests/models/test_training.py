@@ -150,7 +150,7 @@ def test_wrong_settings(changes: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("name", ["max_epochs", "patience", "batch_size", "num_heads"])
 def test_counts_are_at_least_one(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be an integer >= 1; got 0"):
-        replace(SETTINGS, **{name: 0})
+        replace(SETTINGS, **{name: 0})  # type: ignore[arg-type]
 
 
 def test_results_survive_json(dataset: Dataset) -> None:
