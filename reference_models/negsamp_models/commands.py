@@ -22,8 +22,9 @@ from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.display import ProgressDisplay, results_table
 from negsamp_models.plots import plot_curves
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.settings import TrainingSettings
 from negsamp_models.tables import markdown, read_results, summarise
-from negsamp_models.training import Trainer, TrainingSettings
+from negsamp_models.training import Trainer
 
 __all__ = ["application"]
 

@@ -12,8 +12,10 @@ from rich.console import Console
 from negsamp_models.datasets import Dataset
 from negsamp_models.display import ProgressDisplay, results_table
 from negsamp_models.plots import plot_curves
+from negsamp_models.records import RunResult
 from negsamp_models.results import write_json
-from negsamp_models.training import RunResult, Trainer, TrainingSettings
+from negsamp_models.settings import TrainingSettings
+from negsamp_models.training import Trainer
 
 __all__ = ["SAMPLERS", "SYNTHETIC_SETTINGS", "compare"]
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from negsamp_models.training import EpochRecord, RunResult
+from negsamp_models.records import EpochRecord, RunResult
 
 __all__ = ["ProgressDisplay", "results_table"]
 

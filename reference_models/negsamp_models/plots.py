@@ -7,8 +7,8 @@ from pathlib import Path
 
 import matplotlib
 
+from negsamp_models.records import RunResult
 from negsamp_models.results import write_whole
-from negsamp_models.training import RunResult
 
 __all__ = ["plot_curves"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from negsamp_models.datasets import DatasetError
-from negsamp_models.training import RunResult
+from negsamp_models.records import RunResult
 
 __all__ = ["Row", "describe_sampler", "markdown", "read_results", "summarise"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,31 +16,21 @@ from negsamp import (
     DotProduct,
     GenNi,
     Interactions,
-    InvalidInputError,
     NegSampError,
     Sampler,
     from_config,
 )
-from negsamp.validation import as_count, as_number
 from negsamp_models.datasets import Dataset
 from negsamp_models.evaluation import Metrics, rank_answers
-from negsamp_models.losses import bpr_loss, nce_loss
 from negsamp_models.packing import pack
+from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.results import environment
 from negsamp_models.sasrec import SASRec
+from negsamp_models.settings import LOSSES, TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 
-__all__ = [
-    "EpochRecord",
-    "RunResult",
-    "Trainer",
-    "TrainingDivergedError",
-    "TrainingSettings",
-    "Watcher",
-    "build_sampler",
-]
+__all__ = ["Trainer", "TrainingDivergedError", "Watcher", "build_sampler"]
 
-LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
 USERS_PER_BATCH = 1024
 CHOSEN_BY = "NDCG@10"
 """The validation metric that decides which epoch is best."""
@@ -48,163 +38,6 @@ CHOSEN_BY = "NDCG@10"
 
 class TrainingDivergedError(NegSampError, ArithmeticError):
     """The loss of a batch is not a finite number."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a model is trained; the defaults are the paper's (section 5.1.4).
-
-    Attributes
-    ----------
-    max_epochs, patience : int
-        Training stops after `patience` epochs without a better validation NDCG@10, and after
-        `max_epochs` in any case.
-    batch_size : int
-        Sequences a batch.
-    learning_rate : float
-        Of Adam with betas 0.9 and 0.999.
-    max_length : int
-        Longest input; the last items of longer ones are used.
-    hidden_size, num_layers, num_heads, dropout
-        Of :class:`SASRec`.
-    loss : {"nce", "bpr"}
-        Eq. 4 of the paper, or BPR (section 4.2).
-    exclude_interactions : bool
-        Exclude all items of the user's training part from the negatives, not the target alone.
-    seed : int
-        Of initial weights, dropout, order of the batches, and negatives.
-    device : str
-        A torch device, or "auto": CUDA where there is one, else the CPU.
-    """
-
-    max_epochs: int = 300
-    patience: int = 40
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    max_length: int = 50
-    hidden_size: int = 64
-    num_layers: int = 2
-    num_heads: int = 2
-    dropout: float = 0.5
-    loss: Literal["nce", "bpr"] = "nce"
-    exclude_interactions: bool = False
-    seed: int = 0
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("max_epochs", "patience", "batch_size", "max_length", "hidden_size"):
-            as_count(name, getattr(self, name))
-        for name in ("num_layers", "num_heads"):
-            as_count(name, getattr(self, name))
-        as_count("seed", self.seed, low=0, high=2**63 - 1)
-        if as_number("learning_rate", self.learning_rate) <= 0:
-            raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
-        if not 0 <= as_number("dropout", self.dropout) < 1:
-            raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
-        if self.loss not in LOSSES:
-            raise TrainingSettingsError("loss", self.loss, " or ".join(map(repr, LOSSES)))
-
-    def torch_device(self) -> torch.device:
-        """Return the device to train on."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
-
-
-class TrainingSettingsError(NegSampError, ValueError):
-    """A setting is out of its range."""
-
-    def __init__(self, name: str, value: Any, allowed: str) -> None:
-        super().__init__(f"{name} must be {allowed}; got {value!r}")
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What happened in one epoch.
-
-    Attributes
-    ----------
-    epoch : int
-        From 0.
-    loss : float
-        Mean over the batches.
-    alpha, beta : float or None
-        Of the sampler at the end of the epoch, if it has them.
-    training_seconds, sampling_seconds, evaluation_seconds : float
-        Wall-clock time of the epoch's batches (sampling included), of sampling alone, and of
-        validation.
-    validation : dict of str to float
-        HR and NDCG in percent, seen items masked.
-    """
-
-    epoch: int
-    loss: float
-    alpha: float | None
-    beta: float | None
-    training_seconds: float
-    sampling_seconds: float
-    evaluation_seconds: float
-    validation: dict[str, float]
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run, as its result file holds it.
-
-    Attributes
-    ----------
-    dataset : str
-        Name of the data set.
-    sampler : dict
-        Configuration of the sampler.
-    settings : dict
-        The :class:`TrainingSettings`.
-    best_epoch : int
-        The epoch whose weights were kept: that with the best validation NDCG@10.
-    validation, test, test_unmasked : dict of str to float
-        HR and NDCG in percent of the kept weights: seen items masked, and, for the last, ranked.
-    epochs : list of EpochRecord
-        All epochs.
-    environment : dict
-        Versions, device, threads.
-    """
-
-    dataset: str
-    sampler: dict[str, Any]
-    settings: dict[str, Any]
-    best_epoch: int
-    validation: dict[str, float]
-    test: dict[str, float]
-    test_unmasked: dict[str, float]
-    epochs: list[EpochRecord]
-    environment: dict[str, Any]
-
-    @property
-    def seconds_per_epoch(self) -> float:
-        """Median wall-clock time of an epoch's batches, validation not included."""
-        return float(np.median([record.training_seconds for record in self.epochs]))
-
-    @property
-    def sampling_share(self) -> float:
-        """Share of the training time that sampling took, of 1."""
-        sampling = sum(record.sampling_seconds for record in self.epochs)
-        return sampling / sum(record.training_seconds for record in self.epochs)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> RunResult:
-        """Return the result that :meth:`to_json` made this of."""
-        names = [each.name for each in fields(cls)]
-        if not isinstance(content, Mapping) or not content.keys() >= set(names):
-            raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
-        values = {name: content[name] for name in names}
-        return cls(**values | {"epochs": [EpochRecord(**record) for record in content["epochs"]]})
-
-    def to_json(self) -> dict[str, Any]:
-        """Return values that JSON can hold."""
-        return asdict(self) | {
-            "seconds_per_epoch": self.seconds_per_epoch,
-            "sampling_share": self.sampling_share,
-        }
 
 
 class Watcher(Protocol):

@@ -11,16 +11,10 @@ import torch
 
 from negsamp import ConfigError, GenNi
 from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
-from negsamp_models.training import (
-    EpochRecord,
-    RunResult,
-    Trainer,
-    TrainingDivergedError,
-    TrainingSettings,
-    TrainingSettingsError,
-    build_sampler,
-)
+from negsamp_models.training import Trainer, TrainingDivergedError, build_sampler
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2

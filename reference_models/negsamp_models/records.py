@@ -1,0 +1,102 @@
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from negsamp import InvalidInputError
+
+__all__ = ["EpochRecord", "RunResult"]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What happened in one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        From 0.
+    loss : float
+        Mean over the batches.
+    alpha, beta : float or None
+        Of the sampler at the end of the epoch, if it has them.
+    training_seconds, sampling_seconds, evaluation_seconds : float
+        Wall-clock time of the epoch's batches (sampling included), of sampling alone, and of
+        validation.
+    validation : dict of str to float
+        HR and NDCG in percent, seen items masked.
+    """
+
+    epoch: int
+    loss: float
+    alpha: float | None
+    beta: float | None
+    training_seconds: float
+    sampling_seconds: float
+    evaluation_seconds: float
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run, as its result file holds it.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set.
+    sampler : dict
+        Configuration of the sampler.
+    settings : dict
+        The :class:`TrainingSettings`.
+    best_epoch : int
+        The epoch whose weights were kept: that with the best validation NDCG@10.
+    validation, test, test_unmasked : dict of str to float
+        HR and NDCG in percent of the kept weights: seen items masked, and, for the last, ranked.
+    epochs : list of EpochRecord
+        All epochs.
+    environment : dict
+        Versions, device, threads.
+    """
+
+    dataset: str
+    sampler: dict[str, Any]
+    settings: dict[str, Any]
+    best_epoch: int
+    validation: dict[str, float]
+    test: dict[str, float]
+    test_unmasked: dict[str, float]
+    epochs: list[EpochRecord]
+    environment: dict[str, Any]
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Median wall-clock time of an epoch's batches, validation not included."""
+        return float(np.median([record.training_seconds for record in self.epochs]))
+
+    @property
+    def sampling_share(self) -> float:
+        """Share of the training time that sampling took, of 1."""
+        sampling = sum(record.sampling_seconds for record in self.epochs)
+        return sampling / sum(record.training_seconds for record in self.epochs)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunResult:
+        """Return the result that :meth:`to_json` made this of."""
+        names = [each.name for each in fields(cls)]
+        if not isinstance(content, Mapping) or not content.keys() >= set(names):
+            raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
+        values = {name: content[name] for name in names}
+        return cls(**values | {"epochs": [EpochRecord(**record) for record in content["epochs"]]})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return values that JSON can hold."""
+        return asdict(self) | {
+            "seconds_per_epoch": self.seconds_per_epoch,
+            "sampling_share": self.sampling_share,
+        }

@@ -1,0 +1,84 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from negsamp import NegSampError
+from negsamp.validation import as_count, as_number
+from negsamp_models.losses import bpr_loss, nce_loss
+
+__all__ = ["LOSSES", "TrainingSettings", "TrainingSettingsError"]
+
+LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
+
+
+class TrainingSettingsError(NegSampError, ValueError):
+    """A setting is out of its range."""
+
+    def __init__(self, name: str, value: Any, allowed: str) -> None:
+        super().__init__(f"{name} must be {allowed}; got {value!r}")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a model is trained; the defaults are the paper's (section 5.1.4).
+
+    Attributes
+    ----------
+    max_epochs, patience : int
+        Training stops after `patience` epochs without a better validation NDCG@10, and after
+        `max_epochs` in any case.
+    batch_size : int
+        Sequences a batch.
+    learning_rate : float
+        Of Adam with betas 0.9 and 0.999.
+    max_length : int
+        Longest input; the last items of longer ones are used.
+    hidden_size, num_layers, num_heads, dropout
+        Of :class:`SASRec`.
+    loss : {"nce", "bpr"}
+        Eq. 4 of the paper, or BPR (section 4.2).
+    exclude_interactions : bool
+        Exclude all items of the user's training part from the negatives, not the target alone.
+    seed : int
+        Of initial weights, dropout, order of the batches, and negatives.
+    device : str
+        A torch device, or "auto": CUDA where there is one, else the CPU.
+    """
+
+    max_epochs: int = 300
+    patience: int = 40
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    max_length: int = 50
+    hidden_size: int = 64
+    num_layers: int = 2
+    num_heads: int = 2
+    dropout: float = 0.5
+    loss: Literal["nce", "bpr"] = "nce"
+    exclude_interactions: bool = False
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("max_epochs", "patience", "batch_size", "max_length", "hidden_size"):
+            as_count(name, getattr(self, name))
+        for name in ("num_layers", "num_heads"):
+            as_count(name, getattr(self, name))
+        as_count("seed", self.seed, low=0, high=2**63 - 1)
+        if as_number("learning_rate", self.learning_rate) <= 0:
+            raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
+        if not 0 <= as_number("dropout", self.dropout) < 1:
+            raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
+        if self.loss not in LOSSES:
+            raise TrainingSettingsError("loss", self.loss, " or ".join(map(repr, LOSSES)))
+
+    def torch_device(self) -> torch.device:
+        """Return the device to train on."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
