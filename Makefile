@@ -31,7 +31,7 @@ compare: $(VENV)/models.stamp  ## train one model with three samplers and compar
 	$(BIN)/negsamp compare $(ARGS)
 
 test: $(VENV)/test.stamp  ## run the tests and the examples in the docstrings (ARGS=what to run)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: lint types docs wheel test  ## run all that CI runs
 

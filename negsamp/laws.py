@@ -31,7 +31,7 @@ def admissible(
     ids = np.arange(catalogue.items.start, catalogue.items.stop)
     allowed: npt.NDArray[np.bool_] = ids != targets.reshape(-1, 1)
     if exclude is not None:
-        for column in exclude.reshape(targets.size, -1).T:
+        for column in exclude.reshape(targets.size, exclude.shape[-1]).T:
             allowed &= ids != column[:, None]
     if catalogue.interactions is not None and users is not None:
         trailing = targets.ndim - users.ndim

@@ -27,6 +27,7 @@ __all__ = [
     "check_users",
     "few_negatives",
     "invalid_score",
+    "no_array",
     "no_finite_score",
     "no_weight",
     "outside_catalogue",
@@ -123,6 +124,10 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
         )
     if not isinstance(score, DotProduct):
         return
+    for name, array in (("queries", score.queries), ("item embeddings", score.items)):
+        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+            raise InvalidInputError(f"{name} must be an array; got {type(array).__name__}")
+        _check_dtype(name, array, "float", "embeddings")
     queries, items, whole = tuple(score.queries.shape), tuple(score.items.shape), targets.shape
     if queries[:-1] != tuple(whole) or len(queries) != len(whole) + 1:
         raise InvalidInputError(
@@ -139,14 +144,18 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
             f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
             f"embedding of item id i, so at least {catalogue.stop} rows are needed"
         )
-    for name, array in (("queries", score.queries), ("item embeddings", score.items)):
-        _check_dtype(name, array, "float", "embeddings")
 
 
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
     """Refuse a dtype whose name does not hold `kind` ("int", "bool" or "float")."""
     if kind not in str(array.dtype):
-        raise InvalidInputError(f"{name} must be of a {kind} dtype ({meaning}); got {array.dtype}")
+        allowed = {"int": "integers", "bool": "booleans", "float": "floating-point numbers"}[kind]
+        raise InvalidInputError(f"{name} must be {allowed} ({meaning}); got dtype {array.dtype}")
+
+
+def no_array(values: Any, error: Exception) -> Exception:
+    """Word that something is no array and cannot be made one."""
+    return InvalidInputError(f"cannot make an array of a {type(values).__name__}: {error}")
 
 
 def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -51,7 +51,10 @@ class NumpyBackend:
                 f"backend 'numpy' takes NumPy arrays; got {type(values).__name__}: use "
                 "backend='auto', or convert the array"
             )
-        return np.asarray(values)
+        try:
+            return np.asarray(values)
+        except ValueError as error:
+            raise validation.no_array(values, error) from None
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
         """Return the array itself."""

@@ -62,7 +62,8 @@ def draw(
             excluded = excluded.adding(drawn[:, j])
             inside[row, place] = -np.inf
             masses[row, block] = log_sum_exp(inside)
-    return drawn, log_weights - (0.0 if total is None else total[:, None])
+    log_q = log_weights - (0.0 if total is None else total[:, None])
+    return drawn, np.minimum(log_q, 0.0)  # the scores of the two passes differ by rounding
 
 
 def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) -> Doubles:

@@ -61,7 +61,10 @@ class TorchBackend:
             return values.detach()
         if isinstance(values, np.ndarray):
             values = values if values.flags.writeable else values.copy()
-        return torch.as_tensor(values, device=device)
+        try:
+            return torch.as_tensor(values, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise validation.no_array(values, error) from None
 
     def to_numpy(self, array: Tensor) -> npt.NDArray[Any]:
         """Copy a tensor to the host; bfloat16 becomes float32."""
@@ -111,7 +114,11 @@ class TorchBackend:
         shared = None
         if candidates is not None and own is None:
             shared = self.candidates(rows, stream, candidates)
-        table = Table.of(self._items(score), shared) if isinstance(score, DotProduct) else None
+        table = None
+        if isinstance(score, DotProduct):
+            items = self._catalogue.items
+            embeddings = self.asarray(score.items, like=rows.numbers)
+            table = Table.of(embeddings[items.start : items.stop], shared)
         fitting = self.blocks_per_chunk * BLOCK // len(self._catalogue.items)
         size = len(rows) if called else max(min(self.rows_per_chunk, fitting), 1)
         for chunk in rows.chunks(size):
@@ -131,10 +138,6 @@ class TorchBackend:
                 columns = places[columns] if own is None else places.gather(1, columns)
             result.put(chunk, self._catalogue.items.start + columns, log_q)
         return result.negatives()
-
-    def _items(self, score: DotProduct) -> Tensor:
-        items = self._catalogue.items
-        return self.asarray(score.items)[items.start : items.stop]
 
     def _scores(
         self, chunk: Rows, score: Scorer, table: Table | None, places: Tensor | None

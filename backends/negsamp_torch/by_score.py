@@ -59,7 +59,8 @@ def draw(
             excluded = excluded.adding(drawn[:, j])
             inside[row, place] = -torch.inf
             masses[row, block] = log2_sum_exp2(inside)
-    return drawn, (log_weights - (0.0 if total is None else total)) * math.log(2)
+    log_q = (log_weights - (0.0 if total is None else total)) * math.log(2)
+    return drawn, log_q.clamp(max=0.0)
 
 
 def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:

@@ -160,7 +160,7 @@ def gather(
         places.append(more[given] - start)
     if user_items is not None and users is not None:
         trailing = (1,) * (targets.ndim - users.ndim)
-        each = users.reshape(*users.shape, *trailing).expand(shape)
+        each = users.reshape((*users.shape, *trailing)).expand(shape)
         user = each.reshape(-1)[numbers].long()
         unknown = (user < 0) | (user >= user_items.num_users)
         if bool(unknown.any()):

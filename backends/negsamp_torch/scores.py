@@ -53,7 +53,8 @@ class Table:
     def of(cls, items: Tensor, places: Tensor | None = None) -> Table:
         """Take all lines of `items`, or those at `places`."""
         items = items if places is None else items[places]
-        return cls(items, torch.linalg.vector_norm(items, dim=1, dtype=torch.float32).amax())
+        dtype = torch.promote_types(items.dtype, torch.float32)
+        return cls(items, torch.linalg.vector_norm(items, dim=1, dtype=dtype).amax())
 
     def bound(self, queries: Tensor) -> Tensor:
         """Bound all dot products with the queries, by Cauchy-Schwarz."""

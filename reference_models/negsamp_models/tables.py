@@ -86,13 +86,14 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 
 def summarise(results: Iterable[RunResult]) -> list[Row]:
-    """Group runs that differ in nothing but the seed, in the order of the first of each."""
+    """Group runs that differ in nothing but the seed, by data set and rising NDCG@10."""
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
         key = json.dumps([result.dataset, result.sampler, settings], sort_keys=True)
         groups.setdefault(key, []).append(result)
-    return [_row(runs) for runs in groups.values()]
+    rows = [_row(runs) for runs in groups.values()]
+    return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))
 
 
 def markdown(rows: Iterable[Row]) -> str:

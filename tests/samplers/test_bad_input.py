@@ -1,0 +1,390 @@
+"""Bad input: its own message, before any work, and nothing lost."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negsamp import (
+    BackendNotInstalledError,
+    ConfigError,
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidInputError,
+    InvalidScoresError,
+    LossDriven,
+    NegSampError,
+    NoNegativesError,
+    Popularity,
+    Sampler,
+    Uniform,
+    from_config,
+)
+from negsamp import backend as seam
+from tests.samplers.conftest import Adapter
+
+ITEMS = range(1, 11)
+TARGETS = np.array([[1, 2, 3], [4, 5, 6]])
+RANDOM = np.random.default_rng(0)
+QUERIES = RANDOM.normal(size=(2, 3, 4)).astype(np.float32)
+EMBEDDINGS = RANDOM.normal(size=(11, 4)).astype(np.float32)
+SEEN = Interactions.from_sequences([[1, 2], [3]])
+
+
+def dot_product(queries: Any = QUERIES, items: Any = EMBEDDINGS) -> DotProduct:
+    return DotProduct(queries, items)
+
+
+def scores(value: float, place: int = 0) -> Callable[[Any], Any]:
+    """Score everything 0 but one item of row 4."""
+
+    def score(ids: Any) -> Any:
+        result = np.zeros((6, len(ids)), np.float32)
+        result[4, ids == ITEMS[place]] = value
+        return result
+
+    return score
+
+
+WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
+    (lambda: GenNi(0), r"the catalogue is empty: items = range\(0, 0\)"),
+    (lambda: Uniform(range(5, 5)), r"the catalogue is empty: items = range\(5, 5\)"),
+    (lambda: Uniform(range(0, 10, 2)), "items must be a range of step 1; got"),
+    (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
+    (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
+    (lambda: Uniform([1, 2]), r"items .* must be an integer >= 0; got \[1, 2\]"),  # type: ignore[arg-type]
+    (lambda: Uniform(5, 0), "num_negatives must be an integer >= 1; got 0"),
+    (lambda: Uniform(5, True), "num_negatives must be an integer >= 1; got True"),
+    (lambda: Uniform(5, replacement=1), "replacement must be True or False; got 1"),  # type: ignore[arg-type]
+    (lambda: Uniform(5, seed=-1), r"seed must be an integer in \[0, 18446744073709551615\]; got"),
+    (lambda: Uniform(5, backend="trch"), "unknown backend 'trch'; known: auto, .*mean 'torch'"),
+    (lambda: GenNi(5, alpha=math.nan), "alpha must be finite; got nan"),
+    (lambda: GenNi(5, alpha=-0.5), r"alpha must stay in \[0, inf\); got -0.5"),
+    (lambda: GenNi(5, alpha="2"), "alpha must be a number; got '2'"),  # type: ignore[arg-type]
+    (lambda: GenNi(5, beta=0), r"beta must stay in \(0, 1\]; got 0"),
+    (lambda: GenNi(5, beta=1.5), r"beta must stay in \(0, 1\]; got 1.5"),
+    (lambda: GenNi(5, beta=LossDriven()), r"beta must stay in \(0, 1\]; got LossDriven\("),
+    (lambda: GenNi(5, candidates="all"), "candidates must be 'batch' or 'query'; got 'all'"),  # type: ignore[arg-type]
+    (lambda: Popularity([0, 0]), "all counts of the catalogue are 0"),
+    (lambda: Popularity([1, -2]), r"counts must be finite and >= 0; got counts\[1\] = -2"),
+    (lambda: Popularity([1, math.nan]), r"counts must be finite and >= 0; got counts\[1\] = nan"),
+    (lambda: Popularity([[1]]), r"shape \(num_counts,\); got shape \(1, 1\)"),
+    (lambda: Popularity([1, 1], items=5), r"2 counts do not cover range\(0, 5\).*at least 5"),
+    (lambda: Popularity([1, 1], gamma=math.inf), "gamma must be finite; got inf"),
+    (lambda: Uniform(2, interactions=SEEN), r"interactions hold item 3, outside .* range\(0, 2\)"),
+    (lambda: Uniform(5, interactions=[[1]]), "interactions must be an Interactions; got list"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("build", "message"), WRONG_CONSTRUCTORS)
+def test_constructors_refuse(build: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build()
+
+
+WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError], str]] = [
+    (lambda: GenNi(ITEMS), {"score": None}, InvalidInputError, "GenNi needs score="),
+    (lambda: GenNi(ITEMS), {"score": 3}, InvalidInputError, "DotProduct or a callable.*got int"),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": dot_product(QUERIES[0])},
+        InvalidInputError,
+        r"queries have shape \(3, 4\); .* here \(2, 3\) \+ \(dim,\)",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": dot_product(items=EMBEDDINGS[:, :3])},
+        InvalidInputError,
+        r"item embeddings have shape \(11, 3\); they must be \(num_embeddings, 4\)",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": dot_product(items=EMBEDDINGS[:10])},
+        InvalidInputError,
+        "10 item embeddings do not hold .* at least 11 rows",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": dot_product(items=EMBEDDINGS.astype(np.int64))},
+        InvalidInputError,
+        "item embeddings must be floating-point numbers .* got dtype .*int64",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": lambda ids: np.zeros((2, len(ids)))},
+        InvalidInputError,
+        r"callable returned shape \(2, 10\) for 10 item ids; .* \(6, 10\)",
+    ),
+    (
+        lambda: GenNi(ITEMS, beta=0.5, candidates="query"),
+        {"score": scores(0.0)},
+        InvalidInputError,
+        'candidates="query" with beta < 1 needs a DotProduct',
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": scores(math.nan)},
+        InvalidScoresError,
+        r"row \(1, 1\) has a score that is NaN or \+inf",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": scores(math.inf)},
+        InvalidScoresError,
+        r"row \(1, 1\) has a score that is NaN or \+inf",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": lambda ids: np.full((6, len(ids)), -np.inf)},
+        NoNegativesError,
+        r"row \(0, 0\) has no item left to draw: .*-inf",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"targets": TARGETS * 1.0},
+        InvalidInputError,
+        "targets must be integers .* got dtype .*float64",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"targets": TARGETS * 3},
+        InvalidInputError,
+        r"targets\[1, 0\] = 12 is outside the catalogue range\(1, 11\)",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"targets": TARGETS - 1},
+        InvalidInputError,
+        r"targets\[0, 0\] = 0 is outside the catalogue",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"mask": TARGETS},
+        InvalidInputError,
+        "mask must be booleans .* got dtype .*int64",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"mask": TARGETS[0] > 0},
+        InvalidInputError,
+        r"mask has shape \(3,\); .* \(2, 3\)",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"exclude": TARGETS},
+        InvalidInputError,
+        r"exclude has shape \(2, 3\); .* \(2, 3\) \+ \(num_excluded,\)",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"exclude": np.full((2, 3, 1), 99)},
+        InvalidInputError,
+        r"exclude\[0, 0, 0\] = 99 is outside .*\(-1 stands for none\)",
+    ),
+    (
+        lambda: Uniform(ITEMS, interactions=SEEN),
+        {},
+        InvalidInputError,
+        "given interactions: sample\\(\\) needs users=",
+    ),
+    (
+        lambda: Uniform(ITEMS, interactions=SEEN),
+        {"users": np.array([0, 2])},
+        InvalidInputError,
+        r"users\[1\] = 2 is unknown: .* users 0 to 1",
+    ),
+    (
+        lambda: Uniform(ITEMS, interactions=SEEN),
+        {"users": np.array([0, 0, 1])},
+        InvalidInputError,
+        r"users has shape \(3,\); .* \(2, 3\).* such as \(2,\)",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10))},
+        NoNegativesError,
+        r"row \(0, 0\) has no admissible item: .* all 10 candidates",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10)), "score": dot_product()},
+        NoNegativesError,
+        r"row \(0, 0\) has no admissible item: .* all 10 candidates",
+    ),
+    (
+        lambda: Uniform(ITEMS, 10, replacement=False),
+        {},
+        NoNegativesError,
+        r"row \(0, 0\) has 9 admissible items, fewer than num_negatives = 10",
+    ),
+    (
+        lambda: Popularity([0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], items=ITEMS),
+        {},
+        NoNegativesError,
+        r"row \(0, 0\) has no item left to draw: .* count 0",
+    ),
+    (
+        lambda: Popularity(
+            [0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], items=ITEMS, num_negatives=3, replacement=False
+        ),
+        {},
+        NoNegativesError,
+        r"row \(0, 0\) has no item left to draw after 2 distinct draws",
+    ),
+]
+
+
+def in_framework(value: Any, backend: Adapter) -> Any:
+    """Turn arrays into the framework's, also those inside scores."""
+    if isinstance(value, np.ndarray):
+        return backend.array(np.ascontiguousarray(value))
+    if isinstance(value, DotProduct):
+        return DotProduct(backend.array(value.queries), backend.array(value.items))
+    if callable(value):
+        return lambda ids: backend.array(value(backend.numpy(ids)))
+    return value
+
+
+@pytest.mark.parametrize(("build", "changes", "error", "message"), WRONG_CALLS)
+def test_calls_refuse_and_are_not_counted(
+    backend: Adapter,
+    build: Callable[[], Sampler],
+    changes: dict[str, Any],
+    error: type[NegSampError],
+    message: str,
+) -> None:
+    sampler = build()
+    arguments = {"targets": TARGETS, "score": dot_product()} | changes
+    state = json.dumps(sampler.state_dict())
+    with pytest.raises(error, match=message):
+        sampler.sample(**{name: in_framework(value, backend) for name, value in arguments.items()})
+    assert json.dumps(sampler.state_dict()) == state
+
+
+def test_masked_rows_may_hold_anything(backend: Adapter) -> None:
+    mask = np.array([[True, True, True], [True, False, True]])
+    targets, users = TARGETS.copy(), np.zeros((2, 3), np.int64)
+    exclude, queries = np.full((2, 3, 1), -1), QUERIES.copy()
+    sampler = GenNi(ITEMS, interactions=SEEN)
+    clean: dict[str, Any] = {"targets": targets, "users": users, "exclude": exclude, "mask": mask}
+    clean["score"] = dot_product()
+    expected = sampler.sample(**{k: in_framework(v, backend) for k, v in clean.items()})
+    targets, users, exclude = targets.copy(), users.copy(), exclude.copy()
+    targets[1, 1], users[1, 1], exclude[1, 1, 0], queries[1, 1] = 999, -5, 77, math.nan
+    dirty: dict[str, Any] = {"targets": targets, "users": users, "exclude": exclude, "mask": mask}
+    dirty["score"] = dot_product(queries)
+    again = GenNi(ITEMS, interactions=SEEN)
+    found = again.sample(**{k: in_framework(v, backend) for k, v in dirty.items()})
+    np.testing.assert_array_equal(backend.numpy(expected.item_ids), backend.numpy(found.item_ids))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scores_of_excluded_items_are_not_looked_at(backend: Adapter, value: float) -> None:
+    """The bad score belongs to item 5, the target of its row."""
+    sampler = GenNi(ITEMS)
+    score = in_framework(scores(value, place=4), backend)
+    negatives = sampler.sample(backend.array(TARGETS), score=score)
+    assert 5 not in backend.numpy(negatives.item_ids)[1, 1]
+    law = backend.numpy(sampler.probabilities(backend.array(TARGETS), score=score))
+    assert law[1, 1].sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, "x", [1.0, 2.0]])
+def test_a_loss_is_one_finite_number(loss: Any) -> None:
+    with pytest.raises(InvalidInputError, match="loss must be"):
+        GenNi(ITEMS, alpha=LossDriven()).update(loss)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sampler": "GenNi"}, "sampler = 'GenNi', this sampler 'Uniform'"),
+        ({"items": [1, 12]}, r"items = \[1, 12\], this sampler \[1, 11\]"),
+        ({"version": 2}, "version = 2, this sampler 1"),
+        ({"call": -1}, "the state's call must be an integer"),
+        ({"spawned": 3}, "the state's spawned must be a list; got 3"),
+        ({"values": {"alpha": 1.0}}, "the state has values"),
+        ({"epoch": 0.5}, "the state's epoch must be an integer"),
+        ({"extra": 1}, "a sampler's state has the keys"),
+    ],
+)
+def test_a_foreign_state_is_refused_and_changes_nothing(
+    changes: dict[str, Any], message: str
+) -> None:
+    sampler = Uniform(ITEMS, seed=3)
+    before = sampler.state_dict()
+    with pytest.raises(ConfigError, match=message):
+        sampler.load_state_dict(before | {"seed": 8} | changes)
+    assert sampler.state_dict() == before
+
+
+def test_a_value_outside_its_schedule_is_refused() -> None:
+    sampler = GenNi(ITEMS, alpha=LossDriven(high=2.0))
+    state = sampler.state_dict()
+    with pytest.raises(ConfigError, match=r"alpha = 5.0; .* in \[0.0, 2.0\]"):
+        sampler.load_state_dict(state | {"values": {"alpha": 5.0, "beta": 1.0}})
+
+
+@pytest.mark.parametrize("index", [-1, 2**64, 0.5])
+def test_spawn_takes_an_index(index: Any) -> None:
+    with pytest.raises(ConfigError, match="index must be an integer in"):
+        Uniform(ITEMS).spawn(index)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "no key 'sampler'; allowed: genni, popularity, uniform"),
+        ({"sampler": "geni", "items": 5}, "unknown sampler 'geni'; .*did you mean 'genni'"),
+        ({"sampler": "uniform"}, "sampler 'uniform' needs the key 'items'"),
+        ({"sampler": "genni", "items": 5, "alhpa": 1}, "unknown key 'alhpa'.*mean 'alpha'"),
+        ({"sampler": "uniform", "items": [1]}, r"items must be \[start, stop\].*got \[1\]"),
+        ({"sampler": "genni", "items": 5, "alpha": {"initial": 1}}, "alpha has no key 'schedule'"),
+        (
+            {"sampler": "genni", "items": 5, "beta": {"schedule": "exponental"}},
+            "unknown schedule 'exponental'; .*did you mean 'exponential'",
+        ),
+        (
+            {"sampler": "genni", "items": 5, "beta": {"schedule": "exponential", "n": 1}},
+            "unknown key 'n' for beta's schedule 'exponential'",
+        ),
+    ],
+)
+def test_configurations_refuse(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_config(config)
+
+
+def test_a_missing_framework_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = importlib.metadata.EntryPoint("torch", "no_such_framework:Backend", "negsamp.backends")
+    monkeypatch.setattr(seam, "_entry_points", lambda: {"torch": point})
+    sampler = Uniform(ITEMS, backend="torch")
+    with pytest.raises(BackendNotInstalledError, match=r'pip install "negsamp\[torch\]"') as caught:
+        sampler.sample(TARGETS)
+    assert caught.value.name == "no_such_framework"
+    assert isinstance(caught.value, ImportError)
+    assert seam.available_backends() == ()
+
+
+def test_arrays_of_two_frameworks_or_of_none_that_is_known() -> None:
+    foreign = type("Array", (), {"__module__": "jax.numpy"})()
+    with pytest.raises(ConfigError, match=r"no backend for arrays of 'jax'; backends: .*numpy"):
+        Uniform(ITEMS).sample(foreign)
+    other = type("Array", (), {"__module__": "torch"})()
+    with pytest.raises(ConfigError, match="different frameworks in one call: jax, torch"):
+        Uniform(ITEMS).sample(foreign, users=other)
+
+
+def test_the_environment_names_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEGSAMP_BACKEND", "nmpy")
+    with pytest.raises(ConfigError, match=r"NEGSAMP_BACKEND: unknown backend 'nmpy'; .*'numpy'"):
+        Uniform(ITEMS).sample(TARGETS)
+    monkeypatch.setenv("NEGSAMP_BACKEND", "numpy")
+    assert isinstance(Uniform(ITEMS).sample(TARGETS).item_ids, np.ndarray)

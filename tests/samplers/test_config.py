@@ -1,0 +1,81 @@
+"""Samplers from configuration files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from negsamp import (
+    ConfigError,
+    DotProduct,
+    Exponential,
+    GenNi,
+    LossDriven,
+    Popularity,
+    Uniform,
+    from_config,
+)
+
+TOML = """
+sampler = "genni"
+items = [1, 101]
+num_negatives = 2
+candidates = "query"
+seed = 5
+beta = { schedule = "exponential", m = 20, initial = 0.1 }
+
+[alpha]
+schedule = "loss_driven"
+initial = 1.5
+"""
+
+
+def test_a_toml_file_is_the_constructor(tmp_path: Path) -> None:
+    path = tmp_path / "negatives.toml"
+    path.write_text(TOML)
+    built = GenNi(
+        range(1, 101),
+        2,
+        alpha=LossDriven(initial=1.5),
+        beta=Exponential(m=20, initial=0.1),
+        candidates="query",
+        seed=5,
+    )
+    score = DotProduct(np.ones((4, 3), np.float32), np.ones((101, 3), np.float32))
+    for source in (path, str(path)):
+        read = from_config(source)
+        assert read.state_dict() == built.state_dict()
+        assert repr(read) == repr(built)
+        np.testing.assert_array_equal(
+            read.sample([1, 2, 3, 4], score=score).item_ids,
+            GenNi(range(1, 101), 2, alpha=1.5, beta=0.1, candidates="query", seed=5)
+            .sample([1, 2, 3, 4], score=score)
+            .item_ids,
+        )
+
+
+def test_arguments_override_and_complete() -> None:
+    sampler = from_config(
+        {"sampler": "popularity", "gamma": 0.5, "seed": 1}, counts=[0, 2, 3], seed=2
+    )
+    assert isinstance(sampler, Popularity)
+    assert sampler.gamma == 0.5
+    assert sampler.state_dict()["seed"] == 2
+    assert isinstance(from_config({"sampler": "uniform", "items": 7}), Uniform)
+
+
+def test_a_mapping_is_left_as_it_was() -> None:
+    config = {"sampler": "genni", "items": [1, 5], "alpha": {"schedule": "loss_driven"}}
+    from_config(config)
+    assert config == {"sampler": "genni", "items": [1, 5], "alpha": {"schedule": "loss_driven"}}
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*No such file"):
+        from_config(tmp_path / "nothing.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("sampler = ")
+    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML: "):
+        from_config(broken)

@@ -1,0 +1,67 @@
+"""The matrix of all rows by all items never exists."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+NUM_ROWS, NUM_ITEMS, MEGABYTE = 4000, 60_000, 1 << 20
+MATRIX = NUM_ROWS * NUM_ITEMS * 4
+
+CHILD = """
+from pathlib import Path
+import numpy as np
+from negsamp import DotProduct, GenNi
+random = np.random.default_rng(0)
+arrays = [
+    random.integers(0, {items}, {rows}),
+    random.normal(size=({rows}, 8)).astype(np.float32),
+    random.normal(size=({items}, 8)).astype(np.float32),
+]
+if "{backend}" != "numpy":
+    import torch
+    arrays = [torch.from_numpy(array) for array in arrays]
+
+def score(rows):
+    return DotProduct(arrays[1][:rows], arrays[2])
+
+sampler = GenNi({items}, alpha=1.0, beta={beta}, backend="{backend}")
+sampler.sample(arrays[0][:2], score=score(2))
+
+def kilobytes(name):
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(name + ":")[2].split()[0])
+
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is held now
+before = kilobytes("VmRSS")
+if {whole}:
+    np.ones(({rows}, {items}), np.float32)
+sampler.sample(arrays[0], score=score({rows}))
+print((kilobytes("VmHWM") - before) * 1024)
+"""
+
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="reads the peak from /proc"
+)
+
+
+def peak_above_inputs(backend: str, beta: float, whole: bool = False) -> int:
+    """Return the bytes by which a draw raises the peak of a fresh process."""
+    code = CHILD.format(rows=NUM_ROWS, items=NUM_ITEMS, backend=backend, beta=beta, whole=whole)
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(child.stdout)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_memory_is_bounded_by_tiles(backend: str, beta: float) -> None:
+    if backend == "torch":
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+    assert peak_above_inputs(backend, beta) < 64 * MEGABYTE < MATRIX / 10
+
+
+def test_a_matrix_would_be_noticed() -> None:
+    assert peak_above_inputs("numpy", 1.0, whole=True) > MATRIX * 0.9

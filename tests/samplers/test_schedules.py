@@ -1,0 +1,115 @@
+"""Schedules: the paper's equations, and values that belong to one sampler alone."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negsamp import ConfigError, DotProduct, Exponential, GenNi, Linear, LossDriven, Uniform
+
+
+def test_exponential_is_equation_7() -> None:
+    schedule = Exponential(m=40)
+    for epoch in range(200):
+        expected = min(0.001 * 10 ** (epoch / 40), 1.0)
+        assert schedule.at_epoch(0.3, epoch) == pytest.approx(expected, rel=1e-12)
+    assert schedule.at_epoch(0.3, 10**9) == 1.0
+
+
+def test_linear_goes_there_and_stays() -> None:
+    schedule = Linear(initial=1.0, final=0.2, epochs=4)
+    values = [schedule.at_epoch(9.9, epoch) for epoch in range(6)]
+    assert values == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.2])
+    assert schedule.bounds == (0.2, 1.0)
+
+
+def test_loss_driven_follows_the_loss() -> None:
+    sampler = GenNi(5, alpha=LossDriven(initial=1.0, step=0.25, low=0.5, high=1.5))
+    seen = []
+    for loss in (3.0, 2.0, 2.0, 1.0, 0.9, 0.8, 0.7, 5.0, 6.0, 7.0, 8.0, 9.0):
+        sampler.update(loss)
+        seen.append(sampler.alpha)
+    assert seen == [1.0, 1.25, 1.0, 1.25, 1.5, 1.5, 1.5, 1.25, 1.0, 0.75, 0.5, 0.5]
+
+
+def test_alpha_and_beta_move_together_and_apart() -> None:
+    beta = LossDriven(initial=0.5, step=0.1, low=0.1, high=1.0)
+    sampler = GenNi(5, alpha=Linear(0.0, 2.0, 2), beta=beta)
+    assert (sampler.alpha, sampler.beta) == (0.0, 0.5)
+    sampler.set_epoch(1)
+    sampler.update(2.0)
+    sampler.update(1.0)
+    assert [sampler.alpha, sampler.beta] == pytest.approx([1.0, 0.6])
+
+
+def test_a_schedule_given_twice_has_two_values() -> None:
+    schedule = LossDriven(initial=1.0, step=0.5)
+    one, other = GenNi(5, alpha=schedule), GenNi(5, alpha=schedule)
+    child = one.spawn(0)
+    one.update(2.0)
+    one.update(1.0)
+    assert (one.alpha, other.alpha, child.alpha) == (1.5, 1.0, 1.0)
+    assert one.spawn(1).alpha == 1.5
+
+
+def test_losses_are_read_only_where_they_matter() -> None:
+    class Unreadable:
+        def __float__(self) -> float:
+            raise AssertionError("the loss was read")
+
+    Uniform(5).update(Unreadable())
+    GenNi(5, alpha=Linear(0, 1, 3)).update(Unreadable())
+    with pytest.raises(AssertionError, match="was read"):
+        GenNi(5, alpha=LossDriven()).update(Unreadable())
+
+
+def test_beta_is_the_share_of_the_catalogue() -> None:
+    """ceil(beta V), beta read as the decimal that it is written as: 0.07 of 100 is 7, not 8."""
+    score = DotProduct(np.zeros((1, 2)), np.zeros((100, 2)))
+    for beta, size in ((0.07, 7), (0.071, 8), (1e-9, 1), (0.99, 99), (0.999, 100)):
+        sampler = GenNi(100, alpha=1.0, beta=beta, seed=2)
+        law = sampler.probabilities(np.array([0]), score=score)[0]
+        assert np.count_nonzero(law) in (size, size - 1)
+        assert np.count_nonzero(law) + (law[0] == 0) >= size
+
+
+def pickled(sampler: GenNi) -> GenNi:
+    """Copy as a DataLoader does for its workers."""
+    copied: GenNi = pickle.loads(pickle.dumps(sampler))  # noqa: S301
+    return copied
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+def test_copies_go_on_identically(copied: Any) -> None:
+    sampler = GenNi(50, alpha=LossDriven(), beta=0.5, seed=4)
+    score = DotProduct(np.ones((3, 2), np.float32), np.ones((50, 2), np.float32))
+    sampler.sample([1, 2, 3], score=score)
+    sampler.update(1.0)
+    other = copied(sampler)
+    for each in (sampler, other):
+        each.update(0.5)
+    assert sampler.state_dict() == other.state_dict()
+    one, two = (each.sample([1, 2, 3], score=score) for each in (sampler, other))
+    np.testing.assert_array_equal(one.item_ids, two.item_ids)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Exponential(m=0), "m must be > 0, a number of epochs; got 0"),
+        (lambda: Exponential(m=1, initial=0.0), "needs 0 < initial <= high"),
+        (lambda: Exponential(m=1, initial=2.0), "needs 0 < initial <= high"),
+        (lambda: Linear(0, 1, 0), "epochs must be >= 1; got 0"),
+        (lambda: Linear(0, float("nan"), 3), "final must be finite; got nan"),
+        (lambda: LossDriven(initial=7.0), "needs low <= initial <= high"),
+        (lambda: LossDriven(step=-1), "step must be >= 0; got -1"),
+        (lambda: LossDriven(initial="1"), "initial must be a number; got '1'"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_schedules(build: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build()

@@ -1,0 +1,124 @@
+"""What only tensors have: gradients, devices, autocast, bfloat16, workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negsamp import DotProduct, GenNi, InvalidInputError, Negatives, Uniform
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+def inputs(dtype: Any = torch.float32) -> tuple[Any, Any, Any]:
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(40, 16, generator=generator).to(dtype)
+    embeddings = torch.randn(1001, 16, generator=generator).to(dtype)
+    return torch.randint(1, 1001, (40,), generator=generator), queries, embeddings
+
+
+def draw(targets: Any, queries: Any, embeddings: Any, **changes: Any) -> Negatives:
+    sampler = GenNi(range(1, 1001), 5, alpha=1.0, seed=3, **changes)
+    return sampler.sample(targets, score=DotProduct(queries, embeddings))
+
+
+def test_no_gradient_flows_and_no_graph_is_kept() -> None:
+    targets, queries, embeddings = inputs()
+    queries.requires_grad_()
+    embeddings.requires_grad_()
+    negatives = draw(targets, queries, embeddings)
+    assert not negatives.log_q.requires_grad
+    called = GenNi(range(1, 1001), alpha=1.0).sample(
+        targets, score=lambda ids: queries @ embeddings[ids].T
+    )
+    assert not called.log_q.requires_grad
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.2])
+def test_autocast_changes_no_draw(beta: float) -> None:
+    plain = draw(*inputs(), beta=beta)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = draw(*inputs(), beta=beta)
+    assert torch.equal(plain.item_ids, cast.item_ids)
+    assert torch.equal(plain.log_q, cast.log_q)
+
+
+@pytest.mark.parametrize("candidates", ["batch", "query"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_scores_are_float32_whatever_comes(dtype: Any, candidates: Any) -> None:
+    targets, queries, embeddings = inputs(dtype)
+    changes = {"beta": 0.3, "candidates": candidates}
+    given = draw(targets, queries, embeddings, **changes)
+    wide = draw(targets, queries.float(), embeddings.float(), **changes)
+    assert torch.equal(given.item_ids, wide.item_ids)
+
+
+def test_strided_tensors() -> None:
+    targets, queries, embeddings = inputs()
+    strided = draw(
+        targets.repeat_interleave(2)[::2],
+        queries.T.contiguous().T,
+        embeddings.repeat_interleave(2, dim=1)[:, ::2],
+    )
+    assert torch.equal(strided.item_ids, draw(targets, queries, embeddings).item_ids)
+
+
+def test_numpy_targets_go_along_with_tensors() -> None:
+    targets, queries, embeddings = inputs()
+    mixed = draw(targets.numpy(), queries, embeddings)
+    assert torch.equal(mixed.item_ids, draw(targets, queries, embeddings).item_ids)
+    frozen = targets.numpy().copy()
+    frozen.flags.writeable = False
+    assert torch.equal(mixed.item_ids, draw(frozen, queries, embeddings).item_ids)
+
+
+def test_one_call_one_device() -> None:
+    targets, queries, embeddings = inputs()
+    with pytest.raises(InvalidInputError, match="on different devices in one call: cpu and meta"):
+        draw(targets, queries.to("meta"), embeddings.to("meta"))
+    with pytest.raises(InvalidInputError, match="on different devices in one call"):
+        draw(targets, queries, embeddings.to("meta"))
+
+
+def test_ragged_lists_are_no_targets() -> None:
+    _, queries, embeddings = inputs()
+    with pytest.raises(InvalidInputError, match="cannot make an array of a list"):
+        draw([[1, 2], [3]], queries, embeddings)
+
+
+def test_large_scores_take_the_shifted_path_and_agree_with_numpy() -> None:
+    """Exponents far beyond float32: no overflow, the same draws, a finite log_q."""
+    targets, queries, embeddings = inputs()
+    for scale in (1.0, 1e2, 1e4):
+        ours = draw(targets, queries * scale, embeddings)
+        theirs = draw(targets.numpy(), (queries * scale).numpy(), embeddings.numpy())
+        assert np.mean(ours.item_ids.numpy() == theirs.item_ids) >= 0.995
+        assert bool(ours.log_q.isfinite().all())
+        assert bool((ours.log_q <= 0).all())
+
+
+class Negated(torch.utils.data.IterableDataset):  # type: ignore[misc, name-defined]
+    """Each worker draws with a sampler spawned by its number."""
+
+    def __init__(self, sampler: Uniform) -> None:
+        self.sampler = sampler
+
+    def __iter__(self) -> Any:
+        worker = torch.utils.data.get_worker_info()
+        own = self.sampler.spawn(worker.id)
+        for _ in range(5):
+            yield own.sample(torch.zeros(1000, dtype=torch.int64)).item_ids[:, 0]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")
+def test_four_workers_never_repeat_each_other() -> None:
+    loader = torch.utils.data.DataLoader(
+        Negated(Uniform(100_000, seed=1)), batch_size=None, num_workers=4
+    )
+    draws = torch.stack(list(loader))
+    assert draws.shape == (20, 1000)
+    for one in range(20):
+        for other in range(one):
+            assert int((draws[one] == draws[other]).sum()) <= 2
