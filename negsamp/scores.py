@@ -36,7 +36,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DotProduct:
-    """Score s(row, i) = queries[row] . items[i], the fast path of every backend.
+    """Score items by dot products, ``s(row, i) = queries[row] @ items[i]``: the fast path.
 
     The score matrix is never built: backends multiply tile by tile.
 

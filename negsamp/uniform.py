@@ -48,7 +48,7 @@ class Uniform(Sampler):
 
     Notes
     -----
-    A draw takes one 64-bit number below |A(r)| and steps over the sorted excluded ids: O(log E)
+    A draw takes one 64-bit number below ``|A(r)|`` and steps over the sorted excluded ids: O(log E)
     for E exclusions, with no rejection and so no loop that can stall.
 
     References
