@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -102,10 +103,11 @@ def results_table(
     metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
 ) -> Table:
     """Return a table of test metrics in percent, one line a run, the best of each in bold."""
-    table = Table(title=title, caption="test, in percent, ranked over all items")
-    table.add_column("negatives")
-    for metric in (*metrics, "best epoch", "s / epoch", "of it sampling"):
-        table.add_column(metric, justify="right")
+    caption = "test items, in percent, ranked over all items; best of all epochs on validation"
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("negatives", no_wrap=True)
+    for metric in (*metrics, "best", "s/epoch", "sampling"):
+        table.add_column(metric, justify="right", no_wrap=True)
     best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
     for name, result in results.items():
         cells = [f"{result.test[metric]:.2f}" for metric in metrics]
@@ -116,7 +118,7 @@ def results_table(
         table.add_row(
             name,
             *bold,
-            f"{result.best_epoch + 1} of {len(result.epochs)}",
+            f"{result.best_epoch + 1}/{len(result.epochs)}",
             f"{result.seconds_per_epoch:.1f}",
             f"{result.sampling_share:.0%}",
         )

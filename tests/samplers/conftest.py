@@ -46,24 +46,47 @@ def torch_adapter(device: str = "cpu") -> Adapter:
 
 
 def cuda_adapter() -> Adapter:
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
     return torch_adapter("cuda")
 
 
 ADAPTERS = {"numpy": numpy_adapter, "torch": torch_adapter, "torch-cuda": cuda_adapter}
-FRAMEWORKS = {"numpy": "numpy", "torch": "torch", "torch-cuda": "torch"}
 
 
-@pytest.fixture(params=ADAPTERS, scope="session")
+def missing(name: str) -> str | None:
+    """Return why a backend cannot be tested here, or None if it can."""
+    framework = name.partition("-")[0]
+    if find_spec(framework) is None:
+        return f"{framework} is not installed"
+    if name.endswith("cuda"):
+        import torch
+
+        return None if torch.cuda.is_available() else "no CUDA device"
+    return None
+
+
+def backends_under_test() -> list[str]:
+    """Return those that NEGSAMP_TEST_BACKENDS lists, by default all that work here."""
+    listed = os.environ.get("NEGSAMP_TEST_BACKENDS")
+    return listed.split(",") if listed else [name for name in ADAPTERS if not missing(name)]
+
+
+@pytest.fixture(params=backends_under_test(), scope="session")
 def backend(request: pytest.FixtureRequest) -> Adapter:
-    """Each backend; one that NEGSAMP_TEST_BACKENDS names and that is missing fails."""
-    required = os.environ.get("NEGSAMP_TEST_BACKENDS", "numpy").split(",")
-    if find_spec(FRAMEWORKS[request.param]) is None:
-        message = f"{FRAMEWORKS[request.param]} is not installed"
-        if request.param in required or os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return ADAPTERS[request.param]()
+    """Each backend in turn; one that was asked for and does not work fails."""
+    name: str = request.param
+    if name not in ADAPTERS:
+        pytest.fail(
+            f"unknown backend {name!r} in NEGSAMP_TEST_BACKENDS; known: {', '.join(ADAPTERS)}"
+        )
+    if (problem := missing(name)) is not None:
+        pytest.fail(f"{name}: {problem}")
+    return ADAPTERS[name]()
+
+
+def pytest_report_header() -> str:
+    """Name the backends under test, and why others are not."""
+    left_out = [
+        f"{name} ({missing(name)})" for name in ADAPTERS if name not in backends_under_test()
+    ]
+    note = f"; left out: {', '.join(left_out)}" if left_out else ""
+    return f"negsamp backends under test: {', '.join(backends_under_test())}{note}"
