@@ -104,7 +104,7 @@ def results_table(
 ) -> Table:
     """Return a table of test metrics in percent, one line a run, the best of each in bold."""
     caption = "test items, in percent, ranked over all items; best of all epochs on validation"
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("negatives", no_wrap=True)
     for metric in (*metrics, "best", "s/epoch", "sampling"):
         table.add_column(metric, justify="right", no_wrap=True)
