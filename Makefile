@@ -61,12 +61,12 @@ clean:  ## remove the environment and all that was built
 
 $(VENV)/models.stamp: $(VENV)/python.stamp
 	@echo "Installing negsamp with the reference models into $(VENV) (once, some minutes)"
-	@$(INSTALL) -e '.[models]'
+	@$(INSTALL) -e '.[models,numba]'
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/python.stamp
 	@echo "Installing negsamp with the reference models and the test tools into $(VENV) (once, some minutes)"
-	@$(INSTALL) -e '.[models,test]'
+	@$(INSTALL) -e '.[models,numba,test]'
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/python.stamp

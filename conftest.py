@@ -11,6 +11,7 @@ from hypothesis import settings
 settings.load_profile("ci")  # no deadlines and no chance: the same examples on every machine
 
 FRAMEWORKS = {
+    "backends/negsamp_numba": "numba",
     "backends/negsamp_torch": "torch",
     "reference_models": "torch",
     "tests/models": "torch",
