@@ -47,7 +47,7 @@ class NumbaBackend:
     def __init__(self, catalogue: Catalogue) -> None:
         self._items = catalogue.items
         self._lists = lists_of(catalogue)
-        self._weights = weigh(catalogue.cumulative, self._lists)
+        self._weights = weigh(catalogue.cumulative)
 
     @staticmethod
     def report() -> Mapping[str, str]:

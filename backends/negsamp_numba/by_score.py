@@ -20,8 +20,9 @@ from negsamp_numba.compiling import kernel, part
 from negsamp_numba.embeddings import Floats
 from negsamp_numba.philox import Place, Words, place_of_words, unit, words_of_draws
 from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
-from negsamp_numba.rows import Integers, Rows, bisect_ids
+from negsamp_numba.rows import Integers, Rows
 from negsamp_numba.scores import Scores
+from negsamp_numba.search import first_above
 
 __all__ = ["SAFE_EXPONENT", "draw"]
 
@@ -205,7 +206,7 @@ def _pick_blocks(
         total = _running_sums(shares)
         if np.isnan(totals.logs[row]):
             totals.shifts[row], totals.logs[row] = highest, math.log(total)
-        block[row] = _first_above(shares, unit(words[row]) * total)
+        block[row] = first_above(shares, 0, len(shares) - 1, unit(words[row]) * total)
     return 0, _FINE
 
 
@@ -227,14 +228,15 @@ def _pick_columns(
         line, first = inside[row], block[row] * BLOCK
         at = excluded.first[row]
         end = at + excluded.length[row]
-        at = bisect_ids(excluded.columns, at, end, first)
+        at = first_above(excluded.columns, at, end, first - 1)
         while at < end and excluded.columns[at] < first + BLOCK:
             line[excluded.columns[at] - first] = -np.inf
             at += 1
         shift = highest_of(line)
         for column in range(BLOCK):
             weights[column] = power_of_two((line[column] - shift) * factor)
-        place = _first_above(weights, unit(words[row]) * _running_sums(weights))
+        threshold = unit(words[row]) * _running_sums(weights)
+        place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
         columns[row] = first + place
         higher = np.float64(line[place]) - np.float64(totals.shifts[row])
         log_q[row] = min(alpha * higher - totals.logs[row], 0.0)
@@ -268,14 +270,3 @@ def _running_sums(weights: Doubles) -> float:
         total += weights[index]
         weights[index] = total
     return total
-
-
-@part()
-def _first_above(sums: Doubles, threshold: float) -> int:
-    """Return the first index whose running sum exceeds the threshold; the last one does."""
-    first, left = 0, len(sums) - 1
-    while left > 0:
-        half = (left + 1) >> 1
-        first += half if sums[first + half - 1] <= threshold else 0
-        left -= half
-    return first

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.compiling import kernel, part
-from negsamp_numba.excluded import find, insert, list_besides, room_for
+from negsamp_numba.excluded import add_up, insert, list_besides, weight_until
 from negsamp_numba.philox import Place, below, place_of_words, words_of_draws
-from negsamp_numba.rows import Integers, Lists, Rows
+from negsamp_numba.rows import Lists, Rows
+from negsamp_numba.search import first_above
 from negsamp_numba.threads import num_threads, share
-from negsamp_numba.weights import Weights, weight_before, weight_of_first
+from negsamp_numba.weights import Integers, Weights, position_of, weight_before
 
 __all__ = ["draw"]
 
@@ -31,7 +32,7 @@ def draw(
     rows: Rows,
     stream: Stream,
     replacement: bool,
-    weights: Weights | None,
+    weights: Weights,
     width: int,
     item_ids: Integers,
     log_q: npt.NDArray[np.float32],
@@ -63,7 +64,7 @@ def _draw_rows(
     own: Integers,
     users: Integers,
     lists: Lists,
-    weights: Weights | None,
+    weights: Weights,
     width: int,
     words: Place,
     replacement: bool,
@@ -73,21 +74,26 @@ def _draw_rows(
     """Draw for all rows, or up to the first that cannot: return it, its problem and a detail."""
     num_negatives = item_ids.shape[1]
     needed = 1 if replacement else num_negatives
-    besides = room_for(own.shape[1] + num_negatives)
-    room = max(_DRAWS_AT_ONCE, num_negatives) + 2
-    high, low = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    seen, offsets, before_seen, until, start = lists
+    cumulative, guide, shift = weights
+    room = own.shape[1] + num_negatives
+    places, indices = np.empty(room, np.int64), np.empty(room, np.int64)
+    sums, before = np.zeros(room + 1, np.int64), np.empty(room, np.int64)
+    high = np.empty(max(_DRAWS_AT_ONCE, num_negatives) + 2, np.uint64)
+    low = np.empty_like(high)
     first = 0
     while first < len(numbers):
         stop = _end_of_run(numbers, first, first + max(_DRAWS_AT_ONCE // num_negatives, 1))
         num_draws = (stop - first) * num_negatives
         word = words_of_draws(words, numbers[first] * num_negatives, num_draws, high, low)
         for row in range(first, stop):
-            begin, end = lists.offsets[users[row]], lists.offsets[users[row] + 1]
-            count = list_besides(own, row, lists, weights, begin, end, besides)
+            begin, end = offsets[users[row]], offsets[users[row] + 1]
+            count = list_besides(own, row, seen, start, begin, end, places, indices)
             if width - (end - begin) - count < needed:
                 return row, _FEW, width - (end - begin) - count
-            of_user = weight_of_first(lists, weights, begin, end)
-            left = weight_before(weights, width) - of_user - besides.sums[count]
+            add_up(places, indices, 0, count, cumulative, until, begin, sums, before)
+            excluded = weight_until(until, begin, end) + sums[count]
+            left = weight_before(cumulative, width) - excluded
             log_total = math.log(left) if left > 0 else 0.0
             number = numbers[row]
             for j in range(num_negatives):
@@ -95,13 +101,20 @@ def _draw_rows(
                     return row, _NO_WEIGHT, j
                 integer = below(high[word], low[word], left)
                 word += 1
-                place, at, index = find(integer, lists, weights, begin, end, besides, count)
-                weight = weight_before(weights, place + 1) - weight_before(weights, place)
-                item_ids[number, j] = lists.start + place
+                at = first_above(before, 0, count, integer)
+                index = indices[at - 1] if at > 0 else begin
+                last = indices[at] if at < count else end
+                integer += sums[at]
+                index = first_above(before_seen, index, last, integer)
+                integer += weight_until(until, begin, index)
+                place = position_of(cumulative, guide, shift, integer)
+                weight = weight_before(cumulative, place + 1) - weight_before(cumulative, place)
+                item_ids[number, j] = start + place
                 log_q[number, j] = math.log(weight) - log_total
                 if not replacement:
-                    insert(lists, weights, begin, besides, count, at, place, index)
+                    insert(places, indices, count, at, place, index)
                     count, left = count + 1, left - weight
+                    add_up(places, indices, at, count, cumulative, until, begin, sums, before)
         first = stop
     return 0, _FINE, 0
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from negsamp_numba.compiling import kernel, part
-from negsamp_numba.rows import Integers, Lists, bisect_ids
+from negsamp_numba.rows import Integers, Lists
+from negsamp_numba.search import first_above
 
 __all__ = ["Columns", "insert_column", "list_columns"]
 
@@ -70,7 +71,7 @@ def _column_of(place: int, candidates: Integers | None, row: int) -> int:
     if candidates is None:
         return place
     line = candidates[min(row, len(candidates) - 1)]
-    column = bisect_ids(line, 0, len(line), place)
+    column = first_above(line, 0, len(line), place - 1)
     return column if column < len(line) and line[column] == place else -1
 
 

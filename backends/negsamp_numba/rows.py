@@ -12,11 +12,10 @@ from negsamp import validation
 from negsamp.backend import Catalogue
 from negsamp.interactions import Interactions
 from negsamp_numba.arrays import read_only
-from negsamp_numba.compiling import part
+from negsamp_numba.compiling import kernel
+from negsamp_numba.weights import Integers, weight_before
 
-__all__ = ["Integers", "Lists", "Rows", "bisect_ids", "gather", "lists_of"]
-
-Integers = npt.NDArray[np.int64]
+__all__ = ["Integers", "Lists", "Rows", "gather", "lists_of"]
 
 
 class Lists(NamedTuple):
@@ -28,12 +27,18 @@ class Lists(NamedTuple):
         The ids of all users, ascending and distinct within a user.
     offsets : int64, shape (num_users + 1,)
         Where each user's ids begin.
+    before : int64, shape (num_interactions,)
+        The weight of the catalogue before each, without that of the user's earlier items.
+    until : int64, shape (num_interactions,)
+        The weight of the user's items up to each, itself included.
     start : int
         The id at position 0 of the catalogue.
     """
 
     item_ids: npt.NDArray[np.integer[Any]]
     offsets: Integers
+    before: Integers
+    until: Integers
     start: int
 
 
@@ -79,7 +84,28 @@ def lists_of(catalogue: Catalogue) -> Lists:
     """Return the interactions of a catalogue for kernels, without copying them."""
     interactions = catalogue.interactions or Interactions([], [], num_users=1)
     ids, offsets = (read_only(a) for a in (interactions.item_ids, interactions.offsets))
-    return Lists(ids, offsets, catalogue.items.start)
+    start = catalogue.items.start
+    before, until = _add_up(ids, offsets, start, catalogue.cumulative)
+    return Lists(ids, offsets, before, until, start)
+
+
+@kernel
+def _add_up(
+    item_ids: npt.NDArray[np.integer[Any]],
+    offsets: Integers,
+    start: int,
+    cumulative: Integers | None,
+) -> tuple[Integers, Integers]:
+    before, until = np.empty(len(item_ids), np.int64), np.empty(len(item_ids), np.int64)
+    for user in range(len(offsets) - 1):
+        earlier = 0
+        for index in range(offsets[user], offsets[user + 1]):
+            position = int(item_ids[index] - start)
+            first = weight_before(cumulative, position)
+            before[index] = first - earlier
+            earlier += weight_before(cumulative, position + 1) - first
+            until[index] = earlier
+    return before, until
 
 
 def gather(
@@ -128,14 +154,3 @@ def _check_ids(
         first = int(((ids < items.start) | (ids >= items.stop)).argmax())
         place = validation.place_of(int(places[first]), shape)
         raise validation.outside_catalogue(name, place, int(ids[first]), items)
-
-
-@part()
-def bisect_ids(item_ids: npt.NDArray[np.integer[Any]], first: int, last: int, item_id: int) -> int:
-    """Return the first index in [first, last) of an id that is not below `item_id`, or `last`."""
-    left = last - first
-    while left > 0:
-        half = (left + 1) >> 1
-        first += half if item_ids[first + half - 1] < item_id else 0
-        left -= half
-    return first
