@@ -1,10 +1,8 @@
-"""The commands compare, train and info."""
+"""The command line: compare, train, table and info, and where the other commands come in."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,12 +13,24 @@ from rich.table import Table
 from safetensors.torch import save_file
 
 import negsamp
-from negsamp import NegSampError
 from negsamp.backend import report_backends
 from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
 from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.options import (
+    DataDirOption,
+    DatasetOption,
+    DeviceOption,
+    EpochsOption,
+    ExcludeOption,
+    OutputOption,
+    PatienceOption,
+    SeedOption,
+    complaints,
+    given,
+)
 from negsamp_models.plots import plot_curves
+from negsamp_models.reproduction.commands import report_command, reproduce_command
 from negsamp_models.results import write_json, write_whole
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.tables import markdown, read_results, summarise
@@ -40,41 +50,6 @@ application = typer.Typer(
     negatives on embedded data, in about two minutes, and shows what the choice decides. Then
     `negsamp compare --dataset Beauty` for real data.""",
 )
-
-DatasetOption = Annotated[
-    str,
-    typer.Option(
-        help="synthetic (embedded, no network), Beauty, Sports, Toys, Yelp, or NAME for your own "
-        "NAME.txt in --data-dir: a line a user, `user item item ...`, ids from 1.",
-    ),
-]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the data files. Default: the environment variable NEGSAMP_DATA, else the "
-        "user's cache, into which the four public sets are downloaded and checked.",
-    ),
-]
-OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
-]
-SeedOption = Annotated[int, typer.Option(help="Seed of weights, batches, dropout and negatives.")]
-EpochsOption = Annotated[
-    int | None, typer.Option("--max-epochs", help="Stop after so many epochs in any case.")
-]
-PatienceOption = Annotated[
-    int | None,
-    typer.Option(help="Stop after so many epochs without a better validation NDCG@10."),
-]
-ExcludeOption = Annotated[
-    bool,
-    typer.Option(
-        "--exclude-interactions",
-        help="Exclude all items of the user's training part from the negatives, not the target "
-        "alone.",
-    ),
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
 @application.command("compare")
@@ -103,14 +78,14 @@ def compare_command(
 
     The embedded data are synthetic: they show the machinery and a tendency, no published figure.
     """
-    with _complaints():
+    with complaints():
         data = load_dataset(dataset, data_dir)
         settings = replace(
             _defaults(data),
             seed=seed,
             exclude_interactions=exclude_interactions,
             device=device,
-            **_given(max_epochs=max_epochs, patience=patience),
+            **given(max_epochs=max_epochs, patience=patience),
         )
         samplers = {
             "uniform": SAMPLERS["uniform"],
@@ -162,7 +137,7 @@ def train_command(
     Writes `result.json` (configuration, every epoch, results), `curves.png` and
     `model.safetensors` (the best weights) to the output folder.
     """
-    with _complaints():
+    with complaints():
         data = load_dataset(dataset, data_dir)
         settings = replace(
             _defaults(data),
@@ -170,7 +145,7 @@ def train_command(
             loss=loss,
             exclude_interactions=exclude_interactions,
             device=device,
-            **_given(
+            **given(
                 max_epochs=max_epochs,
                 patience=patience,
                 batch_size=batch_size,
@@ -207,8 +182,12 @@ def table_command(
     ],
 ) -> None:
     """Print a Markdown table of finished runs: test metrics in percent, means over seeds."""
-    with _complaints():
+    with complaints():
         print(markdown(summarise(read_results(results))), end="")
+
+
+application.command("reproduce")(reproduce_command)
+application.command("report")(report_command)
 
 
 @application.command("info")
@@ -256,20 +235,3 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
 
 def _defaults(dataset: Dataset) -> TrainingSettings:
     return SYNTHETIC_SETTINGS if dataset.name == "synthetic" else TrainingSettings()
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-@contextmanager
-def _complaints() -> Iterator[None]:
-    """Show an error of ours as one line, and leave with status 2."""
-    try:
-        yield
-    except (NegSampError, OSError) as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", markup=True, highlight=False)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: nothing was written")
-        raise typer.Exit(130) from None

@@ -43,20 +43,16 @@ class Row:
 
 
 def read_results(paths: Iterable[Path]) -> list[RunResult]:
-    """Read result files; a folder stands for all ``result.json`` below it.
+    """Read result files; a folder stands for the ``result.json`` and ``seed*.json`` below it.
 
     Raises
     ------
     DatasetError
         If there is none, or a file is not a run's result.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("result.json")) if path.is_dir() else [path])
-    ]
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
     if not files:
-        raise DatasetError("no result.json found; make one with: negsamp train")
+        raise DatasetError("no result.json or seed*.json found; make one with: negsamp train")
     results = []
     for file in files:
         try:
@@ -113,6 +109,10 @@ def markdown(rows: Iterable[Row]) -> str:
             f"{row.seconds_per_epoch:.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("result.json"), *folder.rglob("seed*.json")])
 
 
 def _row(runs: list[RunResult]) -> Row:
