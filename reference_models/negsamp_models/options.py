@@ -1,0 +1,110 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import negsamp
+
+__all__ = [
+    "CheckpointBatchesOption",
+    "CheckpointSecondsOption",
+    "DataDirOption",
+    "DatasetOption",
+    "DeviceOption",
+    "EpochsOption",
+    "ExcludeOption",
+    "OutputOption",
+    "PatienceOption",
+    "ResumeOption",
+    "SeedOption",
+    "given",
+    "parse_schedule",
+]
+
+DatasetOption = Annotated[
+    str,
+    typer.Option(
+        help="synthetic (embedded, no network), Beauty, Sports, Toys, Yelp, or NAME for your own "
+        "NAME.txt in --data-dir: a line a user, `user item item ...`, ids from 1.",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the data files. Default: the environment variable NEGSAMP_DATA, else the "
+        "user's cache, into which the four public sets are downloaded and checked.",
+    ),
+]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of weights, batches, dropout and negatives.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--max-epochs", help="Stop after so many epochs in any case.")
+]
+PatienceOption = Annotated[
+    int | None,
+    typer.Option(help="Stop after so many epochs without a better validation NDCG@10."),
+]
+ExcludeOption = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-interactions",
+        help="Exclude all items of the user's training part from the negatives, not the target "
+        "alone.",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from the last checkpoint in the output folder, bit for bit; begin if there is "
+        "none, and show the result again if the run is done.",
+    ),
+]
+CheckpointSecondsOption = Annotated[
+    float,
+    typer.Option(
+        help="Save within an epoch too, when so long has passed. After an epoch a run is saved in "
+        "any case, unless that takes more than a twentieth of the time.",
+    ),
+]
+CheckpointBatchesOption = Annotated[
+    int | None, typer.Option(help="Save after so many batches, and every epoch, at any cost.")
+]
+
+
+def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
+    """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    kind, _, arguments = text.partition(":")
+    config: dict[str, Any] = {"schedule": kind}
+    for argument in filter(None, arguments.split(",")):
+        key, _, value = argument.partition("=")
+        try:
+            config[key.strip()] = int(value) if value.strip().isdigit() else float(value)
+        except ValueError:
+            raise negsamp.ConfigError(
+                f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
+                "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
+            ) from None
+    return config
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
