@@ -14,6 +14,7 @@ from benchmarks.contenders.ours import BACKENDS
 from benchmarks.settings import Epoch
 from benchmarks.work import Contender, NotMeasuredError, Work
 from negsamp import DotProduct
+from negsamp_models.watching import Silent
 
 __all__ = ["CONTENDERS"]
 
@@ -22,16 +23,13 @@ class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after its fi
     """The last batch of an epoch is done."""
 
 
-class OneEpoch:
+class OneEpoch(Silent):
     """A watcher of a run that ends it before the first validation."""
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
         """End the run with the last batch."""
         if batch == num_batches - 1:
             raise EpochDone
-
-    def on_epoch(self, record: Any, best_epoch: int) -> None:
-        """Be told of an epoch, which never comes."""
 
 
 @cache
