@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
 from negsamp_models.datasets import Dataset
@@ -84,8 +84,8 @@ def train_in_folder(
             trainer.restore(checkpoint)
         result = trainer.run()
     if processes.rank == 0:
-        weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
-        write_whole(folder / "model.safetensors", lambda path: save_file(weights, path))
+        weights = save(trainer.model.state_dict())
+        write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
         plot_curves({title: result}, folder / "curves.png", f"SASRec on {dataset.name}")
         write_json(folder / "result.json", result.to_json())
         checkpoints.discard()
