@@ -76,7 +76,7 @@ def untimed(path: Path) -> dict[str, Any]:
 
 
 def assert_same_outcome(folder: Path, other: Path) -> None:
-    names = ["curves.png", "model.safetensors", "result.json"]
+    names = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     weights = [(each / "model.safetensors").read_bytes() for each in (folder, other)]
     assert weights[0] == weights[1]
