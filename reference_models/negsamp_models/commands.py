@@ -1,4 +1,4 @@
-"""The command line: compare, train, table and info, and where the other commands come in."""
+"""The command line: compare, train, table, plot, info, and where the other commands come in."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 import negsamp
 from negsamp.backend import report_backends
 from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
+from negsamp_models.curves import labelled, read_curves
 from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.display import results_table
 from negsamp_models.options import (
@@ -28,9 +29,12 @@ from negsamp_models.options import (
     PatienceOption,
     ResumeOption,
     SeedOption,
+    TensorboardOption,
     given,
     parse_schedule,
 )
+from negsamp_models.plots import plot_runs
+from negsamp_models.records import CHOSEN_BY
 from negsamp_models.reproduction.commands import report_command, reproduce_command
 from negsamp_models.runs import train_in_folder
 from negsamp_models.session import complaints, joined_session
@@ -73,6 +77,7 @@ def compare_command(
     resume: ResumeOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
+    tensorboard: TensorboardOption = False,
 ) -> None:
     """Train the same SASRec with uniform, popularity and GenNi negatives, and compare.
 
@@ -100,7 +105,7 @@ def compare_command(
             f"GenNi {alpha}": SAMPLERS["GenNi"]
             | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
         }
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard)
         compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}")
 
@@ -135,6 +140,7 @@ def train_command(
     resume: ResumeOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
+    tensorboard: TensorboardOption = False,
 ) -> None:
     """Train one SASRec to its best epoch on validation, and test it once.
 
@@ -144,8 +150,9 @@ def train_command(
     - `linear:initial=0,final=3,epochs=50`;
     - `loss_driven:initial=1,step=0.01` follows the loss (section 3.4, for alpha).
 
-    Writes `result.json` (configuration, every epoch, results), `curves.png` and
-    `model.safetensors` (the best weights) to the output folder.
+    Writes `log.jsonl` (a line an epoch, for machines) to the output folder as it goes, and at the
+    end `result.json` (configuration, every epoch, results), `curves.png` and `model.safetensors`
+    (the best weights). `negsamp plot` draws the curves of several runs.
 
     While it trains, checkpoints are written to the folder `checkpoints` in there. After Ctrl-C, a
     kill, a full disk or a power cut the same command with `--resume` goes on, and ends with the
@@ -177,7 +184,7 @@ def train_command(
         if sampler == "genni":
             config["alpha"] = parse_schedule("alpha", alpha)
             config["beta"] = parse_schedule("beta", beta)
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard)
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes
         )
@@ -194,6 +201,32 @@ def table_command(
     """Print a Markdown table of finished runs: test metrics in percent, means over seeds."""
     with complaints():
         print(markdown(summarise(read_results(results))), end="")
+
+
+@application.command("plot")
+def plot_command(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of runs, done or not, or folders of such folders.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture: .png, .svg or .pdf.")
+    ] = Path("negsamp-curves.png"),
+    metric: Annotated[
+        str, typer.Option(help="Of validation: HR or NDCG at 5, 10 or 20, as in HR@5.")
+    ] = CHOSEN_BY,
+) -> None:
+    """Draw the curves of runs side by side, while they train or after.
+
+    Validation over epochs and over training time, loss, alpha, beta, the entropy of the negatives'
+    law (how spread out they are, in nats; it falls as they get harder), and the speed and share of
+    sampling. A dot is the epoch whose weights are kept.
+
+    For example `negsamp compare` and then `negsamp plot negsamp-compare`.
+    """
+    with complaints():
+        found = labelled(read_curves(runs))
+        plot_runs(found, output, ", ".join(map(str, runs)), metric)
+        Console().print(f"Written: {output} ({len(found)} runs)", highlight=False)
 
 
 application.command("reproduce")(reproduce_command)

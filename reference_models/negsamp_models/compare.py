@@ -84,7 +84,8 @@ def compare(
     title = f"SASRec on {dataset.name}"
     console.print(results_table(title, results))
     if processes.rank == 0:
-        plot_curves(results, folder / "compare.png", title)
+        curves = {label: run.epochs for label, run in results.items()}
+        plot_curves(curves, folder / "compare.png", title)
         write_json(folder / "compare.json", {name: run.to_json() for name, run in results.items()})
     return results
 

@@ -21,6 +21,7 @@ __all__ = [
     "PatienceOption",
     "ResumeOption",
     "SeedOption",
+    "TensorboardOption",
     "given",
     "parse_schedule",
 ]
@@ -76,6 +77,14 @@ CheckpointSecondsOption = Annotated[
 ]
 CheckpointBatchesOption = Annotated[
     int | None, typer.Option(help="Save after so many batches, and every epoch, at any cost.")
+]
+TensorboardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write logs for TensorBoard to the folder tensorboard of the run; look at them with "
+        '`tensorboard --logdir FOLDER`. Needs `pip install "negsamp[watch]"`.',
+    ),
 ]
 
 

@@ -2,57 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 
-from negsamp_models.records import RunResult
+from negsamp import InvalidInputError
+from negsamp_models.records import CHOSEN_BY, EpochRecord, best_epoch
 from negsamp_models.results import write_whole
 
-__all__ = ["plot_curves"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_curves", "plot_runs"]
+
+NUM_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: what stands on them, and how a value is taken from an epoch."""
+
+    label: str
+    value: Callable[[EpochRecord], float | None]
+    over_time: bool = False
 
 
 def plot_curves(
-    results: Mapping[str, RunResult], path: Path, title: str, metric: str = "NDCG@10"
+    runs: Mapping[str, Sequence[EpochRecord]], path: Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
     """Draw validation curves of several runs over epochs and over training time.
 
     Parameters
     ----------
-    results : mapping of str to RunResult
-        Label to run, at least one.
+    runs : mapping of str to sequence of EpochRecord
+        Label to epochs, at least one of each.
     path : Path
-        PNG or SVG, by its suffix; written whole or not at all.
+        PNG, SVG or PDF, by its suffix; written whole or not at all.
     title : str
         Above the picture.
     metric : str
         Key of the validation metrics, in percent.
+
+    Raises
+    ------
+    InvalidInputError
+        If the metric or the kind of picture is not known.
     """
+    _draw(runs, _validation_panels(runs, metric), path, title)
+
+
+def plot_runs(
+    runs: Mapping[str, Sequence[EpochRecord]], path: Path, title: str, metric: str = CHOSEN_BY
+) -> None:
+    """Draw all that is known of several runs: validation, loss, hardness and cost of negatives.
+
+    Parameters and errors are those of :func:`plot_curves`. What no run has is left out.
+    """
+    panels = [
+        *_validation_panels(runs, metric),
+        Panel("loss", lambda record: record.loss),
+        Panel("alpha", lambda record: record.alpha),
+        Panel("beta", lambda record: record.beta),
+        Panel("entropy of the negatives, nats", lambda record: record.entropy),
+        Panel("sampling, share of the time", lambda record: record.sampling_share),
+        Panel("draws a second", lambda record: record.draws_per_second),
+    ]
+    records = [record for run in runs.values() for record in run]
+    known = [panel for panel in panels if any(panel.value(each) is not None for each in records)]
+    _draw(runs, known, path, title)
+
+
+def _validation_panels(
+    runs: Mapping[str, Sequence[EpochRecord]], metric: str
+) -> tuple[Panel, Panel]:
+    for records in runs.values():
+        if metric not in (known := records[0].validation):
+            raise InvalidInputError(f"metric must be one of {', '.join(known)}; got {metric!r}")
+    label = f"validation {metric}, percent"
+    return (
+        Panel(label, lambda record: record.validation[metric]),
+        Panel(label, lambda record: record.validation[metric], over_time=True),
+    )
+
+
+def _draw(
+    runs: Mapping[str, Sequence[EpochRecord]], panels: Sequence[Panel], path: Path, title: str
+) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
-    figure, (by_epoch, by_time) = pyplot.subplots(
-        1, 2, figsize=(10, 4), sharey=True, layout="constrained"
+    num_columns = min(len(panels), NUM_COLUMNS)
+    num_rows = -(-len(panels) // num_columns)
+    figure, axes = pyplot.subplots(
+        num_rows,
+        num_columns,
+        figsize=(5 * num_columns, 4 * num_rows),
+        squeeze=False,
+        layout="constrained",
     )
-    for label, result in results.items():
-        values = [record.validation[metric] for record in result.epochs]
-        seconds, elapsed = [], 0.0
-        for record in result.epochs:
-            elapsed += record.training_seconds
-            seconds.append(elapsed)
-        line = by_epoch.plot(range(1, len(values) + 1), values, label=label)[0]
-        by_time.plot(seconds, values, label=label, color=line.get_color())
-        best = result.best_epoch
-        by_epoch.plot(best + 1, values[best], "o", color=line.get_color())
-        by_time.plot(seconds[best], values[best], "o", color=line.get_color())
-    by_epoch.set(xlabel="epoch", ylabel=f"validation {metric}, percent")
-    by_time.set(xlabel="training time, seconds")
-    for axes in (by_epoch, by_time):
-        axes.grid(alpha=0.3)
-    by_epoch.legend(title="negatives")
-    figure.suptitle(title)
     try:
-        write_whole(path, lambda target: figure.savefig(target, dpi=150))
+        for place, panel in zip(axes.flat, panels, strict=False):
+            _draw_panel(place, panel, runs)
+        for place in axes.flat[len(panels) :]:
+            place.remove()
+        axes.flat[0].legend(title="negatives")
+        figure.suptitle(title)
+        formats = figure.canvas.get_supported_filetypes()
+        if (suffix := path.suffix.lstrip(".")) not in formats:
+            raise InvalidInputError(
+                f"a picture must end in .{', .'.join(sorted(formats))}; got {path.name!r}"
+            )
+        write_whole(path, lambda target: figure.savefig(target, dpi=150, format=suffix))
     finally:
         pyplot.close(figure)
+
+
+def _draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, Sequence[EpochRecord]]) -> None:
+    """Draw one line a run, with a dot at the epoch whose weights are kept."""
+    for label, records in runs.items():
+        values = [panel.value(record) for record in records]
+        points = [float("nan") if value is None else value for value in values]
+        places: list[float] = [record.epoch + 1 for record in records]
+        if panel.over_time:
+            places = list(accumulate(record.training_seconds for record in records))
+        line = axes.plot(places, points, label=label)[0]
+        best = best_epoch(records)
+        axes.plot(places[best], points[best], "o", color=line.get_color())
+    axes.set(ylabel=panel.label, xlabel="training time, seconds" if panel.over_time else "epoch")
+    axes.grid(alpha=0.3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -10,7 +10,10 @@ import numpy as np
 
 from negsamp import InvalidInputError
 
-__all__ = ["EpochRecord", "RunResult"]
+__all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch"]
+
+CHOSEN_BY = "NDCG@10"
+"""The validation metric that decides which epoch is best."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class EpochRecord:
     def sampling_share(self) -> float:
         """Share of the training time that sampling took, of 1."""
         return self.sampling_seconds / self.training_seconds
+
+
+def best_epoch(records: Sequence[EpochRecord]) -> int:
+    """Return the first epoch that no other excels on validation; 0 before there are any."""
+    return max(range(len(records)), key=lambda each: records[each].validation[CHOSEN_BY], default=0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from negsamp import NegSampError, Sampler
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
 from negsamp_models.datasets import Dataset
 from negsamp_models.distributed import Processes
-from negsamp_models.records import EpochRecord
+from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
 
 __all__ = ["RunState", "copied", "pack_state", "run_identity", "unpack_state"]
@@ -36,10 +36,8 @@ class RunState:
         Negatives drawn in these batches.
     records : list of EpochRecord
         The epochs before.
-    best_epoch : int
-        The best of them.
     best_weights : dict of str to Tensor
-        The model's after it; the initial ones before the first epoch is done.
+        The model's after the best of them; the initial ones before the first epoch is done.
     """
 
     best_weights: dict[str, Tensor]
@@ -50,7 +48,11 @@ class RunState:
     sampling_seconds: float = 0.0
     num_draws: int = 0
     records: list[EpochRecord] = field(default_factory=list)
-    best_epoch: int = 0
+
+    @property
+    def best_epoch(self) -> int:
+        """The best of the epochs that are done."""
+        return best_epoch(self.records)
 
     def close_epoch(self, record: EpochRecord) -> None:
         """Note that the epoch is done, and begin the next."""

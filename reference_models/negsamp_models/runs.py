@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
 from negsamp_models.datasets import Dataset
 from negsamp_models.display import ProgressDisplay
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import StopSignals
+from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
 from negsamp_models.results import write_json, write_whole
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
+from negsamp_models.watching import Silent, Together, Watcher
 
 __all__ = ["train_in_folder"]
 
@@ -38,8 +41,9 @@ def train_in_folder(
 ) -> RunResult:
     """Train a model, and leave all that is to be kept of it in a folder.
 
-    While it trains the folder holds ``checkpoints/``; at its end ``model.safetensors`` (the best
-    weights), ``curves.png`` and, last, ``result.json``, and the checkpoints are removed.
+    While it trains the folder holds ``checkpoints/`` and ``log.jsonl``, and ``tensorboard/`` if
+    that is asked for; at its end ``model.safetensors`` (the best weights), ``curves.png`` and,
+    last, ``result.json``. Then the checkpoints are removed.
 
     Parameters
     ----------
@@ -77,19 +81,48 @@ def train_in_folder(
         )
     if options.resume and not checkpoints and (folder / "result.json").exists():
         return _finished(folder / "result.json", trainer)
-    with ProgressDisplay(title, settings.max_epochs, console) as display, StopSignals() as stop:
-        trainer.watcher, trainer.stop = display, stop
+    with ExitStack() as stack:
+        trainer.watcher = _watchers(title, trainer, folder, options, console, stack)
         trainer.saver = Saver(checkpoints, options, processes)
-        if (checkpoint := checkpoints.last(display.on_notice)) is not None:
+        if (checkpoint := checkpoints.last(trainer.watcher.on_notice)) is not None:
             trainer.restore(checkpoint)
+        trainer.stop = stack.enter_context(StopSignals())
         result = trainer.run()
     if processes.rank == 0:
-        weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
-        write_whole(folder / "model.safetensors", lambda path: save_file(weights, path))
-        plot_curves({title: result}, folder / "curves.png", f"SASRec on {dataset.name}")
+        weights = save(trainer.model.state_dict())
+        write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
+        plot_curves({title: result.epochs}, folder / "curves.png", f"SASRec on {dataset.name}")
         write_json(folder / "result.json", result.to_json())
         checkpoints.discard()
     return result
+
+
+def _watchers(
+    title: str,
+    trainer: Trainer,
+    folder: Path,
+    options: RunOptions,
+    console: Console,
+    stack: ExitStack,
+) -> Watcher:
+    """Return who is told: people, ``log.jsonl``, and TensorBoard if it is asked for."""
+    if trainer.processes.rank > 0:
+        return Silent()
+    watchers: list[Watcher] = [
+        stack.enter_context(ProgressDisplay(title, trainer.settings.max_epochs, console)),
+        JsonLines(folder / "log.jsonl", _description(trainer)),
+    ]
+    if options.tensorboard:
+        watchers.append(stack.enter_context(TensorBoard(folder / "tensorboard")))
+    return Together(*watchers)
+
+
+def _description(trainer: Trainer) -> dict[str, Any]:
+    return {
+        "dataset": trainer.dataset.name,
+        "sampler": dict(trainer.sampler_config),
+        "settings": asdict(trainer.settings),
+    }
 
 
 def _finished(path: Path, trainer: Trainer) -> RunResult:
@@ -98,11 +131,7 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
         result = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not the result of a run: {error}") from error
-    own = {
-        "dataset": trainer.dataset.name,
-        "sampler": dict(trainer.sampler_config),
-        "settings": asdict(trainer.settings),
-    }
+    own = _description(trainer)
     found = differences({name: getattr(result, name) for name in own}, own)
     if found:
         raise CheckpointError(f"{path} is of another run: {', '.join(found)}")

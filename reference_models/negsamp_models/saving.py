@@ -36,6 +36,7 @@ class Saver:
         self._options = options
         self._writes = processes.rank == 0
         self._saved_at, self._cost = time.monotonic(), 0.0
+        self._failed = False
 
     def due_after_batch(self, batch: int) -> bool:
         """Whether to save when so many batches of an epoch are done, in the view of this process.
@@ -63,7 +64,7 @@ class Saver:
         """Save, and return whether it is done.
 
         A disk that is full, or a folder that cannot be written to, does not end the run: it is
-        told of, what was saved before stays, and the next checkpoint is tried in its turn.
+        told of once, what was saved before stays, and the next checkpoint is tried in its turn.
         """
         if not self._writes:
             return True
@@ -71,12 +72,16 @@ class Saver:
         try:
             self.folder.save(checkpoint)
         except OSError as error:
-            on_notice(f"no checkpoint was written ({error}); what was saved before stays")
-            return False
-        finally:
-            self._saved_at = time.monotonic()
-            self._cost = self._saved_at - started
-        return True
+            if not self._failed:
+                on_notice(f"no checkpoint was written ({error}); what was saved before stays")
+            self._failed = True
+        else:
+            if self._failed:
+                on_notice("checkpoints are written again")
+            self._failed = False
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - started
+        return not self._failed
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._saved_at

@@ -47,8 +47,6 @@ from negsamp_models.watching import Silent, Watcher
 __all__ = ["Trainer", "TrainingDivergedError", "build_sampler"]
 
 USERS_PER_BATCH = 1024
-CHOSEN_BY = "NDCG@10"
-"""The validation metric that decides which epoch is best."""
 
 
 class TrainingDivergedError(NegSampError, ArithmeticError):
@@ -176,9 +174,9 @@ class Trainer:
         self.watcher.on_start(state.records)
         while not self._finished:
             record = self._epoch()
-            if record.validation[CHOSEN_BY] > self._best:
-                state.best_epoch, state.best_weights = record.epoch, copied(self.model)
             state.close_epoch(record)
+            if state.best_epoch == record.epoch:
+                state.best_weights = copied(self.model)
             self.watcher.on_epoch(record, state.best_epoch)
             self._pause(self.saver is not None and self.saver.due_after_epoch())
         self.model.load_state_dict(state.best_weights)
@@ -193,11 +191,6 @@ class Trainer:
             epochs=list(state.records),
             environment=environment(self.device),
         )
-
-    @property
-    def _best(self) -> float:
-        records = self.state.records
-        return records[self.state.best_epoch].validation[CHOSEN_BY] if records else -math.inf
 
     @property
     def _finished(self) -> bool:

@@ -69,7 +69,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             *("--seed", seed, "--hidden-size", "8", "--loss", "bpr", "-k", "2"),
         )
         assert result.exit_code == 0, result.output
-    names = ["curves.png", "model.safetensors", "result.json"]
+    names = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
     assert sorted(path.name for path in (tmp_path / "run0").iterdir()) == names
     weights = load_file(tmp_path / "run0" / "model.safetensors")
     assert weights["items.weight"].shape == (16, 8)
@@ -121,13 +121,50 @@ def test_a_broken_result_is_named(tmp_path: Path) -> None:
     assert "result.json is not the result of a run" in plain(result.output)
 
 
+def test_a_comparison_goes_on_where_it_was_cut_off(data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    arguments = ["compare", *TINY, "--data-dir", str(data_dir), "-o", str(output)]
+    assert run(*arguments).exit_code == 0
+    whole = json.loads((output / "compare.json").read_text())
+    (output / "compare.json").unlink()
+    (output / "genni-2.5" / "result.json").unlink()
+    result = run(*arguments, "--resume")
+    assert result.exit_code == 0, result.output
+    again = json.loads((output / "compare.json").read_text())
+    assert again["uniform"] == whole["uniform"]  # read, with its times, not trained
+    assert again["GenNi 2.5"]["test"] == whole["GenNi 2.5"]["test"]
+    assert again["GenNi 2.5"]["epochs"] != whole["GenNi 2.5"]["epochs"]  # its times differ
+    result = run(*arguments, "--resume", "--seed", "1")
+    assert result.exit_code == 2
+    assert "uniform/result.json is of another run: settings.seed is 0" in plain(result.output)
+
+
+def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert run("compare", *TINY, "--data-dir", str(data_dir), "-o", str(output)).exit_code == 0
+    (output / "uniform" / "result.json").unlink()
+    (output / "genni-2.5" / "log.jsonl").unlink()
+    picture = tmp_path / "curves.svg"
+    result = run("plot", str(output), "-o", str(picture), "--metric", "HR@5")
+    assert result.exit_code == 0, result.output
+    assert "(3 runs)" in plain(result.output)
+    assert b"<svg" in picture.read_bytes()
+    for arguments, message in (
+        ([str(output), "--metric", "HR@7"], "metric must be one of HR@5, HR@10, HR@20"),
+        ([str(output), "-o", "x.doc"], "a picture must end in ."),
+        ([str(tmp_path / "empty")], "neither log.jsonl nor result.json"),
+    ):
+        result = run("plot", *arguments)
+        assert (result.exit_code, message in plain(result.output)) == (2, True), result.output
+
+
 def test_info_lists_the_backends() -> None:
     result = run("info")
     assert result.exit_code == 0
     assert re.search(r"numpy \S+ NumPy [\d.]+ \S+ cpu \S+ ready", plain(result.output))
 
 
-@pytest.mark.parametrize("command", [[], ["compare"], ["train"], ["info"], ["table"]])
+@pytest.mark.parametrize("command", [[], ["compare"], ["train"], ["info"], ["table"], ["plot"]])
 def test_help_teaches(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import random
+import errno
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.commands import train_command
+from negsamp_models.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import RunStoppedError
@@ -175,56 +172,115 @@ def test_another_catalogue_is_refused(
             CheckpointFolder(tmp_path, identity).last(lambda _: None)
 
 
-def arguments(folder: Path, name: str) -> dict[str, Any]:
-    return {
-        "dataset": "Tiny",
-        "data_dir": folder,
-        "output": folder / name,
-        "alpha": "loss_driven:initial=1",
-        "beta": "exponential:m=20,initial=0.2",
-        "max_epochs": 60,
-        "patience": 60,
-        "batch_size": 16,
-        "hidden_size": 8,
-        "device": "cpu",
-        "resume": True,
-        "checkpoint_batches": 3,
-    }
+class FailingFolder(CheckpointFolder):
+    """A folder on a disk that is full now and then."""
+
+    calls = 0
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        self.calls += 1
+        if self.calls in (2, 3, 5, 6):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().save(checkpoint)
 
 
-def newest(folder: Path) -> str:
-    """Return the position of the newest checkpoint, "" if there is none."""
-    return max((path.stem for path in folder.glob("checkpoints/[0-9]*.json")), default="")
+class Notices(StopAfter):
+    def __init__(self, trainer: Trainer, num_batches: int) -> None:
+        super().__init__(trainer, num_batches)
+        self.notices: list[str] = []
+
+    def on_notice(self, message: str) -> None:
+        self.notices.append(message)
 
 
-def test_ten_kills_change_nothing(lists: list[list[int]], tmp_path: Path) -> None:
-    """Kill a run ten times at random, in training, evaluation or while it is being saved."""
-    lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
-    killed, untouched = tmp_path / "killed", tmp_path / "untouched"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # slow imports
-    delays, positions = random.Random(7), [""]  # noqa: S311
-    while len(positions) <= 10:
-        process = context.Process(target=train_command, kwargs=arguments(tmp_path, "killed"))
-        process.start()
-        while process.is_alive() and newest(killed) <= positions[-1]:
-            process.join(0.001)
-        process.join(delays.uniform(0.0, 0.1))
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-        positions.append(newest(killed))
-    assert sorted(set(positions)) == positions
-    for name in ("killed", "untouched"):
-        process = context.Process(target=train_command, kwargs=arguments(tmp_path, name))
-        process.start()
-        process.join()
-        assert process.exitcode == 0
+def test_a_full_disk_neither_ends_a_run_nor_loses_what_was_saved(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    expected = Trainer(dataset, GENNI, SETTINGS).run()
+    trainer = Trainer(dataset, GENNI, SETTINGS)
+    folder = FailingFolder(tmp_path, trainer.identity)
+    trainer.saver = Saver(folder, RunOptions(checkpoint_batches=3), Processes())
+    watcher = Notices(trainer, num_batches=10)
+    trainer.watcher = watcher
+    with pytest.raises(RunStoppedError, match=r"epoch 2, before batch 2 .* could not be saved"):
+        trainer.run()
+    full = (
+        "no checkpoint was written ([Errno 28] No space left on device); "
+        "what was saved before stays"
+    )
+    assert watcher.notices == [full, "checkpoints are written again", full]
+    checkpoint = folder.last(pytest.fail)
+    assert checkpoint is not None
+    assert checkpoint.name == "000002-000000"
+    resumed = Trainer(dataset, GENNI, SETTINGS)
+    resumed.restore(checkpoint)
+    assert untimed(resumed.run().to_json()) == untimed(expected.to_json())
 
-    names = ["curves.png", "model.safetensors", "result.json"]
-    assert sorted(path.name for path in killed.iterdir()) == names
-    weights = (killed / "model.safetensors").read_bytes()
-    assert weights == (untouched / "model.safetensors").read_bytes()
-    results = [json.loads((each / "result.json").read_text()) for each in (killed, untouched)]
-    assert untimed(results[0]) == untimed(results[1])
+
+def test_a_run_without_a_folder_stops_and_says_that_it_is_not_saved(dataset: Dataset) -> None:
+    trainer = Trainer(dataset, GENNI, SETTINGS)
+    trainer.watcher = StopAfter(trainer, 2)
+    with pytest.raises(RunStoppedError, match=r"could not be saved") as caught:
+        trainer.run()
+    assert caught.value.exit_status == 143
+
+
+class Clock:
+    """Stands in for the module time."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Noting:
+    """Stands in for a folder in which a checkpoint takes two seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.names: list[str] = []
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        self.clock.now += 2.0
+        self.names.append(checkpoint.name)
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds", "names"),
+    [
+        (RunOptions(), 1.0, ["1-0"]),  # the others would take two seconds of less than forty
+        (RunOptions(), 10.0, ["1-0", "2-0", "3-0"]),
+        (RunOptions(checkpoint_seconds=30.0), 10.0, ["0-3", "1-3", "2-3"]),
+        (RunOptions(checkpoint_seconds=60.0), 14.0, ["1-0", "2-0", "3-0"]),
+        (RunOptions(checkpoint_batches=3), 1.0, ["0-3", "1-0", "1-3", "2-0", "2-3", "3-0"]),
+    ],
+)
+def test_how_often_a_run_is_saved(
+    monkeypatch: pytest.MonkeyPatch, options: RunOptions, seconds: float, names: list[str]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("negsamp_models.saving.time", clock)
+    folder = Noting(clock)
+    saver = Saver(folder, options, Processes())  # type: ignore[arg-type]
+    for epoch in range(3):
+        for batch in range(1, 5):
+            clock.now += seconds
+            if saver.due_after_batch(batch):
+                assert saver.save(Checkpoint(epoch, batch, {}, {}), pytest.fail)
+        if saver.due_after_epoch():
+            assert saver.save(Checkpoint(epoch + 1, 0, {}, {}), pytest.fail)
+    assert [f"{int(name[:6])}-{int(name[7:])}" for name in folder.names] == names
+
+
+def test_rank_0_alone_writes_and_decides_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("negsamp_models.saving.time", clock)
+    folder = Noting(clock)
+    options = RunOptions(checkpoint_batches=3, checkpoint_seconds=1.0)
+    saver = Saver(folder, options, Processes(rank=1, size=2))  # type: ignore[arg-type]
+    clock.now += 5.0
+    assert [saver.due_after_batch(batch) for batch in (1, 2, 3)] == [False, False, True]
+    assert not saver.due_after_epoch()
+    assert saver.save(Checkpoint(1, 0, {}, {}), pytest.fail)
+    assert folder.names == []

@@ -121,12 +121,45 @@ def test_schedules_move_with_epochs_and_losses(dataset: Dataset) -> None:
     assert trainer.sampler.state_dict()["call"] == 12
 
 
-def test_a_diverged_run_stops_with_what_to_know(dataset: Dataset) -> None:
-    trainer = Trainer(dataset, {"sampler": "uniform"}, SETTINGS)
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"sampler": "uniform"}, r"the loss is nan in batch 0 of epoch 0 \(Uniform\); lower the"),
+        (
+            {"sampler": "genni", "alpha": 2.5, "beta": 0.5},
+            r"a score is not finite in batch 0 of epoch 0 \(alpha = 2.5, beta = 0.5\); lower the",
+        ),
+    ],
+    ids=["loss", "score"],
+)
+def test_a_diverged_run_stops_with_what_to_know(
+    dataset: Dataset, config: dict[str, Any], message: str
+) -> None:
+    trainer = Trainer(dataset, config, SETTINGS)
     with torch.no_grad():
         trainer.model.norm.weight.fill_(torch.nan)
-    with pytest.raises(TrainingDivergedError, match=r"nan in batch 0 of epoch 0 \(Uniform\)"):
+    with pytest.raises(TrainingDivergedError, match=message):
         trainer.run()
+
+
+class PoisonAtTheEnd(Silent):
+    """Ruins the weights after the last step of epoch 1."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        if (epoch, batch) == (1, num_batches - 1):
+            with torch.no_grad():
+                self.trainer.model.norm.weight.fill_(torch.nan)
+
+
+def test_a_run_that_diverges_in_its_last_step_stops_at_validation(dataset: Dataset) -> None:
+    trainer = Trainer(dataset, {"sampler": "uniform"}, SETTINGS)
+    trainer.watcher = PoisonAtTheEnd(trainer)
+    with pytest.raises(TrainingDivergedError, match=r"not finite in validation of epoch 1"):
+        trainer.run()
+    assert len(trainer.state.records) == 1
 
 
 @pytest.mark.parametrize(

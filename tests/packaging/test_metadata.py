@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA = PROJECT["project"]
 EXTRAS: dict[str, list[str]] = METADATA["optional-dependencies"]
-RUNS_ON = ("numba", "torch", "tensorflow", "models")
+RUNS_ON = ("numba", "torch", "tensorflow", "models", "watch")
 """The extras that hold what negsamp runs on, not what it is tested or documented with."""
 
 

@@ -1,0 +1,245 @@
+"""What a run tells: JSON lines, event files, curves, and how spread out its negatives are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from negsamp import ConfigError
+from negsamp_models.curves import Curves, labelled, read_curves
+from negsamp_models.datasets import Dataset, DatasetError, Sequences
+from negsamp_models.logs import JsonLines, TensorBoard
+from negsamp_models.probe import Probe
+from negsamp_models.records import EpochRecord, best_epoch
+from negsamp_models.settings import TrainingSettings
+from negsamp_models.training import Trainer
+from negsamp_models.watching import Silent, Together
+
+SETTINGS = TrainingSettings(
+    max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
+)
+RUN = {"dataset": "Tiny", "sampler": {"sampler": "uniform"}, "settings": asdict(SETTINGS)}
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    generator = np.random.default_rng(3)
+    lists = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
+    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
+
+
+def record(epoch: int, score: float = 1.0) -> EpochRecord:
+    return EpochRecord(
+        epoch=epoch,
+        loss=1.0 / (epoch + 1),
+        alpha=2.5,
+        beta=None,
+        training_seconds=2.0,
+        sampling_seconds=0.5,
+        evaluation_seconds=0.1,
+        validation={"HR@10": 2 * score, "NDCG@10": score},
+        num_draws=1000,
+        entropy=3.0,
+    )
+
+
+def lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_json_lines_hold_the_run_and_a_line_an_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "log.jsonl"
+    log = JsonLines(path, RUN)
+    log.on_start([])
+    log.on_epoch(record(0), best_epoch=0)
+    log.on_epoch(record(1), best_epoch=0)
+    first, *epochs = lines(path)
+    assert first == RUN
+    assert [each["epoch"] for each in epochs] == [0, 1]
+    assert epochs[1]["loss"] == 0.5
+    assert (epochs[1]["draws_per_second"], epochs[1]["sampling_share"]) == (2000.0, 0.25)
+
+
+def test_json_lines_that_go_on_have_each_epoch_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"of": "before"}\n{"epoch": 0}\n{"epoch": 1}\n{"epo')
+    log = JsonLines(path, RUN)
+    log.on_start([record(0)])
+    assert [each.get("epoch") for each in lines(path)] == [None, 0]
+    log.on_epoch(record(1), best_epoch=0)
+    assert [each.get("epoch") for each in lines(path)] == [None, 0, 1]
+
+
+def test_json_lines_that_failed_are_written_later(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = JsonLines(path, RUN)
+    log.on_start([])
+    path.unlink()
+    path.mkdir()
+    log.on_epoch(record(0), best_epoch=0)
+    log.on_epoch(record(1), best_epoch=0)
+    path.rmdir()
+    log.on_epoch(record(2), best_epoch=0)
+    log.on_epoch(record(3), best_epoch=0)
+    assert [each.get("epoch") for each in lines(path)] == [None, 0, 1, 2, 3]
+
+
+def test_event_files_leave_out_what_a_checkpoint_went_back_behind(tmp_path: Path) -> None:
+    with TensorBoard(tmp_path) as board:
+        board.on_start([])
+        for epoch in range(3):
+            board.on_epoch(record(epoch), best_epoch=0)
+    with TensorBoard(tmp_path) as board:
+        board.on_start([record(0)])
+        for epoch in (1, 2):
+            board.on_epoch(replace(record(epoch), loss=7.0), best_epoch=0)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(each.step, each.value) for each in events.Scalars("training/loss")] == [
+        (0, 1.0),
+        (1, 7.0),
+        (2, 7.0),
+    ]
+    assert {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]} == {
+        "training/loss": 7.0,
+        "training/seconds": 2.0,
+        "sampling/alpha": 2.5,
+        "sampling/entropy": 3.0,
+        "sampling/draws_per_second": 2000.0,
+        "sampling/share_of_time": 0.25,
+        "validation/HR@10": 2.0,
+        "validation/NDCG@10": 1.0,
+    }
+
+
+def test_without_tensorboard_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ConfigError, match=r'pip install "negsamp\[watch\]"'):
+        TensorBoard(tmp_path)
+
+
+def test_several_watchers_are_all_told() -> None:
+    told: list[str] = []
+
+    class Teller(Silent):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_start(self, records: Any) -> None:
+            told.append(f"{self.name} start")
+
+        def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+            told.append(f"{self.name} {batch} of {num_batches}")
+
+        def on_notice(self, message: str) -> None:
+            told.append(f"{self.name} {message}")
+
+    both = Together(Teller("a"), Teller("b"))
+    both.on_start([])
+    both.on_batch(0, 1, 2, 0.5)
+    both.on_notice("x")
+    both.on_epoch(record(0), 0)
+    assert told == ["a start", "b start", "a 1 of 2", "b 1 of 2", "a x", "b x"]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"sampler": "uniform"}, np.log(19)),
+        ({"sampler": "genni", "alpha": 0.0}, np.log(19)),
+        ({"sampler": "genni", "alpha": 1e5}, 0.0),
+    ],
+    ids=["uniform", "alpha-0", "alpha-large"],
+)
+def test_entropy_of_the_negatives(
+    dataset: Dataset, config: dict[str, Any], expected: float
+) -> None:
+    trainer = Trainer(dataset, config, SETTINGS)
+    assert trainer.probe.entropy(trainer.model, trainer.sampler) == pytest.approx(expected)
+
+
+def test_the_entropy_is_that_of_the_law_and_changes_nothing(dataset: Dataset) -> None:
+    config = {"sampler": "genni", "alpha": 40.0}
+    trainer = Trainer(dataset, config, SETTINGS)
+    training = trainer.split.training
+    probe = Probe.of(training, dataset.num_items, SETTINGS.max_length, trainer.device)
+    assert probe.users.tolist() == np.linspace(0, 59, 32).astype(int).tolist()
+    assert probe.targets.tolist() == [training.targets[user][-1] for user in probe.users.tolist()]
+    before = torch.get_rng_state(), trainer.sampler.state_dict()
+    found = probe.entropy(trainer.model, trainer.sampler)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert trainer.sampler.state_dict() == before[1]
+    with torch.no_grad():
+        queries = probe.batch.last_tokens(trainer.model(probe.batch))
+        logits = 40.0 * (queries @ trainer.model.item_embeddings.T).double()
+    logits[:, 0] = -torch.inf
+    logits[torch.arange(32), probe.targets] = -torch.inf
+    law = logits.softmax(1)
+    expected = -(law * law.clamp_min(1e-300).log()).sum(1).mean()
+    assert found == pytest.approx(float(expected), rel=1e-6)
+    assert 0.1 < found < np.log(19) - 0.1
+
+
+def test_records_count_draws_and_entropy(dataset: Dataset) -> None:
+    config = {"sampler": "genni", "alpha": 2.5, "num_negatives": 3}
+    trainer = Trainer(dataset, config, SETTINGS)
+    result = trainer.run()
+    num_targets = trainer.split.training.targets.num_actions
+    assert [each.num_draws for each in result.epochs] == [3 * num_targets] * 3
+    assert all(0 < (each.entropy or 0.0) <= np.log(19) for each in result.epochs)
+
+
+def test_the_best_epoch_is_the_first_of_equals() -> None:
+    assert best_epoch([]) == 0
+    assert best_epoch([record(0, 1.0), record(1, 3.0), record(2, 3.0), record(3, 2.0)]) == 1
+
+
+def test_curves_are_read_from_logs_and_results(tmp_path: Path, dataset: Dataset) -> None:
+    result = Trainer(dataset, {"sampler": "uniform"}, SETTINGS).run()
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "result.json").write_text(json.dumps(result.to_json()))
+    log = JsonLines(tmp_path / "half" / "log.jsonl", RUN)
+    log.on_start([record(0), record(1)])
+    with (tmp_path / "half" / "log.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "lo')
+    done, half = sorted(read_curves([tmp_path]), key=lambda run: run.folder)
+    assert (done.folder.name, done.dataset, done.negatives) == ("done", "tiny", "uniform")
+    assert done.records == result.epochs
+    assert half.records == [record(0), record(1)]
+    assert read_curves([tmp_path / "half"]) == [half]
+
+
+def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(DatasetError, match=r"log.jsonl is not the log or result of a run"):
+        read_curves([tmp_path])
+
+
+def test_labels_are_as_short_as_tells_runs_apart() -> None:
+    def labels(*runs: tuple[str, str, int]) -> list[str]:
+        curves = [
+            Curves(Path(f"runs/{place}"), dataset, negatives, seed, [record(0)])
+            for place, (negatives, dataset, seed) in enumerate(runs)
+        ]
+        return list(labelled(curves))
+
+    assert labels(("uniform", "A", 0), ("GenNi", "A", 0)) == ["uniform", "GenNi"]
+    assert labels(("uniform", "A", 0), ("uniform", "B", 0)) == ["uniform, A", "uniform, B"]
+    assert labels(("uniform", "A", 0), ("uniform", "A", 1)) == [
+        "uniform, A, seed 0",
+        "uniform, A, seed 1",
+    ]
+    assert labels(("uniform", "A", 0), ("uniform", "A", 0)) == [
+        "uniform, A, seed 0, runs/0",
+        "uniform, A, seed 0, runs/1",
+    ]
