@@ -13,7 +13,9 @@ settings.load_profile("ci")  # no deadlines and no chance: the same examples on 
 FRAMEWORKS = {
     "backends/negsamp_numba": "numba",
     "backends/negsamp_torch": "torch",
+    "benchmarks": "torch",
     "reference_models": "torch",
+    "tests/benchmarks": "torch",
     "tests/models": "torch",
 }
 

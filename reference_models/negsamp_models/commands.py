@@ -10,14 +10,15 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.table import Table
-from safetensors.torch import save_file
 
 import negsamp
 from negsamp.backend import report_backends
 from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
 from negsamp_models.datasets import Dataset, load_dataset
-from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.display import results_table
 from negsamp_models.options import (
+    CheckpointBatchesOption,
+    CheckpointSecondsOption,
     DataDirOption,
     DatasetOption,
     DeviceOption,
@@ -25,16 +26,16 @@ from negsamp_models.options import (
     ExcludeOption,
     OutputOption,
     PatienceOption,
+    ResumeOption,
     SeedOption,
-    complaints,
     given,
+    parse_schedule,
 )
-from negsamp_models.plots import plot_curves
 from negsamp_models.reproduction.commands import report_command, reproduce_command
-from negsamp_models.results import write_json, write_whole
-from negsamp_models.settings import TrainingSettings
+from negsamp_models.runs import train_in_folder
+from negsamp_models.session import complaints, joined_session
+from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.tables import markdown, read_results, summarise
-from negsamp_models.training import Trainer
 
 __all__ = ["application"]
 
@@ -69,16 +70,22 @@ def compare_command(
     patience: PatienceOption = None,
     exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
+    resume: ResumeOption = False,
+    checkpoint_seconds: CheckpointSecondsOption = 300.0,
+    checkpoint_batches: CheckpointBatchesOption = None,
 ) -> None:
     """Train the same SASRec with uniform, popularity and GenNi negatives, and compare.
 
     Prints HR and NDCG on the test items with the time an epoch takes, and writes
     `compare.json` (configuration, every epoch, results) and `compare.png` (validation curves) to
-    the output folder.
+    the output folder, and for each sampler a folder as `negsamp train` does.
+
+    A comparison that was cut off goes on with `--resume`: what is done is read, what is half done
+    is finished.
 
     The embedded data are synthetic: they show the machinery and a tendency, no published figure.
     """
-    with complaints():
+    with joined_session() as (processes, console):
         data = load_dataset(dataset, data_dir)
         settings = replace(
             _defaults(data),
@@ -93,8 +100,8 @@ def compare_command(
             f"GenNi {alpha}": SAMPLERS["GenNi"]
             | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
         }
-        console = Console()
-        compare(data, settings, samplers, output, console)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}")
 
 
@@ -125,6 +132,9 @@ def train_command(
     max_length: Annotated[int | None, typer.Option(help="Longest input.")] = None,
     exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
+    resume: ResumeOption = False,
+    checkpoint_seconds: CheckpointSecondsOption = 300.0,
+    checkpoint_batches: CheckpointBatchesOption = None,
 ) -> None:
     """Train one SASRec to its best epoch on validation, and test it once.
 
@@ -136,8 +146,12 @@ def train_command(
 
     Writes `result.json` (configuration, every epoch, results), `curves.png` and
     `model.safetensors` (the best weights) to the output folder.
+
+    While it trains, checkpoints are written to the folder `checkpoints` in there. After Ctrl-C, a
+    kill, a full disk or a power cut the same command with `--resume` goes on, and ends with the
+    same weights and figures as if nothing had happened.
     """
-    with complaints():
+    with joined_session() as (processes, console):
         data = load_dataset(dataset, data_dir)
         settings = replace(
             _defaults(data),
@@ -163,15 +177,11 @@ def train_command(
         if sampler == "genni":
             config["alpha"] = parse_schedule("alpha", alpha)
             config["beta"] = parse_schedule("beta", beta)
-        console = Console()
-        with ProgressDisplay(sampler, settings.max_epochs, console) as display:
-            trainer = Trainer(data, config, settings, display)
-            result = trainer.run()
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        result = train_in_folder(
+            sampler, data, config, settings, output, options, console, processes
+        )
         console.print(results_table(f"SASRec on {data.name}", {sampler: result}))
-        weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
-        write_whole(output / "model.safetensors", lambda path: save_file(weights, path))
-        plot_curves({sampler: result}, output / "curves.png", f"SASRec on {data.name}")
-        write_json(output / "result.json", result.to_json())
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors")
 
 
@@ -205,32 +215,6 @@ def info_command() -> None:
             "[green]ready[/]" if report.problem is None else report.problem.replace("[", "\\["),
         )
     console.print(table)
-
-
-def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
-    """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
-
-    Raises
-    ------
-    ConfigError
-        If the text is neither.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    kind, _, arguments = text.partition(":")
-    config: dict[str, Any] = {"schedule": kind}
-    for argument in filter(None, arguments.split(",")):
-        key, _, value = argument.partition("=")
-        try:
-            config[key.strip()] = int(value) if value.strip().isdigit() else float(value)
-        except ValueError:
-            raise negsamp.ConfigError(
-                f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
-                "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
-            ) from None
-    return config
 
 
 def _defaults(dataset: Dataset) -> TrainingSettings:

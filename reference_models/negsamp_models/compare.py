@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from negsamp_models.datasets import Dataset
-from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.display import results_table
+from negsamp_models.distributed import Processes
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
 from negsamp_models.results import write_json
-from negsamp_models.settings import TrainingSettings
+from negsamp_models.runs import train_in_folder
+from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 
 __all__ = ["SAMPLERS", "SYNTHETIC_SETTINGS", "compare"]
@@ -37,7 +39,9 @@ def compare(
     settings: TrainingSettings,
     samplers: Mapping[str, Mapping[str, Any]],
     folder: Path,
+    options: RunOptions,
     console: Console,
+    processes: Processes,
 ) -> dict[str, RunResult]:
     """Train the model once with each sampler, and write a table, a picture and a JSON file.
 
@@ -50,9 +54,14 @@ def compare(
     samplers : mapping of str to mapping
         Label to configuration, as for :func:`negsamp_models.training.build_sampler`.
     folder : Path
-        Gets ``compare.json`` (everything) and ``compare.png`` (validation curves).
+        Gets ``compare.json`` (everything) and ``compare.png`` (validation curves), and for each
+        label a folder, see :func:`negsamp_models.runs.train_in_folder`.
+    options : RunOptions
+        Of every run. With `resume`, runs that are done are read, and one that was cut off goes on.
     console : Console
         Gets progress, the data set's statistics, and the table.
+    processes : Processes
+        That share each run; rank 0 writes.
 
     Returns
     -------
@@ -64,15 +73,22 @@ def compare(
         f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
         f"{dataset.description}"
     )
-    trainers = {}
-    for label, config in samplers.items():  # built first: a wrong setting costs no training
-        trainers[label] = Trainer(dataset, config, replace(settings))
-    results = {}
-    for label, config in samplers.items():
-        with ProgressDisplay(label, settings.max_epochs, console) as display:
-            results[label] = Trainer(dataset, config, settings, display).run()
+    for config in samplers.values():  # a wrong setting costs no training
+        Trainer(dataset, config, settings, processes=processes)
+    results = {
+        label: train_in_folder(
+            label, dataset, config, settings, folder / _slug(label), options, console, processes
+        )
+        for label, config in samplers.items()
+    }
     title = f"SASRec on {dataset.name}"
     console.print(results_table(title, results))
-    write_json(folder / "compare.json", {name: run.to_json() for name, run in results.items()})
-    plot_curves(results, folder / "compare.png", title)
+    if processes.rank == 0:
+        plot_curves(results, folder / "compare.png", title)
+        write_json(folder / "compare.json", {name: run.to_json() for name, run in results.items()})
     return results
+
+
+def _slug(label: str) -> str:
+    """Return a label as the name of a folder."""
+    return re.sub(r"[^a-z0-9._=-]+", "-", label.lower()).strip("-")

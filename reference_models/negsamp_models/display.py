@@ -9,6 +9,7 @@ from typing import Self
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -62,6 +63,11 @@ class ProgressDisplay:
     ) -> None:
         self._progress.stop()
 
+    def on_start(self, records: Sequence[EpochRecord]) -> None:
+        """Say where the run goes on, if it does not begin."""
+        if records:
+            self._print(f"{self._title}  goes on after epoch {len(records)}")
+
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
         """Move the bar."""
         self._progress.update(
@@ -79,9 +85,14 @@ class ProgressDisplay:
                 return
             self._last_plain = time.monotonic()
         mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
-        self._console.print(
-            f"{self._title}  {epoch_line(record)}  {mark}", highlight=False, soft_wrap=True
-        )
+        self._print(f"{self._title}  {epoch_line(record)}  {mark}")
+
+    def on_notice(self, message: str) -> None:
+        """Write the notice."""
+        self._print(f"[yellow]notice:[/] {escape(message)}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
 
 
 def epoch_line(record: EpochRecord) -> str:

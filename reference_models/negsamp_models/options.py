@@ -1,18 +1,17 @@
-"""Options that several commands share, and how a command ends when something is wrong."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from negsamp import NegSampError
+import negsamp
 
 __all__ = [
+    "CheckpointBatchesOption",
+    "CheckpointSecondsOption",
     "DataDirOption",
     "DatasetOption",
     "DeviceOption",
@@ -20,9 +19,10 @@ __all__ = [
     "ExcludeOption",
     "OutputOption",
     "PatienceOption",
+    "ResumeOption",
     "SeedOption",
-    "complaints",
     "given",
+    "parse_schedule",
 ]
 
 DatasetOption = Annotated[
@@ -59,21 +59,52 @@ ExcludeOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from the last checkpoint in the output folder, bit for bit; begin if there is "
+        "none, and show the result again if the run is done.",
+    ),
+]
+CheckpointSecondsOption = Annotated[
+    float,
+    typer.Option(
+        help="Save within an epoch too, when so long has passed. After an epoch a run is saved in "
+        "any case, unless that takes more than a twentieth of the time.",
+    ),
+]
+CheckpointBatchesOption = Annotated[
+    int | None, typer.Option(help="Save after so many batches, and every epoch, at any cost.")
+]
+
+
+def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
+    """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    kind, _, arguments = text.partition(":")
+    config: dict[str, Any] = {"schedule": kind}
+    for argument in filter(None, arguments.split(",")):
+        key, _, value = argument.partition("=")
+        try:
+            config[key.strip()] = int(value) if value.strip().isdigit() else float(value)
+        except ValueError:
+            raise negsamp.ConfigError(
+                f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
+                "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
+            ) from None
+    return config
 
 
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-@contextmanager
-def complaints() -> Iterator[None]:
-    """Show an error of ours as one line, and leave with status 2."""
-    try:
-        yield
-    except (NegSampError, OSError) as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", markup=True, highlight=False)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: nothing was written")
-        raise typer.Exit(130) from None

@@ -30,6 +30,11 @@ class EpochRecord:
         validation.
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
+    num_draws : int or None
+        Negatives that were drawn; None in results of before it was counted.
+    entropy : float or None
+        Mean entropy, in nats, of the laws of a few fixed rows at the end of the epoch, see
+        :class:`negsamp_models.probe.Probe`.
     """
 
     epoch: int
@@ -40,6 +45,18 @@ class EpochRecord:
     sampling_seconds: float
     evaluation_seconds: float
     validation: dict[str, float]
+    num_draws: int | None = None
+    entropy: float | None = None
+
+    @property
+    def draws_per_second(self) -> float | None:
+        """Negatives a second of sampling."""
+        return None if self.num_draws is None else self.num_draws / self.sampling_seconds
+
+    @property
+    def sampling_share(self) -> float:
+        """Share of the training time that sampling took, of 1."""
+        return self.sampling_seconds / self.training_seconds
 
 
 @dataclass(frozen=True)

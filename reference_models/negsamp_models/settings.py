@@ -11,7 +11,7 @@ from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
 from negsamp_models.losses import bpr_loss, nce_loss
 
-__all__ = ["LOSSES", "TrainingSettings", "TrainingSettingsError"]
+__all__ = ["LOSSES", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
 
 LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
 
@@ -82,3 +82,32 @@ class TrainingSettings:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return torch.device(self.device)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is kept and watched; nothing of it changes a result.
+
+    Attributes
+    ----------
+    resume : bool
+        Go on from the last checkpoint, if there is one.
+    checkpoint_seconds : float
+        Save within an epoch when so long has passed since the last checkpoint. Every epoch is
+        saved in any case, unless that takes more than a twentieth of the time.
+    checkpoint_batches : int, optional
+        Save after so many batches of an epoch, and every epoch, at any cost.
+    tensorboard : bool
+        Write logs for TensorBoard.
+    """
+
+    resume: bool = False
+    checkpoint_seconds: float = 300.0
+    checkpoint_batches: int | None = None
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:
+            raise TrainingSettingsError("checkpoint_seconds", self.checkpoint_seconds, "> 0")
+        if self.checkpoint_batches is not None:
+            as_count("checkpoint_batches", self.checkpoint_batches)

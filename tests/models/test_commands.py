@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from negsamp import ConfigError
-from negsamp_models.commands import application, parse_schedule
+from negsamp_models.commands import application
+from negsamp_models.options import parse_schedule
 
 TINY = ["--dataset", "Tiny", "--max-epochs", "2"]
 
@@ -44,7 +45,8 @@ def test_compare_writes_a_table_a_picture_and_everything(data_dir: Path, tmp_pat
     assert result.exit_code == 0, result.output
     for words in ("uniform", "popularity^0.75", "GenNi 1.5", "NDCG@10", "41 users, 15 items"):
         assert words in plain(result.output)
-    assert sorted(path.name for path in output.iterdir()) == ["compare.json", "compare.png"]
+    names = ["compare.json", "compare.png", "genni-1.5", "popularity-0.75", "uniform"]
+    assert sorted(path.name for path in output.iterdir()) == names
     assert (output / "compare.png").read_bytes().startswith(b"\x89PNG")
     runs = json.loads((output / "compare.json").read_text())
     assert runs["GenNi 1.5"]["sampler"] == {"sampler": "genni", "alpha": 1.5, "beta": 1.0}

@@ -15,6 +15,7 @@ from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
 from negsamp_models.training import Trainer, TrainingDivergedError, build_sampler
+from negsamp_models.watching import Silent
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -33,7 +34,7 @@ def dataset() -> Dataset:
     return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
 
 
-class Recorder:
+class Recorder(Silent):
     def __init__(self) -> None:
         self.batches: list[tuple[int, int, int]] = []
         self.epochs: list[EpochRecord] = []

@@ -19,11 +19,12 @@ from rich.progress import (
 from rich.table import Table
 
 from negsamp import ConfigError
-from negsamp_models.options import DataDirOption, DeviceOption, complaints, given
+from negsamp_models.options import DataDirOption, DeviceOption, given
 from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, load_grid
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import Event, make_runs, results_below
+from negsamp_models.session import complaints
 
 __all__ = ["report_command", "reproduce_command"]
 
@@ -56,8 +57,9 @@ def reproduce_command(
     """Make the runs of the paper's tables and figures that are missing.
 
     Each table or figure is a grid of runs; runs that two of them share are made once. A run is one
-    process and leaves one JSON file, written when it ends, so that an interrupted command goes on
-    where it was: give it again. Without a name, the grids are listed with what is missing of each.
+    process and leaves one JSON file; until then it has checkpoints beside it, so that an
+    interrupted command, given again, goes on where it was. Without a name, the grids are listed
+    with what is missing of each.
     """
     console = Console()
     with complaints():

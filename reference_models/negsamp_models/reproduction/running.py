@@ -12,11 +12,16 @@ from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
 
+from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import load_dataset
+from negsamp_models.interruption import StopSignals
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid, PlannedRun, key_of
 from negsamp_models.results import write_json
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions
 from negsamp_models.training import Trainer
+from negsamp_models.watching import Silent
 
 __all__ = ["Event", "make_runs", "results_below"]
 
@@ -117,22 +122,26 @@ def make_runs(
 
 
 def _make(run: PlannedRun, file: Path, data_dir: Path | None, device: str) -> RunResult:
-    """Train in this process, and write the result."""
+    """Train in this process, from the last checkpoint if there is one, and write the result."""
     dataset = load_dataset(run.dataset, data_dir)
     settings = replace(run.settings, device=device)
-    result = Trainer(dataset, run.sampler, settings, _Teller(run)).run()
+    with StopSignals() as stop:
+        trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop)
+        checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
+        trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
+        if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
+            trainer.restore(checkpoint)
+        result = trainer.run()
     write_json(file, result.to_json())
+    checkpoints.discard()
     return result
 
 
 @dataclass
-class _Teller:
+class _Teller(Silent):
     """A watcher that sends epochs to the process that started the run."""
 
     run: PlannedRun
-
-    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Do nothing."""
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
         """Send the epoch."""

@@ -1,0 +1,210 @@
+"""Checkpoints: how far a run has come, on disk, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from negsamp import NegSampError
+from negsamp_models.results import write_json, write_whole
+
+__all__ = ["Checkpoint", "CheckpointError", "CheckpointFolder", "differences"]
+
+VERSION = 1
+NUM_KEPT = 2
+"""Checkpoints that stay: the newest, and the one before it in case that is damaged."""
+
+
+class CheckpointError(NegSampError, ValueError):
+    """A checkpoint is torn, or of another run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A state of a run.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        The position: `batch` batches of epoch `epoch` are done. Both count from 0.
+    tensors : dict of str to Tensor
+        What is large.
+    state : dict
+        The rest, as values that JSON can hold.
+    """
+
+    epoch: int
+    batch: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Stem of the two files; names sort as positions do."""
+        return f"{self.epoch:06d}-{self.batch:06d}"
+
+
+class CheckpointFolder:
+    """The last checkpoints of one run.
+
+    A checkpoint is ``EPOCH-BATCH.safetensors`` and, written after it, ``EPOCH-BATCH.json``, which
+    holds a SHA-256 over both: without its seal, or with one that does not fit, it does not count.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made with the first checkpoint. One process may write to it at a time.
+    identity : mapping
+        What makes a run this run, as values that JSON can hold, mappings nested at will. A
+        checkpoint with another identity is not gone on from.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path = path
+        self._identity = json.loads(json.dumps(identity))
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, and remove those that are older than the one before it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; those that were there are there still.
+        """
+        body = {
+            "version": VERSION,
+            "identity": self._identity,
+            "epoch": checkpoint.epoch,
+            "batch": checkpoint.batch,
+            "state": checkpoint.state,
+        }
+        data = save(checkpoint.tensors)
+        tensors, seal = self._files(checkpoint.name)
+        write_whole(tensors, lambda path: path.write_bytes(data))
+        write_json(seal, body | {"sha256": _digest(data, body)})
+        self._prune(checkpoint.name)
+
+    def last(self, on_refusal: Callable[[str], None]) -> Checkpoint | None:
+        """Return the newest checkpoint that is whole and of this run.
+
+        Parameters
+        ----------
+        on_refusal : callable
+            Is given a sentence for each newer checkpoint that is not.
+
+        Returns
+        -------
+        Checkpoint or None
+            With its tensors on the CPU; None if there is no checkpoint at all.
+
+        Raises
+        ------
+        CheckpointError
+            If there are checkpoints but none to go on from. The message gives each one's reason.
+        """
+        refusals = []
+        for name in sorted(self._sealed(), reverse=True):
+            try:
+                return self._read(name)
+            except CheckpointError as error:
+                refusals.append(str(error))
+                on_refusal(f"{error}; looking for an older one")
+        if refusals:
+            raise CheckpointError(
+                f"no checkpoint in {self.path} can be gone on from: {'; '.join(refusals)}. Give "
+                "the settings that the run had, or remove the folder to begin anew"
+            )
+        return None
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self._sealed())
+
+    def discard(self) -> None:
+        """Remove all checkpoints, and the folder if nothing else is in it."""
+        if not self.path.is_dir():
+            return
+        for name in self._stems():
+            self._remove(name)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _read(self, name: str) -> Checkpoint:
+        tensors, seal = self._files(name)
+        try:
+            body = json.loads(seal.read_text(encoding="utf-8"))
+            data = tensors.read_bytes()
+            whole = body.pop("sha256") == _digest(data, body)
+        except FileNotFoundError:
+            raise CheckpointError(f"{tensors} is missing") from None
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise CheckpointError(f"{seal} is torn: it is not the JSON of a checkpoint") from None
+        if not whole:
+            raise CheckpointError(f"{tensors} is torn: its SHA-256 is not that in {seal.name}")
+        if body["version"] != VERSION:
+            raise CheckpointError(
+                f"{seal} has version {body['version']}; this negsamp reads version {VERSION}"
+            )
+        if found := differences(body["identity"], self._identity):
+            raise CheckpointError(f"{seal} is of another run: {', '.join(found)}")
+        try:
+            return Checkpoint(body["epoch"], body["batch"], load(data), body["state"])
+        except SafetensorError as error:
+            raise CheckpointError(f"{tensors} is not a safetensors file: {error}") from error
+
+    def _prune(self, newest: str) -> None:
+        """Remove what lies before the last NUM_KEPT up to `newest`, and what a kill left behind."""
+        before = {name for name in self._stems() if name <= newest}
+        for name in before - set(sorted(before & set(self._sealed()))[-NUM_KEPT:]):
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        tensors, seal = self._files(name)
+        seal.unlink(missing_ok=True)
+        tensors.unlink(missing_ok=True)
+
+    def _sealed(self) -> Iterator[str]:
+        """Yield the names that have a JSON file."""
+        return (path.stem for path in self.path.glob("[0-9]*.json"))
+
+    def _stems(self) -> set[str]:
+        """Return all names, those of temporary files included; these sort before the others."""
+        return {
+            path.stem for path in self.path.iterdir() if path.suffix in (".json", ".safetensors")
+        }
+
+    def _files(self, name: str) -> tuple[Path, Path]:
+        return self.path / f"{name}.safetensors", self.path / f"{name}.json"
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[str]:
+    """Say where two nested mappings differ, each as "name is X there, Y here".
+
+    Examples
+    --------
+    >>> differences({"seed": 0, "model": {"layers": 2}}, {"seed": 0, "model": {"layers": 3}})
+    ['model.layers is 2 there, 3 here']
+    """
+    if not (isinstance(there, Mapping) and isinstance(here, Mapping)):
+        return [] if there == here else [f"{name} is {there!r} there, {here!r} here"]
+    return [
+        difference
+        for key in dict.fromkeys([*here, *there])
+        for difference in differences(
+            there.get(key, "missing"), here.get(key, "missing"), f"{name}.{key}".lstrip(".")
+        )
+    ]
+
+
+def _digest(data: bytes, body: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the tensors' bytes and of the JSON in a fixed spelling."""
+    digest = hashlib.sha256(data)
+    digest.update(json.dumps(body, sort_keys=True).encode())
+    return digest.hexdigest()

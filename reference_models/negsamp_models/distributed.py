@@ -1,0 +1,125 @@
+"""One run over several processes, as torchrun starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from negsamp import Sampler
+from negsamp.stream import spawn_key
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+
+__all__ = ["Processes", "joined_processes"]
+
+AnySampler = TypeVar("AnySampler", bound=Sampler)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run, as this one sees them. A run of one process needs no group.
+
+    Every method but :meth:`share` and :meth:`device` is collective: all processes have to call it.
+
+    Attributes
+    ----------
+    rank : int
+        This process, in [0, size). Rank 0 alone writes.
+    size : int
+        Number of processes.
+    local_rank, local_size : int
+        The same on this machine; each process has the CUDA device of its local rank.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    def device(self, settings: TrainingSettings) -> torch.device:
+        """Return the device of this process.
+
+        Raises
+        ------
+        TrainingSettingsError
+            If it is to be CUDA and there are fewer devices than processes.
+        """
+        device = settings.torch_device()
+        if device.type != "cuda" or self.size == 1:
+            return device
+        if device.index is not None or torch.cuda.device_count() < self.local_size:
+            raise TrainingSettingsError(
+                "device",
+                settings.device,
+                f"cpu, or cuda with a device for each of the {self.local_size} processes on this "
+                f"machine, which has {torch.cuda.device_count()},",
+            )
+        return torch.device("cuda", self.local_rank)
+
+    def share(self, rows: Int64Array) -> Int64Array:
+        """Return this process's part of some rows: every size-th of them, from the rank-th on."""
+        return rows[self.rank :: self.size]
+
+    def sampler(self, sampler: AnySampler) -> AnySampler:
+        """Return the sampler that draws for this process, with a stream of its own."""
+        return sampler if self.size == 1 else sampler.spawn(self.rank)
+
+    def seed(self, seed: int) -> None:
+        """Seed torch for what may differ between processes, such as dropout."""
+        if self.size > 1:
+            torch.manual_seed(spawn_key(seed, self.rank))
+
+    def parallel(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """Return the model to train: its gradients become the mean over the processes."""
+        if self.size == 1:
+            return model
+        return DistributedDataParallel(model, [device] if device.type == "cuda" else None)
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum of a tensor over the processes."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def largest(self, *values: int) -> list[int]:
+        """Return the largest of each value over the processes."""
+        if self.size == 1:
+            return list(values)
+        largest = torch.tensor(values)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return [int(value) for value in largest]
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Return the processes' tensors, which have one shape, stacked in order of rank."""
+        stacked = torch.zeros((self.size, *values.shape), dtype=values.dtype)
+        stacked[self.rank] = values
+        return self.total(stacked)
+
+
+@contextmanager
+def joined_processes() -> Iterator[Processes]:
+    """Join the group that torchrun describes in the environment; without it, be one process.
+
+    CPU tensors travel by gloo, CUDA tensors by NCCL.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Processes()
+        return
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Processes(
+            rank=distributed.get_rank(),
+            size=size,
+            local_rank=int(os.environ["LOCAL_RANK"]),
+            local_size=int(os.environ["LOCAL_WORLD_SIZE"]),
+        )
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,68 @@
+"""Signals that ask a run to stop: it saves where it is, and says how to go on."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from negsamp import NegSampError
+
+__all__ = ["RunStoppedError", "StopSignals"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class RunStoppedError(NegSampError):
+    """A run was asked to stop.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+    message : str
+        Where the run stands, and whether that is saved.
+    """
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+    @property
+    def exit_status(self) -> int:
+        """What shells report of a process that a signal ended: 128 + its number."""
+        return 128 + self.number
+
+
+class StopSignals:
+    """Notes SIGINT and SIGTERM while it is entered; a second one does what it always did.
+
+    Attributes
+    ----------
+    received : int
+        Number of the signal that came, 0 if none did.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,109 @@
+"""One run in a folder of its own: begun or gone on with, watched, saved, and written at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from safetensors.torch import save_file
+
+from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
+from negsamp_models.datasets import Dataset
+from negsamp_models.display import ProgressDisplay
+from negsamp_models.distributed import Processes
+from negsamp_models.interruption import StopSignals
+from negsamp_models.plots import plot_curves
+from negsamp_models.records import RunResult
+from negsamp_models.results import write_json, write_whole
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.training import Trainer
+
+__all__ = ["train_in_folder"]
+
+
+def train_in_folder(
+    title: str,
+    dataset: Dataset,
+    sampler_config: Mapping[str, Any],
+    settings: TrainingSettings,
+    folder: Path,
+    options: RunOptions,
+    console: Console,
+    processes: Processes,
+) -> RunResult:
+    """Train a model, and leave all that is to be kept of it in a folder.
+
+    While it trains the folder holds ``checkpoints/``; at its end ``model.safetensors`` (the best
+    weights), ``curves.png`` and, last, ``result.json``, and the checkpoints are removed.
+
+    Parameters
+    ----------
+    title : str
+        Name of the run, for people.
+    dataset, sampler_config, settings
+        As for :class:`Trainer`.
+    folder : Path
+        Made if missing.
+    options : RunOptions
+        With `resume`, a run that was cut off goes on, and one that is done is read.
+    console : Console
+        Gets the progress.
+    processes : Processes
+        That share the run; rank 0 writes.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds checkpoints and `resume` is not given, or they or its result are of
+        another run.
+    TrainingDivergedError, RunStoppedError
+        As by :meth:`Trainer.run`.
+    """
+    trainer = Trainer(dataset, sampler_config, settings, processes=processes)
+    checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
+    if checkpoints and not options.resume:
+        raise CheckpointError(
+            f"{folder} holds a run that is not done: go on with --resume, or name another "
+            "--output, or remove it"
+        )
+    if options.resume and not checkpoints and (folder / "result.json").exists():
+        return _finished(folder / "result.json", trainer)
+    with ProgressDisplay(title, settings.max_epochs, console) as display, StopSignals() as stop:
+        trainer.watcher, trainer.stop = display, stop
+        trainer.saver = Saver(checkpoints, options, processes)
+        if (checkpoint := checkpoints.last(display.on_notice)) is not None:
+            trainer.restore(checkpoint)
+        result = trainer.run()
+    if processes.rank == 0:
+        weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
+        write_whole(folder / "model.safetensors", lambda path: save_file(weights, path))
+        plot_curves({title: result}, folder / "curves.png", f"SASRec on {dataset.name}")
+        write_json(folder / "result.json", result.to_json())
+        checkpoints.discard()
+    return result
+
+
+def _finished(path: Path, trainer: Trainer) -> RunResult:
+    """Read the result of a run that is done, if it is this one's."""
+    try:
+        result = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is not the result of a run: {error}") from error
+    own = {
+        "dataset": trainer.dataset.name,
+        "sampler": dict(trainer.sampler_config),
+        "settings": asdict(trainer.settings),
+    }
+    found = differences({name: getattr(result, name) for name in own}, own)
+    if found:
+        raise CheckpointError(f"{path} is of another run: {', '.join(found)}")
+    return result

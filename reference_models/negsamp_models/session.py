@@ -1,0 +1,64 @@
+"""What surrounds a command: its processes, its console, and how its errors are shown."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from negsamp import NegSampError
+from negsamp_models.distributed import Processes, joined_processes
+from negsamp_models.interruption import RunStoppedError
+
+__all__ = ["complaints", "joined_session"]
+
+
+@contextmanager
+def joined_session() -> Iterator[tuple[Processes, Console]]:
+    """Join the processes of a run, and show errors as :func:`complaints` does.
+
+    Yields
+    ------
+    Processes, Console
+        The console of any process but the first is mute.
+    """
+    with complaints(), joined_processes() as processes:
+        yield processes, Console(quiet=processes.rank > 0)
+
+
+@contextmanager
+def complaints() -> Iterator[None]:
+    """Show an error of ours as one line, and leave with status 2, or 128 + signal if stopped."""
+    rank = int(os.environ.get("RANK", "0"))
+    who = f"process {rank}: " if rank else ""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        yield
+    except RunStoppedError as stopped:
+        if rank == 0:
+            console.print(f"{escape(str(stopped))}. Go on with:\n\n    {escape(_command())}\n")
+        raise typer.Exit(stopped.exit_status) from None
+    except (NegSampError, OSError) as error:
+        console.print(f"[red]error:[/] {who}{escape(str(error))}")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print(f"{who}interrupted before anything was trained")
+        raise typer.Exit(130) from None
+
+
+def _command() -> str:
+    """Return the command that resumes the run of this one."""
+    arguments = [each for each in sys.argv[1:] if each != "--resume"]
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    program = (
+        ["torchrun", "--nproc-per-node", str(size), "-m", "negsamp_models"]
+        if size > 1
+        else ["negsamp"]
+    )
+    return shlex.join([*program, *arguments, "--resume"])
