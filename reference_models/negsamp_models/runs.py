@@ -19,8 +19,9 @@ from negsamp_models.interruption import StopSignals
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.s3rec.weights import Pretrained
 from negsamp_models.saving import Saver
-from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 
 __all__ = ["train_in_folder"]
@@ -35,6 +36,7 @@ def train_in_folder(
     options: RunOptions,
     console: Console,
     processes: Processes,
+    pretrained: Pretrained | None = None,
 ) -> RunResult:
     """Train a model, and leave all that is to be kept of it in a folder.
 
@@ -55,6 +57,8 @@ def train_in_folder(
         Gets the progress.
     processes : Processes
         That share the run; rank 0 writes.
+    pretrained : Pretrained, optional
+        As for :class:`Trainer`.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def train_in_folder(
     TrainingDivergedError, RunStoppedError
         As by :meth:`Trainer.run`.
     """
-    trainer = Trainer(dataset, sampler_config, settings, processes=processes)
+    trainer = Trainer(dataset, sampler_config, settings, processes=processes, pretrained=pretrained)
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
     if checkpoints and not options.resume:
         raise CheckpointError(
@@ -86,7 +90,9 @@ def train_in_folder(
     if processes.rank == 0:
         weights = {name: value.cpu() for name, value in trainer.model.state_dict().items()}
         write_whole(folder / "model.safetensors", lambda path: save_file(weights, path))
-        plot_curves({title: result}, folder / "curves.png", f"SASRec on {dataset.name}")
+        plot_curves(
+            {title: result}, folder / "curves.png", f"{MODELS[settings.model]} on {dataset.name}"
+        )
         write_json(folder / "result.json", result.to_json())
         checkpoints.discard()
     return result
@@ -102,6 +108,7 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
         "dataset": trainer.dataset.name,
         "sampler": dict(trainer.sampler_config),
         "settings": asdict(trainer.settings),
+        "pretraining": None if trainer.pretrained is None else trainer.pretrained.description,
     }
     found = differences({name: getattr(result, name) for name in own}, own)
     if found:

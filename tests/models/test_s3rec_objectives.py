@@ -16,8 +16,9 @@ from torch import Tensor
 from negsamp import Negatives
 from negsamp_models.datasets import Dataset, ItemAttributes, Sequences
 from negsamp_models.s3rec.inputs import Inputs
+from negsamp_models.s3rec.losses import attribute_loss, preference_loss
 from negsamp_models.s3rec.model import S3Rec
-from negsamp_models.s3rec.objectives import attribute_loss, preference_loss
+from negsamp_models.s3rec.objectives import Objectives
 from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.samples import Samples, draw_samples
 from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
@@ -166,9 +167,9 @@ def plain_losses(model: S3Rec, samples: Samples, negatives: list[int]) -> dict[s
 
 def losses_of(pretrainer: Pretrainer, samples: Samples) -> tuple[list[Tensor], list[int]]:
     recorded = Recorded(pretrainer.sampler)
-    pretrainer.sampler = recorded  # type: ignore[assignment]
+    pretrainer.objectives.sampler = recorded  # type: ignore[assignment]
     inputs = Inputs.of(samples, pretrainer.model.mask_id, MAX_LENGTH)
-    return pretrainer.losses(samples, inputs), recorded.item_ids
+    return pretrainer.objectives.losses(samples, inputs), recorded.item_ids
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -252,7 +253,7 @@ def test_the_weights_of_the_objectives_are_the_published_ones(
 ) -> None:
     totals: list[float] = []
     losses = [torch.tensor(value, requires_grad=True) for value in (1.0, 10.0, 100.0, 1000.0)]
-    monkeypatch.setattr(Pretrainer, "losses", lambda *_: losses)
+    monkeypatch.setattr(Objectives, "losses", lambda *_: losses)
     monkeypatch.setattr(Tensor, "backward", lambda total: totals.append(total.item()))
     values, _ = pretrainer._step(np.arange(3), np.random.default_rng(0))
     assert values == [1.0, 10.0, 100.0, 1000.0]

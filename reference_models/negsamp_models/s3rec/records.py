@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from negsamp import InvalidInputError
 
 __all__ = ["PretrainingRecord", "PretrainingResult"]
 
@@ -17,8 +20,8 @@ class PretrainingRecord:
     epoch : int
         From 0.
     losses : dict of str to float
-        By objective, in nats: for attributes, the sum over all attributes, a position that is
-        looked at; for items, a masked position; for segments, a prefix that has one.
+        By objective, in nats: for attributes, the sum over all attributes, an item that is looked
+        at; for items, a masked item; for segments, a prefix that has one.
     seconds, sampling_seconds : float
         Wall-clock time of the epoch, and of drawing masked items' negatives within it.
     """
@@ -56,6 +59,15 @@ class PretrainingResult:
     settings: dict[str, Any]
     epochs: list[PretrainingRecord]
     environment: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> PretrainingResult:
+        """Return the result that :meth:`to_json` made this of."""
+        names = [each.name for each in fields(cls)]
+        if not isinstance(content, Mapping) or content.keys() != set(names):
+            raise InvalidInputError(f"a pre-training's result has the keys {', '.join(names)}")
+        records = [PretrainingRecord(**record) for record in content["epochs"]]
+        return cls(**{**content, "epochs": records})
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
