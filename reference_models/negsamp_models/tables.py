@@ -15,6 +15,7 @@ from negsamp_models.records import RunResult
 
 __all__ = ["Row", "describe_sampler", "markdown", "read_results", "summarise"]
 
+_OF_A_SEED = ("seed", "sha256")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 
@@ -65,7 +66,7 @@ def read_results(paths: Iterable[Path]) -> list[RunResult]:
 def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Return a short name, such as ``GenNi alpha=2.5 beta=1``."""
     words = {"genni": "GenNi"}.get(config["sampler"], config["sampler"])
-    parts = [words]
+    parts = ["S3-Rec", words] if settings.get("model") == "s3rec" else [words]
     for name in ("gamma", "alpha", "beta"):
         if name in config:
             value = config[name]
@@ -86,7 +87,8 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
-        key = json.dumps([result.dataset, result.sampler, settings], sort_keys=True)
+        origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _OF_A_SEED}
+        key = json.dumps([result.dataset, result.sampler, settings, origin], sort_keys=True)
         groups.setdefault(key, []).append(result)
     rows = [_row(runs) for runs in groups.values()]
     return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))
