@@ -154,9 +154,9 @@ def unpack_state(
         optimizer.load_state_dict({"state": numbered, "param_groups": groups})
         own = sampler.state_dict()["spawned"]  # by rank; all else is the same in all processes
         sampler.load_state_dict(plain.pop("sampler") | {"spawned": own})
-        torch.set_rng_state(tensors["random.cpu"][processes.rank])
+        torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
         if device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank], device)
+            torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank].clone(), device)
         best_weights = {name: value.to(device) for name, value in _below("best.", tensors).items()}
         records = [EpochRecord(**record) for record in plain.pop("records")]
         return RunState(best_weights, checkpoint.epoch, checkpoint.batch, records=records, **plain)
