@@ -155,9 +155,11 @@ class CheckpointFolder:
         if found := differences(body["identity"], self._identity):
             raise CheckpointError(f"{seal} is of another run: {', '.join(found)}")
         try:
-            return Checkpoint(body["epoch"], body["batch"], load(data), body["state"])
+            # Loaded tensors lie in `data`, aligned to nothing; clones own their memory.
+            copies = {name: value.clone() for name, value in load(data).items()}
         except SafetensorError as error:
             raise CheckpointError(f"{tensors} is not a safetensors file: {error}") from error
+        return Checkpoint(body["epoch"], body["batch"], copies, body["state"])
 
     def _prune(self, newest: str) -> None:
         """Remove what lies before the last NUM_KEPT up to `newest`, and what a kill left behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,5 +122,19 @@ def joined_processes() -> Iterator[Processes]:
             local_rank=int(os.environ["LOCAL_RANK"]),
             local_size=int(os.environ["LOCAL_WORLD_SIZE"]),
         )
+    except BaseException as error:
+        _forget_frames(error)
+        raise
     finally:
         distributed.destroy_process_group()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Free what an error's frames hold, a model in parallel above all.
+
+    Freed after the group is gone, it can wait for ever for a thread of the group, which waits for
+    the interpreter.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -193,9 +193,9 @@ def restore_tensors(
     each = [_below(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
     numbered = {number: values for number, values in enumerate(each) if values}
     optimizer.load_state_dict({"state": numbered, "param_groups": groups})
-    torch.set_rng_state(tensors["random.cpu"][processes.rank])
+    torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
     if device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank], device)
+        torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank].clone(), device)
 
 
 def copied(model: nn.Module) -> dict[str, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import random
 import resource
@@ -11,14 +9,14 @@ import signal
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.models.cut_off import run_command
+from tests.models import children
+from tests.models.children import finish, newest, wait_for_checkpoint
+from tests.models.outcomes import assert_same_outcome
 
-TIMES = ("training_seconds", "sampling_seconds", "evaluation_seconds")
 ARGUMENTS = [
     *("train", "--dataset", "Tiny", "--device", "cpu", "--batch-size", "16", "--hidden-size", "8"),
     *("--alpha", "loss_driven:initial=1", "--beta", "exponential:m=20,initial=0.2"),
@@ -37,50 +35,12 @@ def start(tmp_path: Path) -> Start:
         items = generator.permutation(20)[: generator.integers(5, 12)] + 1
         lines.append(" ".join(map(str, [user, *items])))
     (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # slow imports
 
     def begin(name: str, *more: str) -> BaseProcess:
         paths = ["--data-dir", str(tmp_path), "--output", str(tmp_path / name)]
-        printed = tmp_path / f"{name}.txt"
-        printed.write_text("")
-        arguments = [*ARGUMENTS, *paths, *more]
-        process = context.Process(target=run_command, args=(arguments, printed))
-        process.start()
-        return process
+        return children.start([*ARGUMENTS, *paths, *more], tmp_path / f"{name}.txt")
 
     return begin
-
-
-def newest(folder: Path) -> str:
-    """Return the position of the newest checkpoint, "" if there is none."""
-    return max((path.stem for path in folder.glob("checkpoints/[0-9]*.json")), default="")
-
-
-def wait_for_checkpoint(process: BaseProcess, folder: Path, after: str = "") -> None:
-    while process.is_alive() and newest(folder) <= after:
-        process.join(0.001)
-
-
-def finish(process: BaseProcess) -> int | None:
-    process.join()
-    return process.exitcode
-
-
-def untimed(path: Path) -> dict[str, Any]:
-    """Return a result without what a clock measured."""
-    result = json.loads(path.read_text())
-    epochs = [{k: v for k, v in each.items() if k not in TIMES} for each in result["epochs"]]
-    kept = {k: v for k, v in result.items() if k not in ("seconds_per_epoch", "sampling_share")}
-    return kept | {"epochs": epochs}
-
-
-def assert_same_outcome(folder: Path, other: Path) -> None:
-    names = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    weights = [(each / "model.safetensors").read_bytes() for each in (folder, other)]
-    assert weights[0] == weights[1]
-    assert untimed(folder / "result.json") == untimed(other / "result.json")
 
 
 def test_ten_kills_change_nothing(start: Start, tmp_path: Path) -> None:
@@ -92,11 +52,11 @@ def test_ten_kills_change_nothing(start: Start, tmp_path: Path) -> None:
         wait_for_checkpoint(process, folder, after=positions[-1])
         process.join(delays.uniform(0.0, 0.1))
         process.kill()
-        assert finish(process) == -signal.SIGKILL
+        assert finish(process) == [-signal.SIGKILL]
         positions.append(newest(folder))
     assert sorted(set(positions)) == positions
-    assert finish(start("killed", "--resume")) == 0
-    assert finish(start("untouched")) == 0
+    assert finish(start("killed", "--resume")) == [0]
+    assert finish(start("untouched")) == [0]
     assert_same_outcome(folder, tmp_path / "untouched")
 
 
@@ -108,20 +68,20 @@ def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None
         wait_for_checkpoint(process, folder, after=before)
         assert process.pid is not None
         os.kill(process.pid, number)
-        assert finish(process) == 128 + number
+        assert finish(process) == [128 + number]
         message = printed.read_text()
         assert "(both counted from 0); this is saved. Go on with:\n\n    negsamp train" in message
         assert f"--output '{folder}' --resume\n" in message
         assert message.count("--resume") == 1
-    assert finish(start("with space")) == 2
+    assert finish(start("with space")) == [2]
     assert "holds a run that is not done: go on with --resume" in printed.read_text()
-    assert finish(start("with space", "--resume")) == 0
-    assert finish(start("untouched")) == 0
+    assert finish(start("with space", "--resume")) == [0]
+    assert finish(start("untouched")) == [0]
     assert_same_outcome(folder, tmp_path / "untouched")
-    assert finish(start("with space", "--resume")) == 0
+    assert finish(start("with space", "--resume")) == [0]
     assert "NDCG@10" in printed.read_text()
     assert "goes on" not in printed.read_text()
-    assert finish(start("with space", "--resume", "--seed", "3")) == 2
+    assert finish(start("with space", "--resume", "--seed", "3")) == [2]
     assert "result.json is of another run: settings.seed is 0 there, 3" in printed.read_text()
 
 
@@ -131,11 +91,11 @@ def test_a_full_disk_loses_nothing_that_was_saved(start: Start, tmp_path: Path) 
     wait_for_checkpoint(process, folder)
     assert process.pid is not None
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
-    assert finish(process) == 2
+    assert finish(process) == [2]
     assert "no checkpoint was written ([Errno 27] File too large)" in printed.read_text()
     assert "error: [Errno 27] File too large" in printed.read_text()
     assert newest(folder) >= "000000-000003"
     assert not (folder / "result.json").exists()
-    assert finish(start("full", "--resume")) == 0
-    assert finish(start("untouched")) == 0
+    assert finish(start("full", "--resume")) == [0]
+    assert finish(start("untouched")) == [0]
     assert_same_outcome(folder, tmp_path / "untouched")

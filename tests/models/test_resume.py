@@ -20,6 +20,7 @@ from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
+from tests.models.outcomes import untimed
 
 SETTINGS = TrainingSettings(
     max_epochs=4, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -30,7 +31,6 @@ GENNI: dict[str, Any] = {
     "beta": {"schedule": "exponential", "m": 2, "initial": 0.2},
     "num_negatives": 2,
 }
-TIMES = ("training_seconds", "sampling_seconds", "evaluation_seconds")
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,6 @@ def lists() -> list[list[int]]:
 @pytest.fixture(scope="module")
 def dataset(lists: list[list[int]]) -> Dataset:
     return Dataset("tiny", Sequences.from_lists(lists), num_items=20)
-
-
-def untimed(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result without what a clock measured."""
-    epochs = [{k: v for k, v in each.items() if k not in TIMES} for each in result["epochs"]]
-    kept = {k: v for k, v in result.items() if k not in ("seconds_per_epoch", "sampling_share")}
-    return kept | {"epochs": epochs}
 
 
 class StopAfter(Silent):

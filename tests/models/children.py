@@ -1,0 +1,74 @@
+"""The command in child processes that start at once, alone or as the ranks of one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from negsamp_models.command_line import main
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # slow imports
+
+
+def run_command(
+    arguments: Sequence[str], output: Path, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run the command with all that it prints in a file."""
+    with output.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment or {})
+    sys.argv = ["negsamp", *arguments]
+    main()
+
+
+def start(arguments: Sequence[str], output: Path) -> BaseProcess:
+    """Start the command."""
+    output.write_text("")
+    process = CONTEXT.Process(target=run_command, args=(list(arguments), output))
+    process.start()
+    return process
+
+
+def start_ranks(arguments: Sequence[str], output: Path, size: int = 2) -> list[BaseProcess]:
+    """Start the command as torchrun does, with the same environment, once for each rank."""
+    output.write_text("")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    shared |= {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    processes: list[BaseProcess] = [
+        CONTEXT.Process(
+            target=run_command,
+            args=(list(arguments), output, shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}),
+        )
+        for rank in range(size)
+    ]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def finish(*processes: BaseProcess) -> list[int | None]:
+    """Wait for processes, and return their exit statuses."""
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def newest(folder: Path) -> str:
+    """Return the position of the newest checkpoint of a run, "" if there is none."""
+    return max((path.stem for path in folder.glob("checkpoints/[0-9]*.json")), default="")
+
+
+def wait_for_checkpoint(process: BaseProcess, folder: Path, after: str = "") -> None:
+    """Wait until a run has a checkpoint that is newer than `after`, or is at its end."""
+    while process.is_alive() and newest(folder) <= after:
+        process.join(0.001)

@@ -1,0 +1,158 @@
+"""One run over several processes: the same gradients, the same figures, the same resumption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from negsamp import Uniform
+from negsamp_models.distributed import Processes, joined_processes
+from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+from tests.models.children import finish, newest, start, start_ranks, wait_for_checkpoint
+from tests.models.outcomes import assert_same_outcome
+
+TINY = ["--device", "cpu", "--hidden-size", "8", "--max-epochs", "3", "--batch-size", "19"]
+
+
+def write_data(path: Path, lists: list[Any]) -> None:
+    lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def two_items(tmp_path: Path) -> list[str]:
+    """Return the arguments for data in which each target has one possible negative."""
+    generator = np.random.default_rng(2)
+    lists = [generator.integers(1, 3, generator.integers(4, 12)) for _ in range(39)]
+    write_data(tmp_path / "Two.txt", lists)
+    return ["train", *TINY, "--dataset", "Two", "--data-dir", str(tmp_path), "--dropout", "0"]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> list[str]:
+    generator = np.random.default_rng(11)
+    lists = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
+    write_data(tmp_path / "Tiny.txt", lists)
+    alpha = ["--alpha", "loss_driven:initial=1", "--checkpoint-batches", "2"]
+    return ["train", *TINY, "--dataset", "Tiny", "--data-dir", str(tmp_path), *alpha]
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
+def test_two_processes_take_the_steps_of_one(two_items: list[str], tmp_path: Path) -> None:
+    """Without chance in dropout or negatives, two are one up to rounding.
+
+    Batches are of 19, 19 and 1 sequences: shares differ in length, and one is empty.
+    """
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert finish(start([*two_items, "-o", str(one)], tmp_path / "one.txt")) == [0]
+    assert finish(*start_ranks([*two_items, "-o", str(two)], tmp_path / "two.txt")) == [0, 0]
+    results = result_of(one), result_of(two)
+    losses = [[each["loss"] for each in result["epochs"]] for result in results]
+    assert losses[0] != [losses[0][0]] * 3
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
+    assert results[1]["test"] == results[0]["test"]
+    weights = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
+    for name, value in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], value, atol=2e-6, err_msg=name)
+    assert (tmp_path / "two.txt").read_text().count("SASRec on Two") == 1
+
+
+def test_killed_ranks_go_on_bit_for_bit(tiny: list[str], tmp_path: Path) -> None:
+    folder, printed = tmp_path / "killed", tmp_path / "killed.txt"
+    arguments = [*tiny, "-o", str(folder), "--resume"]
+    for _ in range(2):
+        ranks = start_ranks(arguments, printed)
+        wait_for_checkpoint(ranks[0], folder, after=newest(folder))
+        for rank in ranks:
+            rank.kill()
+        assert finish(*ranks) == [-signal.SIGKILL] * 2
+    assert finish(start(arguments, printed)) == [2]
+    assert "num_processes is 2 there, 1 here" in printed.read_text()
+    assert finish(*start_ranks(arguments, printed)) == [0, 0]
+    straight = start_ranks([*tiny, "-o", str(tmp_path / "straight")], tmp_path / "straight.txt")
+    assert finish(*straight) == [0, 0]
+    assert_same_outcome(folder, tmp_path / "straight")
+
+
+def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None:
+    folder, printed = tmp_path / "run", tmp_path / "run.txt"
+    ranks = start_ranks([*tiny, "-o", str(folder), "--max-epochs", "1000"], printed)
+    wait_for_checkpoint(ranks[0], folder)
+    assert ranks[1].pid is not None
+    os.kill(ranks[1].pid, signal.SIGTERM)
+    assert finish(*ranks) == [143, 143]
+    assert printed.read_text().count("this is saved. Go on with:") == 1
+    assert "torchrun --nproc-per-node 2 -m negsamp_models train" in printed.read_text()
+
+
+def test_ranks_draw_and_drop_out_differently(tiny: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    ranks = start_ranks([*tiny, "-o", str(folder), "--max-epochs", "1000"], tmp_path / "run.txt")
+    wait_for_checkpoint(ranks[0], folder)
+    for rank in ranks:
+        rank.kill()
+    finish(*ranks)
+    states = load_file(folder / "checkpoints" / f"{newest(folder)}.safetensors")["random.cpu"]
+    assert states.shape[0] == 2
+    assert not np.array_equal(states[0], states[1])
+    samplers = [Processes(rank, 2).sampler(Uniform(1000, seed=3)) for rank in range(2)]
+    draws = [sampler.sample(np.zeros(200, np.int64)).item_ids for sampler in samplers]
+    assert (draws[0] == draws[1]).mean() < 0.05
+
+
+def test_torchrun_starts_the_same_command(tiny: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    arguments = ["-m", "negsamp_models", *tiny, "-o", str(tmp_path / "run")]
+    done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Written: ") == 1
+    ranks = start_ranks([*tiny, "-o", str(tmp_path / "other")], tmp_path / "other.txt")
+    assert finish(*ranks) == [0, 0]
+    assert_same_outcome(tmp_path / "run", tmp_path / "other")
+
+
+def test_shares_are_a_partition() -> None:
+    rows = np.arange(10, 21)
+    shares = [Processes(rank, 4).share(rows) for rank in range(4)]
+    assert sorted(np.concatenate(shares)) == rows.tolist()
+    assert [len(share) for share in shares] == [3, 3, 3, 2]
+
+
+def test_one_process_needs_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined_processes() as processes:
+        assert processes == Processes(rank=0, size=1, local_rank=0, local_size=1)
+    sampler, model = Uniform(10), torch.nn.Linear(2, 2)
+    assert processes.sampler(sampler) is sampler
+    assert processes.parallel(model, torch.device("cpu")) is model
+    assert processes.gather(torch.tensor([1, 2])).tolist() == [[1, 2]]
+    assert processes.largest(3, True) == [3, 1]
+    before = torch.get_rng_state()
+    processes.seed(5)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_fewer_cuda_devices_than_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    settings = TrainingSettings(device="cuda")
+    assert Processes(1, 2, local_rank=1, local_size=2).device(settings) == torch.device("cuda:1")
+    assert Processes(1, 2, 1, 2).device(TrainingSettings(device="cpu")) == torch.device("cpu")
+    with pytest.raises(TrainingSettingsError, match=r"each of the 3 processes .* which has 2"):
+        Processes(1, 3, 1, 3).device(settings)
+    with pytest.raises(TrainingSettingsError, match="'cuda:1'"):
+        Processes(1, 2, 1, 2).device(TrainingSettings(device="cuda:1"))
