@@ -29,7 +29,7 @@ class Inputs:
     Attributes
     ----------
     whole : PackedBatch
-        Distinct sequences of which every state is wanted.
+        Distinct sequences of which every state is wanted, in rows as long as the longest.
     ends : PackedBatch or None
         Distinct others, of which the last state is wanted, if there are any.
     tokens : int64, shape (num_tokens,)
@@ -69,9 +69,10 @@ class Inputs:
         ends = others.take(firsts)
         rows = np.concatenate([whole.offsets[1:] - 1, whole.num_actions + np.arange(len(ends))])
         contexts, segments, impostors = torch.from_numpy(rows[numbers]).view(3, len(long))
+        width = int(hidden.lengths.max())
         return cls(
-            pack(whole.item_ids, whole.offsets, max_length),
-            pack(ends.item_ids, ends.offsets, max_length) if len(ends) else None,
+            pack(whole.item_ids, whole.offsets, max_length, width),
+            pack(ends.item_ids, ends.offsets, max_length, width) if len(ends) else None,
             torch.from_numpy(tokens),
             contexts,
             segments,

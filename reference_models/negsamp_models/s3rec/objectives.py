@@ -71,8 +71,8 @@ class Objectives:
             In nats.
         """
         model = self.model
-        states = model.states(inputs.whole)
-        ends = states if inputs.ends is None else torch.cat([states, model.ends(inputs.ends)])
+        states, last_states = model(inputs.whole, inputs.ends)
+        ends = torch.cat([states, last_states])
         masked, unmasked = np.flatnonzero(samples.masked), np.flatnonzero(~samples.masked)
         masked_states, unmasked_states = (
             states.index_select(0, inputs.tokens[self._tensor(places)])
@@ -113,7 +113,7 @@ class Objectives:
         return preference_loss(scores[0], scores[1])
 
     def _tensor(self, values: Int64Array) -> Tensor:
-        return torch.from_numpy(values).to(self.model.mask.weight.device)
+        return torch.from_numpy(values).to(self.model.attributes.weight.device)
 
 
 def distinct_attributes(dataset: Dataset) -> ItemAttributes:

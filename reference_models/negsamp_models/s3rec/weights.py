@@ -207,6 +207,8 @@ def read_pretrained(path: Path) -> Pretrained:
             f"{about.get('format')!r}, not {_FORMAT!r}; {how}"
         )
     provenance = _provenance(path, about.get("provenance", ""))
+    if "items.weight" in weights:
+        weights["items.weight"] = weights["items.weight"][:-1]  # the last row is the mask's
     _check_weights(path, provenance, weights)
     return Pretrained(path, provenance, weights)
 
