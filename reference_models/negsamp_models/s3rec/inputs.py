@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -88,12 +89,14 @@ class Inputs:
 def _distinct(sequences: Sequences, known: dict[bytes, int]) -> tuple[Int64Array, Int64Array]:
     """Give equal sequences one number, from len(known) on; return where each new one is first."""
     firsts, numbers = [], []
-    for place, items in enumerate(sequences):
-        content = items.tobytes()
-        if content not in known:
-            known[content] = len(known)
+    content = sequences.item_ids.tobytes()
+    edges = (sequences.offsets * sequences.item_ids.itemsize).tolist()
+    for place, (start, stop) in enumerate(pairwise(edges)):
+        num_known = len(known)
+        number = known.setdefault(content[start:stop], num_known)
+        if number == num_known:
             firsts.append(place)
-        numbers.append(known[content])
+        numbers.append(number)
     return np.array(firsts, np.int64), np.array(numbers, np.int64)
 
 

@@ -29,11 +29,11 @@ class Objectives:
     ===================== ============================== ==========================================
     objective             looks at                       loss
     ===================== ============================== ==========================================
-    associated_attributes items that are not masked      :func:`attribute_loss` of their attributes
-    masked_items          masked items                   :func:`preference_loss` of each to the
+    associated_attributes items that are not masked      `attribute_loss` of their attributes
+    masked_items          masked items                   `preference_loss` of each to the
                                                          sampler's negative
-    masked_attributes     masked items                   :func:`attribute_loss` of their attributes
-    segments              prefixes of two items or more  :func:`preference_loss` of the segment to
+    masked_attributes     masked items                   `attribute_loss` of their attributes
+    segments              prefixes of two items or more  `preference_loss` of the segment to
                                                          the impostor, in its context
     ===================== ============================== ==========================================
 
@@ -41,7 +41,7 @@ class Objectives:
     ----------
     model : S3Rec
     attributes : ItemAttributes
-        Each of an item's once, see :func:`distinct_attributes`.
+        Each of an item's once, see `distinct_attributes`.
     sampler : Sampler
         Draws one negative for each masked item; its users are the prefixes.
 
