@@ -100,6 +100,31 @@ def test_a_seed_decides_a_run(dataset: Dataset, config: dict[str, Any]) -> None:
         assert not torch.equal(value, weights[2][name]), name
 
 
+@pytest.mark.parametrize("config", [{"sampler": "popularity", "gamma": 0.75}, GENNI])
+def test_held_out_items_change_nothing(dataset: Dataset, config: dict[str, Any]) -> None:
+    items = dataset.sequences.item_ids.copy()
+    ends = dataset.sequences.offsets[1:]
+    for back in (1, 2):
+        items[ends - back] = items[ends - back] % dataset.num_items + 1
+    other = replace(dataset, sequences=Sequences(items, dataset.sequences.offsets))
+    results, weights = [], []
+    for each in (dataset, other):
+        pretrainer = Pretrainer(each, SETTINGS, config)
+        results.append(untimed(pretrainer.run()))
+        weights.append(weights_of(pretrainer))
+    assert results[0] == results[1]
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
+def test_one_prefix_a_batch(dataset: Dataset) -> None:
+    few = replace(dataset, sequences=dataset.sequences.take(np.arange(4)))
+    pretrainer = Pretrainer(few, replace(SETTINGS, batch_size=1, epochs=1, mask_probability=1.0))
+    record = pretrainer.run().epochs[0]
+    assert record.losses["associated_attributes"] == 0  # nothing is left unmasked
+    assert all(value > 0 for name, value in record.losses.items() if name != OBJECTIVES[0])
+
+
 def test_genni_follows_the_loss(dataset: Dataset) -> None:
     pretrainer = Pretrainer(dataset, SETTINGS, GENNI)
     result = pretrainer.run()

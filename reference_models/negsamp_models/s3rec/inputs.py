@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -82,8 +82,12 @@ class Inputs:
 
     def to(self, device: torch.device) -> Inputs:
         """Return the inputs on a device."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return Inputs(*(None if value is None else value.to(device) for value in values))  # type: ignore[arg-type]
+        places = (self.tokens, self.contexts, self.segments, self.impostors)
+        return Inputs(
+            self.whole.to(device),
+            None if self.ends is None else self.ends.to(device),
+            *(each.to(device, non_blocking=True) for each in places),
+        )
 
 
 def _distinct(sequences: Sequences, known: dict[bytes, int]) -> tuple[Int64Array, Int64Array]:

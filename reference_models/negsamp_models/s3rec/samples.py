@@ -140,7 +140,7 @@ def draw_samples(
     masked[offsets[1:] - 1] = True
     uniforms = random.random((2, len(lengths)))
     sizes = np.where(lengths > 1, 1 + (uniforms[0] * (lengths // 2)).astype(np.int64), 0)
-    starts = (uniforms[1] * (lengths - sizes + 1)).astype(np.int64)
+    starts = (uniforms[1] * (lengths - np.maximum(sizes, 1) + 1)).astype(np.int64)
     within = np.arange(len(masked)) - np.repeat(offsets[:-1], lengths)
     first = np.repeat(starts, lengths)
     in_segment = (first <= within) & (within < first + np.repeat(sizes, lengths))
