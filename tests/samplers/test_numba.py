@@ -101,7 +101,7 @@ def test_masses_of_blocks_are_sums_of_exponentials() -> None:
     expected = np.add.reduceat(weights, np.arange(0, 1001, 128), axis=1)
     factor = np.float32(1.5 / np.log(2))
     for shifted in (False, True):
-        masses = _masses_of(scores, excluded, factor, shifted, np.empty(9000, np.float32), 40)
+        masses, _ = _masses_of(scores, excluded, factor, shifted, np.empty(9000, np.float32), 40)
         assert masses.shifts.any() == shifted
         found = masses.masses * np.exp2(masses.shifts * factor, dtype=np.float64)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
