@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CO
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare test check lint format types docs wheel clean
+.PHONY: help compare bench measure test check lint format types docs wheel clean
 
 help:  ## show this
 	@echo "negsamp: a bare machine needs Python 3.11 or newer and make; the rest is installed in .venv."
@@ -29,6 +29,12 @@ help:  ## show this
 
 compare: $(VENV)/models.stamp  ## train one model with three samplers and compare them (ARGS=--help)
 	$(BIN)/negsamp compare $(ARGS)
+
+bench:  ## measure speed and memory beside floors and peers (ARGS=--quick; ARGS=--list)
+	@$(MAKE) --no-print-directory VENV=$(VENV)-bench measure
+
+measure: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(VENV)/test.stamp  ## run the tests and the examples in the docstrings (ARGS=what to run)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
@@ -61,12 +67,19 @@ clean:  ## remove the environment and all that was built
 
 $(VENV)/models.stamp: $(VENV)/python.stamp
 	@echo "Installing negsamp with the reference models into $(VENV) (once, some minutes)"
-	@$(INSTALL) -e '.[models]'
+	@$(INSTALL) -e '.[models,numba]'
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/python.stamp
 	@echo "Installing negsamp with the reference models and the test tools into $(VENV) (once, some minutes)"
-	@$(INSTALL) -e '.[models,test]'
+	@$(INSTALL) -e '.[models,numba,test]'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/python.stamp benchmarks/peers.txt
+	@echo "Installing negsamp and what it is measured against into $(VENV) (once, some minutes)"
+	@$(INSTALL) -e '.[bench]'
+	@grep -v '^#' benchmarks/peers.txt | while read -r peer; do \
+	    $(INSTALL) "$$peer" || echo "Not installed: $$peer. The tables will name it as missing."; done
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/python.stamp

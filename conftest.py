@@ -11,8 +11,11 @@ from hypothesis import settings
 settings.load_profile("ci")  # no deadlines and no chance: the same examples on every machine
 
 FRAMEWORKS = {
+    "backends/negsamp_numba": "numba",
     "backends/negsamp_torch": "torch",
+    "benchmarks": "torch",
     "reference_models": "torch",
+    "tests/benchmarks": "torch",
     "tests/models": "torch",
 }
 

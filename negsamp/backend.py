@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.errors import BackendNotInstalledError, ConfigError
+from negsamp.errors import BackendNotInstalledError, ConfigError, NegSampError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
 from negsamp.scores import Scorer
@@ -39,6 +39,7 @@ __all__ = [
 
 _GROUP = "negsamp.backends"
 _ENVIRONMENT = "NEGSAMP_BACKEND"
+_COMPILED, _COMPILED_FOR = "numba", ("numpy", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +244,8 @@ def resolve_name(name: str, *arrays: Any) -> str:
 
     The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
     to the framework that its type was defined in; NumPy arrays and Python sequences go along with
-    whatever else is there.
+    whatever else is there. NumPy arrays, and PyTorch tensors on the CPU, belong to the Numba
+    backend where that is installed.
 
     Raises
     ------
@@ -259,11 +261,27 @@ def resolve_name(name: str, *arrays: Any) -> str:
     frameworks = sorted(roots - {"numpy", "builtins"})
     if len(frameworks) > 1:
         raise ConfigError(f"arrays of different frameworks in one call: {', '.join(frameworks)}")
-    if not frameworks:
-        return "numpy"
-    if frameworks[0] not in (known := sorted(_entry_points())):
+    framework = frameworks[0] if frameworks else "numpy"
+    if framework in _COMPILED_FOR and all(map(_is_on_cpu, arrays)) and _is_compiled():
+        return _COMPILED
+    if framework not in (known := sorted(_entry_points())):
         raise ConfigError(
-            f"no backend for arrays of {frameworks[0]!r}; backends: {', '.join(known)}: "
+            f"no backend for arrays of {framework!r}; backends: {', '.join(known)}: "
             "pass NumPy arrays, or name a backend that takes them"
         )
-    return frameworks[0]
+    return framework
+
+
+def _is_on_cpu(array: Any) -> bool:
+    device = getattr(array, "device", "cpu")
+    return bool(getattr(device, "type", device) == "cpu")
+
+
+@cache
+def _is_compiled() -> bool:
+    """Try, once in the life of the process, whether the compiled backend works."""
+    try:
+        load_backend(_COMPILED)
+    except NegSampError:
+        return False
+    return True

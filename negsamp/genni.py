@@ -51,8 +51,9 @@ class GenNi(Sampler):
         Whether the negatives of one row may repeat. Without replacement they are successive
         draws, each from what is left, and log_q is the law of the first.
     backend : str
-        "auto" (that of the arrays; the environment variable NEGSAMP_BACKEND overrides it), or a
-        name from :func:`available_backends`.
+        "auto", or a name from :func:`available_backends`. "auto" is the environment variable
+        NEGSAMP_BACKEND if that is set, else the backend of the arrays: "numba", where it is
+        installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend, except where two
         backends' float32 sums fall on either side of a boundary (fewer than 1 draw in 10,000).

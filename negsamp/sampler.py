@@ -289,7 +289,10 @@ class Sampler(ABC):
     ) -> tuple[Backend, tuple[Any, Any, Any, Any]]:
         """Choose the backend, make arrays of the arguments and check their shapes."""
         scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
-        name = resolve_name(self._backend_name, targets, users, mask, exclude, *scored)
+        name = self._backend_name
+        if name == "auto":
+            name = getattr(score, "backend", name)
+        name = resolve_name(name, targets, users, mask, exclude, *scored)
         if name not in self._backends:
             self._backends[name] = load_backend(name)(self._catalogue)
         backend = self._backends[name]

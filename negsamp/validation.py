@@ -134,6 +134,8 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
             f"queries have shape {queries}; they must be targets.shape + (dim,), "
             f"here {tuple(whole)} + (dim,)"
         )
+    if queries[-1] == 0:
+        raise InvalidInputError(f"queries have shape {queries}: their last axis must not be empty")
     if len(items) != 2 or items[1] != queries[-1]:
         raise InvalidInputError(
             f"item embeddings have shape {items}; they must be (num_embeddings, {queries[-1]}), "

@@ -1,5 +1,6 @@
 """The PyTorch backend: tensors in, tensors out, on their device."""
 
 from negsamp_torch.backend import TorchBackend
+from negsamp_torch.sharded import ShardedDotProduct
 
-__all__ = ["TorchBackend"]
+__all__ = ["ShardedDotProduct", "TorchBackend"]

@@ -17,10 +17,11 @@ from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp_torch import by_score, by_weight
+from negsamp_torch import by_score, by_weight, sharded
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
 from negsamp_torch.rows import Rows, UserItems, gather
 from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
+from negsamp_torch.sharded import ShardedDotProduct
 
 __all__ = ["TorchBackend"]
 
@@ -106,6 +107,10 @@ class TorchBackend:
         candidates: Candidates | None,
     ) -> Negatives:
         """Draw in proportion to exp(alpha * score); fused kernels will take over from here."""
+        if isinstance(score, ShardedDotProduct):
+            return self._by_score_over_shards(
+                rows, stream, num_negatives, replacement, score, alpha, candidates
+            )
         result = _Result(rows, num_negatives)
         called = not isinstance(score, DotProduct)
         own = candidates if candidates is not None and candidates.per_row else None
@@ -137,6 +142,56 @@ class TorchBackend:
             if places is not None:
                 columns = places[columns] if own is None else places.gather(1, columns)
             result.put(chunk, self._catalogue.items.start + columns, log_q)
+        return result.negatives()
+
+    def _by_score_over_shards(
+        self,
+        rows: Rows,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: ShardedDotProduct,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        items = self._catalogue.items
+        if candidates is not None and candidates.per_row:
+            raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
+        exchange = sharded.Exchange(score.process_group)
+        count = len(items) if candidates is None else candidates.count
+        sharded.agree(
+            exchange, rows, stream, num_negatives, replacement, score, alpha, items, count
+        )
+        places = None if candidates is None else self.candidates(rows, stream, candidates)
+        shard = sharded.shard_of(exchange, score.local_items, items, places)
+        queries = self.asarray(score.queries, like=rows.numbers)
+        queries = queries.reshape(-1, queries.shape[-1])[rows.numbers].float()
+        everyone, own = rows, slice(0, len(rows))
+        if score.split:
+            everyone, queries, own = sharded.gather_rows(exchange, rows, queries)
+        fitting = self.blocks_per_chunk * BLOCK // count
+        size = max(min(self.rows_per_chunk, fitting), 1)
+        drawn = [torch.zeros((0, num_negatives), dtype=torch.int64, device=rows.numbers.device)]
+        logs = [drawn[0].double()]
+        for start, chunk in zip(range(0, len(everyone), size), everyone.chunks(size), strict=True):
+            columns, log_q = sharded.draw(
+                exchange,
+                chunk,
+                chunk.excluded if places is None else chunk.excluded.among(places),
+                queries[start : start + size],
+                shard,
+                alpha,
+                stream,
+                num_negatives,
+                replacement,
+                count,
+                tile=max(self.scores_per_tile // len(chunk), 1),
+            )
+            drawn.append(columns if places is None else places[columns])
+            logs.append(log_q)
+        score.bytes_received += exchange.bytes_received
+        result = _Result(rows, num_negatives)
+        result.put(rows, items.start + torch.cat(drawn)[own], torch.cat(logs)[own])
         return result.negatives()
 
     def _scores(

@@ -1,4 +1,4 @@
-"""The commands compare, train, table, plot and info."""
+"""The command line: compare, train, table, plot, info, and where the other commands come in."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ from negsamp_models.options import (
 )
 from negsamp_models.plots import plot_runs
 from negsamp_models.records import CHOSEN_BY
+from negsamp_models.reproduction.commands import report_command, reproduce_command
 from negsamp_models.runs import train_in_folder
+from negsamp_models.s3rec.commands import pretrain_command
+from negsamp_models.s3rec.weights import read_pretrained
 from negsamp_models.session import complaints, joined_session
-from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
 from negsamp_models.tables import markdown, read_results, summarise
 
 __all__ = ["application"]
@@ -134,6 +137,16 @@ def train_command(
     num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
     dropout: Annotated[float | None, typer.Option(help="In [0, 1).")] = None,
     max_length: Annotated[int | None, typer.Option(help="Longest input.")] = None,
+    model: Annotated[
+        Literal["sasrec", "s3rec"],
+        typer.Option(help="sasrec, or s3rec: the same from pre-trained weights."),
+    ] = "sasrec",
+    pretrained: Annotated[
+        Path | None,
+        typer.Option(
+            help="For s3rec: pretrained.safetensors of negsamp pretrain. Its sizes are used."
+        ),
+    ] = None,
     exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
     resume: ResumeOption = False,
@@ -141,7 +154,7 @@ def train_command(
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
 ) -> None:
-    """Train one SASRec to its best epoch on validation, and test it once.
+    """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
 
     Alpha and beta are numbers or schedules, written NAME:argument=value,...:
 
@@ -158,14 +171,17 @@ def train_command(
     same weights and figures as if nothing had happened.
     """
     with joined_session() as (processes, console):
+        weights = None if pretrained is None else read_pretrained(pretrained)
         data = load_dataset(dataset, data_dir)
         settings = replace(
             _defaults(data),
+            model=model,
             seed=seed,
             loss=loss,
             exclude_interactions=exclude_interactions,
             device=device,
-            **given(
+            **({} if weights is None else weights.provenance.sizes)
+            | given(
                 max_epochs=max_epochs,
                 patience=patience,
                 batch_size=batch_size,
@@ -185,9 +201,10 @@ def train_command(
             config["beta"] = parse_schedule("beta", beta)
         options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard)
         result = train_in_folder(
-            sampler, data, config, settings, output, options, console, processes
+            sampler, data, config, settings, output, options, console, processes, weights
         )
-        console.print(results_table(f"SASRec on {data.name}", {sampler: result}))
+        title = f"{MODELS[settings.model]} on {data.name}"
+        console.print(results_table(title, {sampler: result}))
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors")
 
 
@@ -226,6 +243,11 @@ def plot_command(
         found = labelled(read_curves(runs))
         plot_runs(found, output, ", ".join(map(str, runs)), metric)
         Console().print(f"Written: {output} ({len(found)} runs)", highlight=False)
+
+
+application.command("pretrain")(pretrain_command)
+application.command("reproduce")(reproduce_command)
+application.command("report")(report_command)
 
 
 @application.command("info")

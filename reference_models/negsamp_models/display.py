@@ -114,7 +114,7 @@ def results_table(
     metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
 ) -> Table:
     """Return a table of test metrics in percent, one line a run, the best of each in bold."""
-    caption = "test items, in percent, ranked over all items; best of all epochs on validation"
+    caption = "test items, in percent, among all items; the epoch best on validation"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("negatives", no_wrap=True)
     for metric in (*metrics, "best", "s/epoch", "sampling"):

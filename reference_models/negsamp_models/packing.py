@@ -27,7 +27,7 @@ class PackedBatch:
     position_ids : int64, shape (num_rows, length)
         Position of each item: the last item of every sequence has max_length - 1.
     segment_ids : int64, shape (num_rows, length)
-        Number of the sequence within its row, from 1; 0 in empty slots.
+        Number of the sequence in the order given, from 1; 0 in empty slots.
     slots : int64, shape (num_tokens,)
         Place in the flattened (num_rows * length) slots of each item, in the order in which the
         items were given: sequence by sequence.
@@ -63,8 +63,14 @@ class PackedBatch:
         looks at itself, so that no softmax is over nothing.
         """
         slots = torch.arange(self.item_ids.shape[1], device=self.item_ids.device)
-        same = self.segment_ids[:, :, None] == self.segment_ids[:, None, :]
-        return (same & (slots[:, None] >= slots)).unsqueeze(1)
+        return self.bidirectional_mask() & (slots[:, None] >= slots)
+
+    def bidirectional_mask(self) -> Tensor:
+        """Return who may look at whom where order does not matter, in the shape of the causal mask.
+
+        An item looks at all of its own sequence, an empty slot at all empty slots of its row.
+        """
+        return (self.segment_ids[:, :, None] == self.segment_ids[:, None, :]).unsqueeze(1)
 
     def tokens(self, hidden: Tensor) -> Tensor:
         """Take the items' own slots out of (num_rows, length, dim), in the order of `slots`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,9 @@ class RunResult:
         All epochs.
     environment : dict
         Versions, device, threads.
+    pretraining : dict or None
+        Where the initial weights came from, if they were not random, see
+        :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.
     """
 
     dataset: str
@@ -98,6 +101,7 @@ class RunResult:
     test_unmasked: dict[str, float]
     epochs: list[EpochRecord]
     environment: dict[str, Any]
+    pretraining: dict[str, Any] | None = None
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -113,11 +117,13 @@ class RunResult:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:
         """Return the result that :meth:`to_json` made this of."""
-        names = [each.name for each in fields(cls)]
+        names = [each.name for each in fields(cls) if each.default is MISSING]
         if not isinstance(content, Mapping) or not content.keys() >= set(names):
             raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
         values = {name: content[name] for name in names}
-        return cls(**values | {"epochs": [EpochRecord(**record) for record in content["epochs"]]})
+        values["epochs"] = [EpochRecord(**record) for record in content["epochs"]]
+        values["settings"] = {"model": "sasrec", **content["settings"]}  # there was no other once
+        return cls(**values, pretraining=content.get("pretraining"))
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""

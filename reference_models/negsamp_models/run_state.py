@@ -17,7 +17,15 @@ from negsamp_models.distributed import Processes
 from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["RunState", "copied", "pack_state", "run_identity", "unpack_state"]
+__all__ = [
+    "RunState",
+    "copied",
+    "pack_state",
+    "restore_tensors",
+    "run_identity",
+    "training_tensors",
+    "unpack_state",
+]
 
 
 @dataclass
@@ -108,18 +116,10 @@ def pack_state(
 ) -> Checkpoint:
     """Put a run into a checkpoint; all processes have to call it.
 
-    Its tensors are ``model.NAME``, ``best.NAME``, ``optimizer.NAME.KEY`` by the name of the
-    parameter, and the states of torch's generators, ``random.cpu`` and ``random.cuda``, uint8 of
-    shape (num_processes, size).
+    Its tensors are ``best.NAME`` and those of :func:`training_tensors`.
     """
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in state.best_weights.items()}
-    names = [name for name, _ in model.named_parameters()]
-    for number, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{names[number]}.{key}": value for key, value in values.items()}
-    tensors["random.cpu"] = processes.gather(torch.get_rng_state())
-    if device.type == "cuda":
-        tensors["random.cuda"] = processes.gather(torch.cuda.get_rng_state(device))
+    tensors = {f"best.{name}": value for name, value in state.best_weights.items()}
+    tensors |= training_tensors(model, optimizer, processes, device)
     plain = {
         name: value
         for name, value in vars(state).items()
@@ -147,16 +147,9 @@ def unpack_state(
     """
     tensors, plain = checkpoint.tensors, dict(checkpoint.state)
     try:
-        model.load_state_dict(_below("model.", tensors))
-        groups = optimizer.state_dict()["param_groups"]
-        each = [_below(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
-        numbered = {number: values for number, values in enumerate(each) if values}
-        optimizer.load_state_dict({"state": numbered, "param_groups": groups})
+        restore_tensors(tensors, model, optimizer, processes, device)
         own = sampler.state_dict()["spawned"]  # by rank; all else is the same in all processes
         sampler.load_state_dict(plain.pop("sampler") | {"spawned": own})
-        torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
-        if device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank].clone(), device)
         best_weights = {name: value.to(device) for name, value in _below("best.", tensors).items()}
         records = [EpochRecord(**record) for record in plain.pop("records")]
         return RunState(best_weights, checkpoint.epoch, checkpoint.batch, records=records, **plain)
@@ -164,6 +157,45 @@ def unpack_state(
         raise CheckpointError(
             f"the checkpoint {checkpoint.name} does not fit this negsamp: {error}"
         ) from error
+
+
+def training_tensors(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    processes: Processes,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Return the tensors that the next step depends on; all processes have to call it.
+
+    They are ``model.NAME``, ``optimizer.NAME.KEY`` by the name of the parameter, and the states of
+    torch's generators, ``random.cpu`` and ``random.cuda``, uint8 of shape (num_processes, size).
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    names = [name for name, _ in model.named_parameters()]
+    for number, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{names[number]}.{key}": value for key, value in values.items()}
+    tensors["random.cpu"] = processes.gather(torch.get_rng_state())
+    if device.type == "cuda":
+        tensors["random.cuda"] = processes.gather(torch.cuda.get_rng_state(device))
+    return tensors
+
+
+def restore_tensors(
+    tensors: Mapping[str, Tensor],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    processes: Processes,
+    device: torch.device,
+) -> None:
+    """Bring model, optimiser and generators to where :func:`training_tensors` was called."""
+    model.load_state_dict(_below("model.", tensors))
+    groups = optimizer.state_dict()["param_groups"]
+    each = [_below(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
+    numbered = {number: values for number, values in enumerate(each) if values}
+    optimizer.load_state_dict({"state": numbered, "param_groups": groups})
+    torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank].clone(), device)
 
 
 def copied(model: nn.Module) -> dict[str, Tensor]:

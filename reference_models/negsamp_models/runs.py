@@ -21,8 +21,9 @@ from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.s3rec.weights import Pretrained
 from negsamp_models.saving import Saver
-from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together, Watcher
 
@@ -38,6 +39,7 @@ def train_in_folder(
     options: RunOptions,
     console: Console,
     processes: Processes,
+    pretrained: Pretrained | None = None,
 ) -> RunResult:
     """Train a model, and leave all that is to be kept of it in a folder.
 
@@ -59,6 +61,8 @@ def train_in_folder(
         Gets the progress.
     processes : Processes
         That share the run; rank 0 writes.
+    pretrained : Pretrained, optional
+        As for :class:`Trainer`.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def train_in_folder(
     TrainingDivergedError, RunStoppedError
         As by :meth:`Trainer.run`.
     """
-    trainer = Trainer(dataset, sampler_config, settings, processes=processes)
+    trainer = Trainer(dataset, sampler_config, settings, processes=processes, pretrained=pretrained)
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
     if checkpoints and not options.resume:
         raise CheckpointError(
@@ -91,7 +95,11 @@ def train_in_folder(
     if processes.rank == 0:
         weights = save(trainer.model.state_dict())
         write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
-        plot_curves({title: result.epochs}, folder / "curves.png", f"SASRec on {dataset.name}")
+        plot_curves(
+            {title: result.epochs},
+            folder / "curves.png",
+            f"{MODELS[settings.model]} on {dataset.name}",
+        )
         write_json(folder / "result.json", result.to_json())
         checkpoints.discard()
     return result
@@ -122,6 +130,7 @@ def _description(trainer: Trainer) -> dict[str, Any]:
         "dataset": trainer.dataset.name,
         "sampler": dict(trainer.sampler_config),
         "settings": asdict(trainer.settings),
+        "pretraining": None if trainer.pretrained is None else trainer.pretrained.description,
     }
 
 

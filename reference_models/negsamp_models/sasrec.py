@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,7 +12,7 @@ from negsamp import InvalidInputError
 from negsamp.validation import as_count
 from negsamp_models.packing import PackedBatch
 
-__all__ = ["SASRec"]
+__all__ = ["SASRec", "initialise"]
 
 INITIAL_STD = 0.02
 LAYER_NORM_EPS = 1e-12
@@ -82,7 +84,7 @@ class SASRec(nn.Module):
         self.layers = nn.ModuleList(
             _Layer(hidden_size, num_heads, dropout) for _ in range(num_layers)
         )
-        self.apply(_initialise)
+        self.apply(initialise)
 
     @property
     def item_embeddings(self) -> Tensor:
@@ -92,11 +94,28 @@ class SASRec(nn.Module):
     def forward(self, batch: PackedBatch) -> Tensor:
         """Return hidden states, shape (num_rows, length, hidden_size)."""
         mask = batch.causal_mask()
-        hidden = self.items(batch.item_ids) + self.positions(batch.position_ids)
-        hidden = self.dropout(self.norm(hidden))
+        hidden = self.place(self.items(batch.item_ids), batch)
         for layer in self.layers:
             hidden = layer(hidden, mask)
-        return torch.as_tensor(hidden)
+        return hidden
+
+    def place(self, embeddings: Tensor, batch: PackedBatch) -> Tensor:
+        """Return what goes into the layers: embeddings of items, each put at its position.
+
+        Parameters
+        ----------
+        embeddings : float, shape (num_rows, length, hidden_size)
+            What stands in each slot.
+        batch : PackedBatch
+            Where it stands.
+
+        Returns
+        -------
+        float, of the same shape
+        """
+        return torch.as_tensor(
+            self.dropout(self.norm(embeddings + self.positions(batch.position_ids)))
+        )
 
 
 class _Layer(nn.Module):
@@ -119,13 +138,57 @@ class _Layer(nn.Module):
         attended = functional.scaled_dot_product_attention(
             queries, keys, values, mask, dropout_p=self.dropout.p if self.training else 0.0
         )
-        attended = self.attended(attended.transpose(1, 2).flatten(2))
-        hidden = self.attention_norm(hidden + self.dropout(attended))
+        return self._transform(hidden, attended.transpose(1, 2).flatten(2))
+
+    def ends(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
+        """Return what a bidirectional mask gives at the last item of each sequence, and no more.
+
+        Parameters
+        ----------
+        hidden : float, shape (num_rows, length, hidden_size)
+            What goes into the layer.
+        batch : PackedBatch
+            The sequences.
+
+        Returns
+        -------
+        float, shape (num_sequences, hidden_size)
+            ``batch.last_tokens(layer(hidden, batch.bidirectional_mask()))`` but for rounding and
+            dropout's noise.
+        """
+        ends, size, heads = batch.last_tokens(hidden), hidden.shape[-1], self.num_heads
+        weight, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
+        queries = functional.linear(ends, weight[:size], bias[:size])
+        both = functional.linear(batch.tokens(hidden), weight[size:], bias[size:])
+        keys, values = both.view(len(both), 2, heads, size // heads).unbind(1)
+        owner = batch.segment_ids.flatten().index_select(0, batch.slots) - 1
+        scores = (queries.index_select(0, owner).view_as(keys) * keys).sum(-1)
+        shares = _softmax(scores / math.sqrt(size // heads), owner, len(ends))
+        shares = functional.dropout(shares, self.dropout.p, self.training)
+        sums = queries.new_zeros(len(ends), heads, size // heads)
+        attended = sums.index_add(0, owner, shares[..., None] * values)
+        return self._transform(ends, attended.flatten(1))
+
+    def _transform(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Add what was attended to, and the feed-forward, to what went in."""
+        hidden = self.attention_norm(hidden + self.dropout(self.attended(attended)))
         widened = functional.gelu(self.widen(hidden))
         return torch.as_tensor(self.feed_forward_norm(hidden + self.dropout(self.narrow(widened))))
 
 
-def _initialise(module: nn.Module) -> None:
+def _softmax(scores: Tensor, owner: Tensor, num_owners: int) -> Tensor:
+    """Return the softmax over all rows of scores, (num_rows, num_heads), of the same owner."""
+    with torch.no_grad():
+        places = owner[:, None].expand_as(scores)
+        highest = scores.new_full((num_owners, scores.shape[1]), -torch.inf)
+        highest.scatter_reduce_(0, places, scores, "amax")
+    weights = (scores - highest.index_select(0, owner)).exp()
+    totals = torch.zeros_like(highest).index_add(0, owner, weights)
+    return weights / totals.index_select(0, owner)
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the weights of a linear map or an embedding, and set a bias to 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_STD)
     if isinstance(module, nn.Linear):

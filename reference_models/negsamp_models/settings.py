@@ -11,9 +11,11 @@ from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
 from negsamp_models.losses import bpr_loss, nce_loss
 
-__all__ = ["LOSSES", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
+__all__ = ["LOSSES", "MODELS", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
 
 LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
+MODELS = {"sasrec": "SASRec", "s3rec": "S3-Rec"}
+"""The models' names as people write them."""
 
 
 class TrainingSettingsError(NegSampError, ValueError):
@@ -44,6 +46,8 @@ class TrainingSettings:
         Eq. 4 of the paper, or BPR (section 4.2).
     exclude_interactions : bool
         Exclude all items of the user's training part from the negatives, not the target alone.
+    model : {"sasrec", "s3rec"}
+        SASRec from random weights, or from those of a pre-training.
     seed : int
         Of initial weights, dropout, order of the batches, and negatives.
     device : str
@@ -61,6 +65,7 @@ class TrainingSettings:
     dropout: float = 0.5
     loss: Literal["nce", "bpr"] = "nce"
     exclude_interactions: bool = False
+    model: Literal["sasrec", "s3rec"] = "sasrec"
     seed: int = 0
     device: str = "auto"
 
@@ -76,6 +81,8 @@ class TrainingSettings:
             raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
         if self.loss not in LOSSES:
             raise TrainingSettingsError("loss", self.loss, " or ".join(map(repr, LOSSES)))
+        if self.model not in MODELS:
+            raise TrainingSettingsError("model", self.model, " or ".join(map(repr, MODELS)))
 
     def torch_device(self) -> torch.device:
         """Return the device to train on."""

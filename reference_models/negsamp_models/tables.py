@@ -15,6 +15,7 @@ from negsamp_models.records import RunResult
 
 __all__ = ["Row", "describe_sampler", "markdown", "read_results", "summarise"]
 
+_OF_A_SEED = ("seed", "sha256")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 
@@ -43,20 +44,16 @@ class Row:
 
 
 def read_results(paths: Iterable[Path]) -> list[RunResult]:
-    """Read result files; a folder stands for all ``result.json`` below it.
+    """Read result files; a folder stands for the ``result.json`` and ``seed*.json`` below it.
 
     Raises
     ------
     DatasetError
         If there is none, or a file is not a run's result.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("result.json")) if path.is_dir() else [path])
-    ]
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
     if not files:
-        raise DatasetError("no result.json found; make one with: negsamp train")
+        raise DatasetError("no result.json or seed*.json found; make one with: negsamp train")
     results = []
     for file in files:
         try:
@@ -69,7 +66,7 @@ def read_results(paths: Iterable[Path]) -> list[RunResult]:
 def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Return a short name, such as ``GenNi alpha=2.5 beta=1``."""
     words = {"genni": "GenNi"}.get(config["sampler"], config["sampler"])
-    parts = [words]
+    parts = ["S3-Rec", words] if settings.get("model") == "s3rec" else [words]
     for name in ("gamma", "alpha", "beta"):
         if name in config:
             value = config[name]
@@ -90,7 +87,8 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
-        key = json.dumps([result.dataset, result.sampler, settings], sort_keys=True)
+        origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _OF_A_SEED}
+        key = json.dumps([result.dataset, result.sampler, settings, origin], sort_keys=True)
         groups.setdefault(key, []).append(result)
     rows = [_row(runs) for runs in groups.values()]
     return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))
@@ -113,6 +111,10 @@ def markdown(rows: Iterable[Row]) -> str:
             f"{row.seconds_per_epoch:.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("result.json"), *folder.rglob("seed*.json")])
 
 
 def _row(runs: list[RunResult]) -> Row:

@@ -38,6 +38,7 @@ from negsamp_models.run_state import (
     run_identity,
     unpack_state,
 )
+from negsamp_models.s3rec.weights import Pretrained, check_pretrained
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.settings import LOSSES, TrainingSettings
@@ -102,11 +103,20 @@ class Trainer:
         Asked after each batch whether to stop.
     processes : Processes
         That share the run; each has a trainer, with the same arguments.
+    pretrained : Pretrained, optional
+        Weights to begin with, for the model "s3rec", which needs them.
 
     Attributes
     ----------
     state : RunState
         How far the run has come.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If the model needs pre-trained weights and there are none, or the other way round.
+    PretrainedError
+        If the pre-trained weights are of another catalogue, of other sequences or other sizes.
     """
 
     dataset: Dataset
@@ -116,10 +126,12 @@ class Trainer:
     saver: Saver | None = None
     stop: StopSignals = field(default_factory=StopSignals)
     processes: Processes = field(default_factory=Processes)
+    pretrained: Pretrained | None = None
 
     def __post_init__(self) -> None:
         settings = self.settings
         self.split = LeaveOneOut.of(self.dataset, settings.max_length)
+        check_pretrained(self.pretrained, self.dataset, self.split, settings)
         self.sampler = self.processes.sampler(
             build_sampler(self.sampler_config, self.dataset, self.split, settings)
         )
@@ -133,6 +145,8 @@ class Trainer:
             max_length=settings.max_length,
             dropout=settings.dropout,
         ).to(self.device)
+        if self.pretrained is not None:
+            self.pretrained.load_into(self.model)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=settings.learning_rate, fused=True
         )
@@ -146,9 +160,10 @@ class Trainer:
     @property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must have in common with this run to be gone on from."""
-        return run_identity(
+        identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
+        return identity | {"pretraining": self._pretraining}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; all that follows is what it would have been.
@@ -190,7 +205,12 @@ class Trainer:
             test_unmasked=self.evaluate(self.split.test, mask_seen=False).as_percent(),
             epochs=list(state.records),
             environment=environment(self.device),
+            pretraining=self._pretraining,
         )
+
+    @property
+    def _pretraining(self) -> dict[str, Any] | None:
+        return None if self.pretrained is None else self.pretrained.description
 
     @property
     def _finished(self) -> bool:

@@ -30,7 +30,8 @@ def main() -> None:
         GenNi(items=range(1, 6), num_negatives=3, alpha=2.0),
     ):
         check_draws(sampler)
-    check_refusal("torch")
+    for backend in ("numba", "torch"):
+        check_refusal(backend)
     frameworks = {"torch", "tensorflow", "numba", "scipy", "negsamp_torch", "negsamp_models"}
     _refuse("drawing with NumPy loaded", frameworks & set(sys.modules))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -49,14 +49,28 @@ def cuda_adapter() -> Adapter:
     return torch_adapter("cuda")
 
 
-ADAPTERS = {"numpy": numpy_adapter, "torch": torch_adapter, "torch-cuda": cuda_adapter}
+def numba_adapter() -> Adapter:
+    return Adapter("numba", np.asarray, np.asarray)
+
+
+def numba_on_tensors_adapter() -> Adapter:
+    return replace(torch_adapter(), name="numba")
+
+
+ADAPTERS = {
+    "numpy": numpy_adapter,
+    "numba": numba_adapter,
+    "numba-torch": numba_on_tensors_adapter,
+    "torch": torch_adapter,
+    "torch-cuda": cuda_adapter,
+}
 
 
 def missing(name: str) -> str | None:
     """Return why a backend cannot be tested here, or None if it can."""
-    framework = name.partition("-")[0]
-    if find_spec(framework) is None:
-        return f"{framework} is not installed"
+    for framework in name.removesuffix("-cuda").split("-"):
+        if find_spec(framework) is None:
+            return f"{framework} is not installed"
     if name.endswith("cuda"):
         import torch
 
@@ -81,6 +95,13 @@ def backend(request: pytest.FixtureRequest) -> Adapter:
     if (problem := missing(name)) is not None:
         pytest.fail(f"{name}: {problem}")
     return ADAPTERS[name]()
+
+
+@pytest.fixture(autouse=True)
+def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the backend under test the one that "auto" stands for."""
+    if "backend" in request.fixturenames:
+        monkeypatch.setenv("NEGSAMP_BACKEND", request.getfixturevalue("backend").name)
 
 
 def pytest_report_header() -> str:

@@ -106,6 +106,12 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
     ),
     (
         lambda: GenNi(ITEMS),
+        {"score": DotProduct(np.zeros((2, 3, 0)), np.zeros((11, 0)))},
+        InvalidInputError,
+        r"queries have shape \(2, 3, 0\): their last axis must not be empty",
+    ),
+    (
+        lambda: GenNi(ITEMS),
         {"score": dot_product(items=EMBEDDINGS[:10])},
         InvalidInputError,
         "10 item embeddings do not hold .* at least 11 rows",

@@ -177,7 +177,7 @@ def test_dtypes_of_inputs(backend: Adapter, dtype: str, integers: str) -> None:
 
 
 def test_strided_and_read_only_arrays(backend: Adapter) -> None:
-    if backend.name != "numpy":
+    if backend.array is not np.asarray:
         pytest.skip("torch copies what it cannot share; see test_torch.py")
     random = np.random.default_rng(2)
     targets = np.arange(1, 41)[::2]

@@ -195,16 +195,16 @@ def test_by_score_picks_in_proportion_exactly() -> None:
     check_exact(np.bincount(places, minlength=NUM_ITEMS), weights / weights.sum())
 
 
-def test_two_levels_make_one_law_over_several_blocks() -> None:
+def test_two_levels_make_one_law_over_several_blocks(backend: Adapter) -> None:
     """300 items are three blocks, the last of 44."""
     random = np.random.default_rng(3)
     num_items, num_rows = 300, 60_000
     embeddings = random.normal(size=(num_items, 3)).astype(np.float32)
     query = random.normal(size=3).astype(np.float32)
     sampler = GenNi(num_items, alpha=1.0, seed=37)
-    item_ids = sampler.sample(
-        np.full(num_rows, 131), score=DotProduct(np.tile(query, (num_rows, 1)), embeddings)
-    ).item_ids[:, 0]
+    score = DotProduct(backend.array(np.tile(query, (num_rows, 1))), backend.array(embeddings))
+    negatives = sampler.sample(backend.array(np.full(num_rows, 131)), score=score)
+    item_ids = backend.numpy(negatives.item_ids)[:, 0]
     weights = np.exp(embeddings.astype(float) @ query)
     weights[131] = 0.0
     g_test(np.bincount(item_ids, minlength=num_items), weights / weights.sum())
@@ -271,6 +271,13 @@ def cut_last_block(patch: pytest.MonkeyPatch) -> None:
 REFERENCE = Adapter("numpy", np.asarray, np.asarray)
 
 
+@pytest.fixture
+def reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make "auto" stand for the backend whose functions the twins replace."""
+    monkeypatch.setenv("NEGSAMP_BACKEND", REFERENCE.name)
+
+
+@pytest.mark.usefixtures("reference")
 @pytest.mark.parametrize(
     ("breakage", "name"),
     [
@@ -292,15 +299,17 @@ def test_a_broken_twin_is_caught(
         test_single_draws_and_pairs_of_draws(REFERENCE, name)
 
 
+@pytest.mark.usefixtures("reference")
 @pytest.mark.parametrize("breakage", [cut_last_block, one_word_for_both_levels])
 def test_a_twin_broken_between_blocks_is_caught(
     monkeypatch: pytest.MonkeyPatch, breakage: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     breakage(monkeypatch)
     with pytest.raises(AssertionError, match=r"p = |impossible"):
-        test_two_levels_make_one_law_over_several_blocks()
+        test_two_levels_make_one_law_over_several_blocks(REFERENCE)
 
 
+@pytest.mark.usefixtures("reference")
 def test_a_pre_selection_with_a_favourite_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     words = Stream.words
 

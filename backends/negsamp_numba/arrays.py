@@ -1,0 +1,88 @@
+"""Arrays in and out: NumPy's as they are, PyTorch's CPU tensors without a copy.
+
+PyTorch is never imported: whoever has a tensor has imported it.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp import validation
+from negsamp.errors import InvalidInputError
+
+__all__ = [
+    "as_given",
+    "bits_of",
+    "is_tensor",
+    "no_gradient",
+    "read_only",
+    "to_framework_of",
+    "to_numpy",
+]
+
+
+def is_tensor(array: Any) -> bool:
+    """Return whether `array` is a tensor of PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def as_given(values: Any, like: Any = None) -> Any:
+    """Return a tensor as it is, detached, and anything else as a NumPy array.
+
+    What is no tensor becomes one if `like` is one.
+    """
+    if is_tensor(values):
+        if values.device.type != "cpu":
+            raise InvalidInputError(
+                f"backend 'numba' takes tensors on the CPU; got one on {values.device}: use "
+                "backend='auto' or 'torch', or move it"
+            )
+        return values.detach()
+    if type(values).__module__.partition(".")[0] not in ("numpy", "builtins"):
+        raise InvalidInputError(
+            f"backend 'numba' takes NumPy arrays and PyTorch tensors; got {type(values).__name__}: "
+            "use backend='auto', or convert the array"
+        )
+    try:
+        return to_framework_of(like, np.asarray(values))
+    except ValueError as error:
+        raise validation.no_array(values, error) from None
+
+
+def to_numpy(array: Any) -> npt.NDArray[Any]:
+    """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32."""
+    if not is_tensor(array):
+        return np.asarray(array)
+    array = array.detach()
+    return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+
+
+def bits_of(tensor: Any) -> npt.NDArray[np.uint16]:
+    """Return the bits of a bfloat16 tensor, without a copy."""
+    return np.asarray(tensor.detach().view(sys.modules["torch"].int16).numpy()).view(np.uint16)
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a view that cannot be written to: kernels see one type of array, whoever calls."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def to_framework_of(like: Any, array: npt.NDArray[Any]) -> Any:
+    """Return `array` as a tensor that shares its memory if `like` is a tensor."""
+    if not is_tensor(like):
+        return array
+    return sys.modules["torch"].from_numpy(array if array.flags.writeable else array.copy())
+
+
+def no_gradient() -> AbstractContextManager[Any]:
+    """Return a context in which PyTorch, if it is there, records nothing."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None else torch.no_grad()

@@ -1,0 +1,187 @@
+"""The backend class: makes arrays, prepares the catalogue, shares the work among threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from negsamp import validation
+from negsamp.backend import Candidates, Catalogue
+from negsamp.negatives import Negatives
+from negsamp.scores import DotProduct, Scorer
+from negsamp.stream import Stream
+from negsamp_numba import arrays, by_score, by_weight
+from negsamp_numba.candidates import one_for_all_rows, one_for_each_row
+from negsamp_numba.columns import list_columns
+from negsamp_numba.embeddings import Embeddings, Floats
+from negsamp_numba.power import BLOCK
+from negsamp_numba.rows import Integers, Rows, gather, lists_of
+from negsamp_numba.scores import CalledScores, OwnScores, Scores, SharedScores
+from negsamp_numba.threads import ONE_BLAS_THREAD, num_threads, share
+from negsamp_numba.weights import weigh
+
+__all__ = ["NumbaBackend"]
+
+ScoresOf = Callable[[Rows, Integers | None], Scores]
+"""From some of the rows, and the lines of their own candidates if they have such, to scores."""
+
+
+class NumbaBackend:
+    """Draws with compiled kernels; see :class:`negsamp.backend.Backend` for what is promised.
+
+    Attributes
+    ----------
+    rows_per_chunk, scores_per_tile, blocks_per_chunk : int
+        Bounds of the work that a thread has in hand; no draw depends on them beyond rounding.
+    """
+
+    rows_per_chunk = 1024
+    scores_per_tile = 1 << 18
+    blocks_per_chunk = 1 << 22
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._items = catalogue.items
+        self._lists = lists_of(catalogue)
+        self._weights = weigh(catalogue.cumulative)
+
+    @staticmethod
+    def report() -> Mapping[str, str]:
+        """Return Numba's version and the number of threads."""
+        threads = f"cpu ({num_threads()} threads, NUMBA_NUM_THREADS)"
+        return {"version": f"Numba {numba.__version__}", "devices": threads}
+
+    def asarray(self, values: Any, like: Any = None) -> Any:
+        """Return a tensor as it is, anything else as a NumPy array, or a tensor if `like` is."""
+        return arrays.as_given(values, like)
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        """Return a NumPy array that shares its memory."""
+        return arrays.to_numpy(array)
+
+    def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
+        """Check ids and users, and say what each row excludes."""
+        u, m, e = (None if a is None else arrays.to_numpy(a) for a in (users, mask, exclude))
+        return gather(self._lists, self._items, arrays.to_numpy(targets), u, m, e, targets)
+
+    def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
+        """Return the pre-selected positions."""
+        lines = self._lines(rows, stream, candidates)
+        return lines if candidates.per_row else lines[0]
+
+    def _lines(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
+        """Return the positions pre-selected for each row, or one line for all."""
+        width = len(self._items)
+        if candidates.per_row:
+            lines = one_for_each_row(stream, width, candidates.count, rows.numbers)
+        else:
+            lines = one_for_all_rows(stream, width, candidates.count)[None, :]
+        return arrays.read_only(lines)
+
+    def by_weight(
+        self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Negatives:
+        """Draw in proportion to the weights of the catalogue."""
+        item_ids, log_q = _room_for(rows, num_negatives)
+        width = len(self._items)
+        by_weight.draw(rows, stream, replacement, self._weights, width, item_ids, log_q)
+        return _negatives(rows, item_ids, log_q)
+
+    def by_score(
+        self,
+        rows: Rows,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: Scorer,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        """Draw in proportion to exp(alpha * score)."""
+        own = candidates if candidates is not None and candidates.per_row else None
+        shared = None
+        if candidates is not None and own is None:
+            shared = self._lines(rows, stream, candidates)
+        if isinstance(score, DotProduct):
+            scores_of, threads = self._products(score, shared), num_threads()
+            size = self._rows_per_chunk(len(rows), threads)
+        elif own is None:
+            scores_of, threads = self._called(rows, score, shared), 1
+            size = max(len(rows), 1)
+        else:
+            raise validation.callable_per_row()
+        item_ids, log_q = _room_for(rows, num_negatives)
+
+        def start() -> Callable[[int], None]:
+            tile = np.empty(max(self.scores_per_tile, size * BLOCK), np.float32)
+
+            def do(task: int) -> None:
+                part = rows.part(task * size, (task + 1) * size)
+                lines = shared if own is None else self._lines(part, stream, own)
+                room = 0 if replacement else num_negatives
+                columns, logs = by_score.draw(
+                    part,
+                    list_columns(part.own, part.users, part.lists, lines, room),
+                    scores_of(part, None if own is None else lines),
+                    alpha,
+                    stream,
+                    num_negatives,
+                    replacement,
+                    tile,
+                )
+                places = columns if lines is None else np.take_along_axis(lines, columns, axis=1)
+                item_ids[part.numbers], log_q[part.numbers] = self._items.start + places, logs
+
+            return do
+
+        with arrays.no_gradient(), ONE_BLAS_THREAD:
+            share(start, -(-len(rows) // size), threads)
+        return _negatives(rows, item_ids, log_q)
+
+    def _rows_per_chunk(self, num_rows: int, threads: int) -> int:
+        """Return how many rows a task takes: as many for each thread as for the next."""
+        fitting = self.blocks_per_chunk * BLOCK // len(self._items)
+        size = max(min(self.rows_per_chunk, fitting), 1)
+        rounds = max(-(-num_rows // (size * threads)), 1)
+        return max(-(-num_rows // (rounds * threads)), 1)
+
+    def _called(self, rows: Rows, score: Scorer, shared: Integers | None) -> ScoresOf:
+        """Score by a callable, on the caller's thread alone."""
+        items = self._items
+        ids = items.start + (np.arange(len(items)) if shared is None else shared[0])
+        num_targets = prod(rows.shape)
+        return lambda part, _: CalledScores(score, ids, part.numbers, num_targets, rows.like)
+
+    def _products(self, score: DotProduct, shared: Integers | None) -> ScoresOf:
+        """Score by dot products with all items, those of the line `shared`, or a row's own."""
+        items = self._items
+        table = Embeddings(arrays.as_given(score.items)[items.start : items.stop])
+        if shared is not None:
+            table = Embeddings(table[shared[0]])
+        queries = arrays.to_numpy(arrays.as_given(score.queries)).reshape(-1, table.dim)
+        largest_norm = table.largest_norm()
+
+        def scores_of(part: Rows, lines: Integers | None) -> Scores:
+            own = np.ascontiguousarray(queries[part.numbers], np.float32)
+            products = SharedScores(arrays.read_only(own), table, largest_norm)
+            return products if lines is None else OwnScores(products, lines)
+
+        return scores_of
+
+
+def _room_for(rows: Rows, num_negatives: int) -> tuple[Integers, Floats]:
+    """Return ids and log-probabilities of all targets, 0 where masked."""
+    shape = (prod(rows.shape), num_negatives)
+    empty = np.empty if len(rows) == shape[0] else np.zeros
+    return empty(shape, np.int64), empty(shape, np.float32)
+
+
+def _negatives(rows: Rows, item_ids: Integers, log_q: Floats) -> Negatives:
+    shape = (*rows.shape, item_ids.shape[1])
+    return Negatives(
+        *(arrays.to_framework_of(rows.like, a.reshape(shape)) for a in (item_ids, log_q))
+    )

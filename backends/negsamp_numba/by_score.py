@@ -1,0 +1,272 @@
+"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
+
+The scores of a tile come from a BLAS (or a callable) into memory that the cache holds, and one pass
+in Numba takes what is excluded out and adds up the powers of two of each block of columns. A draw
+then costs two words: one picks a block, whose scores are computed again, the other a column.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp import validation
+from negsamp.stream import NEGATIVES, Stream
+from negsamp_numba.columns import Columns, insert_column
+from negsamp_numba.compiling import kernel, part
+from negsamp_numba.embeddings import Floats
+from negsamp_numba.philox import Place, Words, place_of_words, unit, words_of_draws
+from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
+from negsamp_numba.rows import Integers, Rows
+from negsamp_numba.scores import Scores
+from negsamp_numba.search import first_above
+
+__all__ = ["SAFE_EXPONENT", "draw"]
+
+Doubles = npt.NDArray[np.float64]
+
+SAFE_EXPONENT = 100.0
+"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+
+_FINE, _INVALID, _NOTHING = 0, 1, 2
+
+
+class Masses(NamedTuple):
+    """The mass of each block: mass * 2**(factor * shift) is its sum of exp(alpha * score).
+
+    Attributes
+    ----------
+    masses : float32, shape (rows, blocks)
+        NaN where a score is NaN or +inf.
+    shifts : float32, shape (rows, blocks)
+        The highest score of the block, or 0 where no score can be large.
+    """
+
+    masses: Floats
+    shifts: Floats
+
+
+class Totals(NamedTuple):
+    """The sum over all blocks of each row: Z = sum * 2**(factor * shift).
+
+    Attributes
+    ----------
+    shifts : float32, shape (rows,)
+        The highest shift of a block that has a mass.
+    logs : float64, shape (rows,)
+        Natural logarithm of the sum.
+    """
+
+    shifts: Floats
+    logs: Doubles
+
+
+def draw(
+    rows: Rows,
+    excluded: Columns,
+    scores: Scores,
+    alpha: float,
+    stream: Stream,
+    num_negatives: int,
+    replacement: bool,
+    tile: Floats,
+) -> tuple[Integers, Floats]:
+    """Return columns and log-probabilities, both of shape (rows, num_negatives).
+
+    `excluded` holds columns; `tile` is memory for scores: the more there is, the more columns are
+    worked off at once.
+    """
+    num_rows = len(rows)
+    _check_enough(rows, excluded.length, num_negatives, replacement, scores.width)
+    factor = np.float32(alpha / math.log(2))
+    shifted = not scores.bound() * factor < SAFE_EXPONENT
+    masses = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
+    high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
+    totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
+    columns = np.empty((num_rows, num_negatives), np.int64)
+    log_q = np.empty((num_rows, num_negatives), np.float32)
+    block, inside = np.empty(num_rows, np.int64), np.empty((num_rows, BLOCK), np.float32)
+    for j in range(num_negatives):
+        row, problem = _pick_blocks(masses, factor, high[:, j], totals, block)
+        if problem == _INVALID:
+            raise validation.invalid_score(int(rows.numbers[row]), rows.shape)
+        if problem == _NOTHING:
+            raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, j)
+        scores.blocks(block, inside)
+        _pick_columns(
+            inside, block, excluded, alpha, factor, low[:, j], totals, columns[:, j], log_q[:, j]
+        )
+        if not replacement:
+            _take_out(inside, block, columns[:, j], excluded, factor, shifted, masses)
+    return columns, log_q
+
+
+def _check_enough(
+    rows: Rows, excluded: Integers, num_negatives: int, replacement: bool, width: int
+) -> None:
+    short = width - excluded < (1 if replacement else num_negatives)
+    if short.any():
+        row = int(short.argmax())
+        number, left = int(rows.numbers[row]), width - int(excluded[row])
+        raise validation.few_negatives(number, rows.shape, left, num_negatives, width)
+
+
+def _masses_of(
+    scores: Scores,
+    excluded: Columns,
+    factor: np.float32,
+    shifted: bool,
+    tile: Floats,
+    num_rows: int,
+) -> Masses:
+    """Go over all columns, tile by tile."""
+    num_blocks = -(-scores.width // BLOCK)
+    step = min(max(tile.size // num_rows // BLOCK, 1), num_blocks) * BLOCK
+    part = tile[: num_rows * step].reshape(num_rows, step)
+    shape = num_rows, num_blocks
+    masses = Masses(np.empty(shape, np.float32), np.zeros(shape, np.float32))
+    reached = excluded.first.copy()
+    for first in range(0, scores.width, step):
+        inside = min(step, scores.width - first)
+        scores.tile(first, first + inside, part[:, :inside])
+        _add_up(part, inside, first, excluded, reached, factor, shifted, masses)
+    return masses
+
+
+@kernel
+def _add_up(
+    tile: Floats,
+    inside: int,
+    first: int,
+    excluded: Columns,
+    reached: Integers,
+    factor: np.float32,
+    shifted: bool,
+    masses: Masses,
+) -> None:
+    """Add up the blocks of a tile of which the first `inside` columns are scores.
+
+    `reached` is where the list of each row goes on; it ascends as the tiles do.
+    """
+    num_blocks = (inside + BLOCK - 1) // BLOCK
+    for row in range(len(tile)):
+        line = tile[row]
+        line[inside : num_blocks * BLOCK] = -np.inf
+        at, end = reached[row], excluded.first[row] + excluded.length[row]
+        while at < end and excluded.columns[at] < first + inside:
+            line[excluded.columns[at] - first] = -np.inf
+            at += 1
+        reached[row] = at
+        for block in range(num_blocks):
+            scores = line[block * BLOCK : (block + 1) * BLOCK]
+            shift = highest_of(scores) if shifted else np.float32(0)
+            masses.masses[row, first // BLOCK + block] = mass_of(scores, shift, factor)
+            masses.shifts[row, first // BLOCK + block] = shift
+
+
+@kernel
+def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
+    """Return the two words of each draw of each row, (rows, num_negatives)."""
+    high = np.empty((len(numbers), num_negatives), np.uint64)
+    low = np.empty((len(numbers), num_negatives), np.uint64)
+    of_row = np.empty(num_negatives + 2, np.uint64), np.empty(num_negatives + 2, np.uint64)
+    for row in range(len(numbers)):
+        first = numbers[row] * num_negatives
+        word = words_of_draws(place, first, num_negatives, of_row[0], of_row[1])
+        high[row] = of_row[0][word : word + num_negatives]
+        low[row] = of_row[1][word : word + num_negatives]
+    return high, low
+
+
+@kernel
+def _pick_blocks(
+    masses: Masses, factor: np.float32, words: Words, totals: Totals, block: Integers
+) -> tuple[int, int]:
+    """Pick a block for each row, or up to the first that cannot: return it and its problem.
+
+    Totals that are NaN are filled in: log_q is the law of the first draw.
+    """
+    shares = np.empty(masses.masses.shape[1], np.float64)
+    for row in range(len(block)):
+        mass, shift = masses.masses[row], masses.shifts[row]
+        highest = np.float32(-np.inf)
+        for index in range(len(mass)):
+            if np.isnan(mass[index]):
+                return row, _INVALID
+            if mass[index] > 0:
+                highest = max(highest, shift[index])
+        if highest == -np.inf:
+            return row, _NOTHING
+        for index in range(len(mass)):
+            power = power_of_two((shift[index] - highest) * factor)
+            shares[index] = np.float64(mass[index]) * np.float64(power)
+        total = _running_sums(shares)
+        if np.isnan(totals.logs[row]):
+            totals.shifts[row], totals.logs[row] = highest, math.log(total)
+        block[row] = first_above(shares, 0, len(shares) - 1, unit(words[row]) * total)
+    return 0, _FINE
+
+
+@kernel
+def _pick_columns(
+    inside: Floats,
+    block: Integers,
+    excluded: Columns,
+    alpha: float,
+    factor: np.float32,
+    words: Words,
+    totals: Totals,
+    columns: Integers,
+    log_q: Floats,
+) -> None:
+    """Pick a column for each row from the scores of its block."""
+    weights = np.empty(BLOCK, np.float64)
+    for row in range(len(block)):
+        line, first = inside[row], block[row] * BLOCK
+        at = excluded.first[row]
+        end = at + excluded.length[row]
+        at = first_above(excluded.columns, at, end, first - 1)
+        while at < end and excluded.columns[at] < first + BLOCK:
+            line[excluded.columns[at] - first] = -np.inf
+            at += 1
+        shift = highest_of(line)
+        for column in range(BLOCK):
+            weights[column] = power_of_two((line[column] - shift) * factor)
+        threshold = unit(words[row]) * _running_sums(weights)
+        place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
+        columns[row] = first + place
+        higher = np.float64(line[place]) - np.float64(totals.shifts[row])
+        log_q[row] = min(alpha * higher - totals.logs[row], 0.0)
+
+
+@kernel
+def _take_out(
+    inside: Floats,
+    block: Integers,
+    columns: Integers,
+    excluded: Columns,
+    factor: np.float32,
+    shifted: bool,
+    masses: Masses,
+) -> None:
+    """Exclude what was drawn, and add up its block again."""
+    for row in range(len(block)):
+        insert_column(excluded, row, columns[row])
+        line = inside[row]
+        line[columns[row] - block[row] * BLOCK] = -np.inf
+        shift = highest_of(line) if shifted else np.float32(0)
+        masses.masses[row, block[row]] = mass_of(line, shift, factor)
+        masses.shifts[row, block[row]] = shift
+
+
+@part()
+def _running_sums(weights: Doubles) -> float:
+    """Turn weights into their running sums, and return the last."""
+    total = 0.0
+    for index in range(len(weights)):
+        total += weights[index]
+        weights[index] = total
+    return total

@@ -1,0 +1,128 @@
+"""Draws in proportion to fixed weights, in the exact integers of the reference.
+
+A draw takes an integer below the admissible weight of its row, with no rejection, and steps over
+what is excluded: O(log E + log V).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp import validation
+from negsamp.stream import NEGATIVES, Stream
+from negsamp_numba.compiling import kernel, part
+from negsamp_numba.excluded import add_up, insert, list_besides, weight_until
+from negsamp_numba.philox import Place, below, place_of_words, words_of_draws
+from negsamp_numba.rows import Lists, Rows
+from negsamp_numba.search import first_above
+from negsamp_numba.threads import num_threads, share
+from negsamp_numba.weights import Integers, Weights, position_of, weight_before
+
+__all__ = ["draw"]
+
+_DRAWS_PER_TASK = 8192
+_DRAWS_AT_ONCE = 512
+_FINE, _FEW, _NO_WEIGHT = 0, 1, 2
+
+
+def draw(
+    rows: Rows,
+    stream: Stream,
+    replacement: bool,
+    weights: Weights,
+    width: int,
+    item_ids: Integers,
+    log_q: npt.NDArray[np.float32],
+) -> None:
+    """Write the draws of all rows to (targets.size, num_negatives) `item_ids` and `log_q`."""
+    words = place_of_words(stream, NEGATIVES)
+    rows_per_task = -(-_DRAWS_PER_TASK // item_ids.shape[1])
+
+    def do(task: int) -> None:
+        first = task * rows_per_task
+        part = rows.part(first, first + rows_per_task)
+        of_rows = part.numbers, part.own, part.users, part.lists
+        row, problem, detail = _draw_rows(
+            *of_rows, weights, width, words, replacement, item_ids, log_q
+        )
+        if problem == _NO_WEIGHT:
+            raise validation.no_weight(int(part.numbers[row]), rows.shape, detail)
+        if problem == _FEW:
+            raise validation.few_negatives(
+                int(part.numbers[row]), rows.shape, detail, item_ids.shape[1], width
+            )
+
+    share(lambda: do, -(-len(rows) // rows_per_task), num_threads())
+
+
+@kernel
+def _draw_rows(
+    numbers: Integers,
+    own: Integers,
+    users: Integers,
+    lists: Lists,
+    weights: Weights,
+    width: int,
+    words: Place,
+    replacement: bool,
+    item_ids: Integers,
+    log_q: npt.NDArray[np.float32],
+) -> tuple[int, int, int]:
+    """Draw for all rows, or up to the first that cannot: return it, its problem and a detail."""
+    num_negatives = item_ids.shape[1]
+    needed = 1 if replacement else num_negatives
+    seen, offsets, before_seen, until, start = lists
+    cumulative, guide, shift = weights
+    room = own.shape[1] + num_negatives
+    places, indices = np.empty(room, np.int64), np.empty(room, np.int64)
+    sums, before = np.zeros(room + 1, np.int64), np.empty(room, np.int64)
+    high = np.empty(max(_DRAWS_AT_ONCE, num_negatives) + 2, np.uint64)
+    low = np.empty_like(high)
+    first = 0
+    while first < len(numbers):
+        stop = _end_of_run(numbers, first, first + max(_DRAWS_AT_ONCE // num_negatives, 1))
+        num_draws = (stop - first) * num_negatives
+        word = words_of_draws(words, numbers[first] * num_negatives, num_draws, high, low)
+        for row in range(first, stop):
+            begin, end = offsets[users[row]], offsets[users[row] + 1]
+            count = list_besides(own, row, seen, start, begin, end, places, indices)
+            if width - (end - begin) - count < needed:
+                return row, _FEW, width - (end - begin) - count
+            add_up(places, indices, 0, count, cumulative, until, begin, sums, before)
+            excluded = weight_until(until, begin, end) + sums[count]
+            left = weight_before(cumulative, width) - excluded
+            log_total = math.log(left) if left > 0 else 0.0
+            number = numbers[row]
+            for j in range(num_negatives):
+                if left <= 0:
+                    return row, _NO_WEIGHT, j
+                integer = below(high[word], low[word], left)
+                word += 1
+                at = first_above(before, 0, count, integer)
+                index = indices[at - 1] if at > 0 else begin
+                last = indices[at] if at < count else end
+                integer += sums[at]
+                index = first_above(before_seen, index, last, integer)
+                integer += weight_until(until, begin, index)
+                place = position_of(cumulative, guide, shift, integer)
+                weight = weight_before(cumulative, place + 1) - weight_before(cumulative, place)
+                item_ids[number, j] = start + place
+                log_q[number, j] = math.log(weight) - log_total
+                if not replacement:
+                    insert(places, indices, count, at, place, index)
+                    count, left = count + 1, left - weight
+                    add_up(places, indices, at, count, cumulative, until, begin, sums, before)
+        first = stop
+    return 0, _FINE, 0
+
+
+@part()
+def _end_of_run(numbers: Integers, first: int, limit: int) -> int:
+    """Return the end of the longest run of consecutive numbers from `first`, up to `limit`."""
+    stop = first + 1
+    while stop < min(limit, len(numbers)) and numbers[stop] == numbers[stop - 1] + 1:
+        stop += 1
+    return stop

@@ -1,0 +1,208 @@
+"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp.errors import InvalidInputError
+from negsamp.scores import Scorer
+from negsamp_numba import arrays
+from negsamp_numba.compiling import kernel, part
+from negsamp_numba.embeddings import Embeddings, Floats
+from negsamp_numba.power import BLOCK
+from negsamp_numba.rows import Integers
+
+__all__ = ["CalledScores", "OwnScores", "Scores", "SharedScores"]
+
+_VALUES_AT_ONCE = 1 << 18
+
+
+class Scores(Protocol):
+    """float32 scores of rows by columns, a column being a place among the candidates."""
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        ...
+
+    def bound(self) -> float:
+        """Return a number that no score exceeds in size; NaN or inf if none is at hand."""
+        ...
+
+    def tile(self, first: int, last: int, out: Floats) -> None:
+        """Write columns [first, last) of all rows to `out`."""
+        ...
+
+    def blocks(self, block: Integers, out: Floats) -> None:
+        """Write one block of each row to (rows, BLOCK) `out`, -inf beyond the last column."""
+        ...
+
+
+@dataclass(frozen=True)
+class SharedScores:
+    """Dot products of (rows, dim) queries with one table for all rows."""
+
+    queries: Floats
+    table: Embeddings
+    largest_norm: float
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.table)
+
+    def bound(self) -> float:
+        """Bound by the norms (Cauchy-Schwarz)."""
+        return self.largest_norm * Embeddings(self.queries).largest_norm()
+
+    def tile(self, first: int, last: int, out: Floats) -> None:
+        """Multiply, through the BLAS."""
+        np.matmul(self.queries, self.table[first:last].T, out=out)
+
+    def blocks(self, block: Integers, out: Floats) -> None:
+        """Multiply each row with its block; what is no float32 is converted block by block."""
+        table = self.table.whole()
+        if table is not None:
+            _multiply_blocks(self.queries, table, block, block, self.width, out)
+            return
+        wanted, place = np.unique(block, return_inverse=True)
+        lines = np.minimum(wanted[:, None] * BLOCK + np.arange(BLOCK), self.width - 1).reshape(-1)
+        table = arrays.read_only(self.table[lines])
+        _multiply_blocks(self.queries, table, place, block, self.width, out)
+
+
+@dataclass(frozen=True)
+class OwnScores:
+    """Dot products of each query with its own line of (rows, columns) places in the table."""
+
+    products: SharedScores
+    places: Integers
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return int(self.places.shape[1])
+
+    def bound(self) -> float:
+        """Bound those of all items."""
+        return self.products.bound()
+
+    def tile(self, first: int, last: int, out: Floats) -> None:
+        """Multiply embeddings where they lie; what is no float32 is gathered row by row."""
+        self._multiply(self.places[:, first:last], out)
+
+    def blocks(self, block: Integers, out: Floats) -> None:
+        """Multiply the block of each row."""
+        columns = block[:, None] * BLOCK + np.arange(BLOCK)
+        beyond = columns >= self.width
+        places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
+        self._multiply(places, out)
+        out[beyond] = -np.inf
+
+    def _multiply(self, places: Integers, out: Floats) -> None:
+        queries, embeddings = self.products.queries, self.products.table
+        table = embeddings.whole()
+        if table is not None:
+            _multiply_places(queries, table, places, out)
+            return
+        step = max(_VALUES_AT_ONCE // max(places.shape[1] * embeddings.dim, 1), 1)
+        for first in range(0, len(places), step):
+            part = places[first : first + step]
+            table = arrays.read_only(embeddings[part.reshape(-1)])
+            each = np.arange(part.size).reshape(part.shape)
+            _multiply_places(queries[first : first + step], table, each, out[first:])
+
+
+@dataclass(frozen=True)
+class CalledScores:
+    """What a callable answers for `item_ids`, of which the lines `numbers` are sampled."""
+
+    score: Scorer
+    item_ids: Integers
+    numbers: Integers
+    num_targets: int
+    like: Any
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.item_ids)
+
+    def bound(self) -> float:
+        """Return inf."""
+        return np.inf
+
+    def tile(self, first: int, last: int, out: Floats) -> None:
+        """Call."""
+        out[...] = self._call(first, last)[self.numbers]
+
+    def blocks(self, block: Integers, out: Floats) -> None:
+        """Call once for each distinct block."""
+        out[...] = -np.inf
+        for wanted in np.unique(block):
+            rows = np.flatnonzero(block == wanted)
+            first = int(wanted) * BLOCK
+            answer = self._call(first, min(first + BLOCK, self.width))
+            out[rows, : answer.shape[1]] = answer[self.numbers[rows]]
+
+    def _call(self, first: int, last: int) -> npt.NDArray[Any]:
+        item_ids = self.item_ids[first:last]
+        scores = arrays.to_numpy(self.score(arrays.to_framework_of(self.like, item_ids)))
+        wanted = (self.num_targets, len(item_ids))
+        if scores.shape != wanted:
+            raise InvalidInputError(
+                f"the score callable returned shape {scores.shape} for {len(item_ids)} item ids; "
+                f"it must be (targets.size, number of ids) = {wanted}"
+            )
+        return scores
+
+
+@part("reassoc", "contract", "nsz")
+def _four_products(
+    query: Floats, table: Floats, lines: tuple[int, int, int, int]
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Multiply a query with four lines at a time: as fast as one where the cache is the limit."""
+    p0 = p1 = p2 = p3 = np.float32(0)
+    t0, t1, t2, t3 = table[lines[0]], table[lines[1]], table[lines[2]], table[lines[3]]
+    for axis in range(len(query)):
+        p0 += query[axis] * t0[axis]
+        p1 += query[axis] * t1[axis]
+        p2 += query[axis] * t2[axis]
+        p3 += query[axis] * t3[axis]
+    return p0, p1, p2, p3
+
+
+@kernel
+def _multiply_blocks(
+    queries: Floats, table: Floats, place: Integers, block: Integers, width: int, out: Floats
+) -> None:
+    """Multiply row r with the lines of block place[r] of `table`, that are block[r] of all."""
+    for row in range(len(block)):
+        inside = min(BLOCK, width - block[row] * BLOCK)
+        first = place[row] * BLOCK
+        last = first + inside - 1
+        for c in range(0, inside, 4):
+            line = first + c
+            lines = line, min(line + 1, last), min(line + 2, last), min(line + 3, last)
+            out[row, c], out[row, c + 1], out[row, c + 2], out[row, c + 3] = _four_products(
+                queries[row], table, lines
+            )
+        out[row, inside:] = -np.inf
+
+
+@kernel
+def _multiply_places(queries: Floats, table: Floats, places: Integers, out: Floats) -> None:
+    """Multiply row r with the lines places[r] of `table`."""
+    last = places.shape[1] - 1
+    for row in range(len(places)):
+        line = places[row]
+        for c0 in range(0, last + 1, 4):
+            c1, c2, c3 = min(c0 + 1, last), min(c0 + 2, last), min(c0 + 3, last)
+            lines = line[c0], line[c1], line[c2], line[c3]
+            out[row, c0], out[row, c1], out[row, c2], out[row, c3] = _four_products(
+                queries[row], table, lines
+            )

@@ -1,0 +1,29 @@
+"""Where a number stands in an ascending list."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp_numba.compiling import part
+
+__all__ = ["first_above"]
+
+_FEW: Final = 32
+"""So few numbers are compared, all at once, faster than they are bisected."""
+
+
+@part()
+def first_above(ascending: npt.NDArray[Any], first: int, last: int, number: float) -> int:
+    """Return the first index in [first, last) of what is above `number`, or `last`."""
+    left = last - first
+    while left > _FEW:
+        half = (left + 1) >> 1
+        first += half if ascending[first + half - 1] <= number else 0
+        left -= half
+    passed = 0
+    for index in range(np.uint64(first), np.uint64(first + left)):
+        passed += ascending[index] <= number
+    return first + passed

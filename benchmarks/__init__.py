@@ -1,0 +1,16 @@
+"""Benchmarks: each case against its peers and its floor, in one process and one run, alternating.
+
+``python -m benchmarks`` runs them; ``docs/benchmarks.md`` says how to read what comes out.
+
+=================  ============================================================================
+``settings.py``    what one call is about; ``cases.py``: what is measured, and with whom
+``contenders/``    who is measured: this library, the floors, the peers of ``peers.txt``
+``work.py``        the seam between contenders and those who measure them
+``problems.py``    the seeded inputs; ``checks.py``, which refuses wrong draws
+``timing.py``      how time is measured; ``memory.py``: how memory is
+``worker.py``      what a process that measures does; ``session.py``, which starts it
+``records.py``     result files; ``machine.py``: what they were measured on
+``bars.py``        what has to be reached, and whether it was
+``growth.py``, ``tables.py``, ``pictures.py``, ``report.py``    what people read
+=================  ============================================================================
+"""

@@ -1,0 +1,79 @@
+"""The command ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.cases import Case, all_cases, select
+from benchmarks.contenders.ours import BACKENDS
+from benchmarks.machine import surroundings
+from benchmarks.report import write_report
+from benchmarks.session import Session
+from benchmarks.timing import Policy
+
+RESULTS = Path("results/benchmarks")
+
+application = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@application.command()
+def run(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A case, or a pattern such as 'genni-*'; may be given several times."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="The backend that is held to the bars and measured everywhere.")
+    ] = "numba",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes: all works, the figures mean nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the results. Default: results/benchmarks."),
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Measure nothing; write the report on what there is.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
+) -> None:
+    """Measure draws, epochs and memory beside their peers and the least that they can cost.
+
+    Each case becomes a JSON file; then a report is written on all of the folder: bars, tables
+    and pictures. Beauty is read from the folder in NEGSAMP_DATA.
+    """
+    folder = output or (RESULTS / "quick" if quick else RESULTS)
+    whole = True
+    try:
+        if backend not in BACKENDS:
+            raise ValueError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
+        cases = [case for case in select(all_cases(backend), only or []) if case.pairs()]
+        if show:
+            for case in cases:
+                typer.echo(f"{case.key}: {case.about}")
+            return
+        if not report:
+            policy = Policy()
+            if quick:
+                policy = Policy.quick()
+                cases = list({case.key: case for case in map(Case.quick, cases)}.values())
+            cores = len(os.sched_getaffinity(0))
+            for case in [case for case in cases if case.threads > cores]:
+                typer.echo(f"{case.key}: left out, for want of cores")
+                cases.remove(case)
+            conditions = surroundings() | {"backend": backend, "quick": quick}
+            whole = Session(folder, policy, conditions, typer.echo).run(cases)
+        typer.echo(write_report(folder))
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    if not whole:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    application(prog_name="python -m benchmarks")

@@ -1,0 +1,187 @@
+"""What has to be reached on two cores, and whether it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.contenders import FLOOR, REFERENCES
+from benchmarks.records import CaseResult
+
+__all__ = ["Bar", "Figure", "Outcome", "all_bars"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the results.
+
+    Attributes
+    ----------
+    case, contender, threads
+        Where it stands.
+    setting : mapping
+        Fields that tell its setting from the others of the case.
+    quantity : {"seconds", "peak_bytes"}
+        Which: the median time of a call, or the peak of memory.
+    """
+
+    case: str
+    contender: str
+    setting: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 2
+    quantity: Literal["seconds", "peak_bytes"] = "seconds"
+
+    def look_up(self, results: Sequence[CaseResult]) -> tuple[float | None, str]:
+        """Return the figure, or None and why there is none."""
+        for result in results:
+            if (result.name, result.threads) != (self.case, self.threads):
+                continue
+            found = result.of(self.contender, **self.setting)
+            if found is None:
+                return None, f"{self.contender} does not take part in {self.case}"
+            if self.quantity == "peak_bytes" and found.peak_bytes is not None:
+                return float(found.peak_bytes), ""
+            if self.quantity == "seconds" and found.seconds is not None:
+                return found.seconds.median, ""
+            return None, f"{self.contender} is {found.status}: {found.reason}"
+        return None, f"{self.case} was not run with threads = {self.threads}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure, or the ratio of two of one case, and the bound that it has to keep.
+
+    Attributes
+    ----------
+    text : str
+        As people read it.
+    value, over : Figure
+        The figure, and what it is divided by; `over` is None where the figure itself counts.
+    at_most, at_least : float or None
+        The bound, one of the two; seconds, bytes, or a ratio.
+    """
+
+    text: str
+    value: Figure
+    over: Figure | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def unit(self) -> Literal["times", "s", "bytes"]:
+        """What the figure is counted in."""
+        if self.over is not None:
+            return "times"
+        return "s" if self.value.quantity == "seconds" else "bytes"
+
+    @property
+    def bound(self) -> float:
+        """The one of the two bounds that is set."""
+        bounds = [each for each in (self.at_most, self.at_least) if each is not None]
+        if len(bounds) != 1:
+            raise ValueError(f"bar {self.text!r} needs one of at_most and at_least")
+        return bounds[0]
+
+    def outcome(self, results: Sequence[CaseResult]) -> Outcome:
+        """Hold the results to the bar."""
+        value, reason = self.value.look_up(results)
+        if value is not None and self.over is not None:
+            divisor, reason = self.over.look_up(results)
+            value = None if divisor is None else value / divisor
+        return Outcome(self, value, reason)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a bar came out.
+
+    Attributes
+    ----------
+    bar : Bar
+        Which.
+    value : float or None
+        What was reached; None if it was not measured.
+    reason : str
+        Why it was not.
+    """
+
+    bar: Bar
+    value: float | None
+    reason: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bar was met; None if it was not measured."""
+        if self.value is None:
+            return None
+        if self.bar.at_most is not None:
+            return self.value <= self.bar.bound
+        return self.value >= self.bar.bound
+
+    @property
+    def verdict(self) -> str:
+        """Met or missed, and by how much of the bound."""
+        if self.value is None:
+            return f"not measured: {self.reason}"
+        share = abs(self.value / self.bar.bound - 1)
+        return f"{'met' if self.met else '**missed**'} by {share:.0%}"
+
+
+def all_bars(backend: str) -> list[Bar]:
+    """Return the bars that a backend is held to."""
+    ours = f"negsamp {backend}"
+
+    def draw(contender: str, **changed: Any) -> Figure:
+        first = {"beta": 1.0, "num_negatives": 1, "exclude": "target"}
+        return Figure("genni-batch", contender, first | changed)
+
+    def by_weight(law: str, contender: str) -> Figure:
+        return Figure(law, contender, {"num_items": 12_101, "num_negatives": 1}, threads=1)
+
+    def memory(rows: int, num_items: int) -> Figure:
+        setting = {"rows": rows, "num_items": num_items}
+        return Figure("memory", ours, setting, quantity="peak_bytes")
+
+    drawn = draw(ours)
+    epoch = Figure("epoch-beauty", ours, {"law": "genni", "beta": 1.0})
+    softmax = draw("torch softmax + multinomial")
+    uniform, popularity = (by_weight(law, ours) for law in ("uniform", "popularity"))
+    integers = by_weight("uniform", REFERENCES["uniform"])
+    size, all_out = "GenNi draw, 1,500 x 12,101 x 64", "all interactions excluded"
+    return [
+        Bar(f"{size}, over NumPy's bare product", drawn, draw(FLOOR), at_most=1.3),
+        Bar("torch matmul + softmax + multinomial, over that draw", softmax, drawn, at_least=12),
+        Bar(
+            f"that draw with {all_out}, over the draw",
+            draw(ours, exclude="interactions"),
+            drawn,
+            at_most=1.1,
+        ),
+        Bar("that draw with beta = 0.1, over the draw", draw(ours, beta=0.1), drawn, at_most=0.2),
+        Bar(
+            f"RecBole's uniform sampler, over uniform with {all_out}, one core",
+            by_weight("uniform", "RecBole uniform"),
+            uniform,
+            at_least=10,
+        ),
+        Bar(
+            f"uniform with {all_out}, over NumPy's bare integers, one core",
+            uniform,
+            integers,
+            at_most=5,
+        ),
+        Bar(
+            f"RecBole's popularity sampler, over popularity with {all_out}, one core",
+            by_weight("popularity", "RecBole popularity"),
+            popularity,
+            at_least=10,
+        ),
+        Bar(
+            "memory above the inputs, GenNi draw, 12,800 x 1,000,000 x 64",
+            memory(12_800, 1_000_000),
+            at_most=256e6,
+        ),
+        Bar("the same for 256 x 10,000,000 x 64: it runs", memory(256, 10**7), at_most=256e6),
+        Bar("epoch of SASRec on Beauty, GenNi, beta = 1; a V100: 6.3 s", epoch, at_most=6.3),
+    ]

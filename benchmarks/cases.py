@@ -1,0 +1,203 @@
+"""The cases: which settings are measured together, by whom, with how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from itertools import product
+from typing import Any, Literal
+
+from benchmarks.contenders import FLOOR, taking_part
+from benchmarks.settings import Draw, Epoch, Law, Setting
+from benchmarks.work import Contender
+
+__all__ = ["Case", "all_cases", "select"]
+
+SOFTMAX = "torch softmax + multinomial"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Settings that are measured in one process with so many threads.
+
+    Attributes
+    ----------
+    name, about : str
+        A short name for files and ``--only``; a line for the report.
+    settings : tuple of Setting
+        Those with the same inputs stand together: they are measured in turn.
+    contenders : tuple of str
+        Names or roles of who takes part; empty for all.
+    threads : int
+        Threads that each contender may use.
+    axis : str or None
+        The field that grows from setting to setting, or "threads"; None if none does.
+    measure : {"time", "memory"}
+        What is measured; for memory each measurement has a process of its own.
+    """
+
+    name: str
+    about: str
+    settings: tuple[Setting, ...]
+    contenders: tuple[str, ...] = ()
+    threads: int = 2
+    axis: str | None = None
+    measure: Literal["time", "memory"] = "time"
+
+    @property
+    def key(self) -> str:
+        """Name of the result file."""
+        return f"{self.name}-threads-{self.threads}"
+
+    def pairs(self) -> list[tuple[Setting, Contender]]:
+        """Return who is measured on what, in the order of settings."""
+        return [
+            (setting, contender)
+            for setting in self.settings
+            for contender in taking_part(setting, self.contenders)
+        ]
+
+    def quick(self) -> Case:
+        """Return the case with small settings, on one thread."""
+        settings = dict.fromkeys(each.quick() for each in self.settings)
+        return replace(self, settings=tuple(settings), threads=1)
+
+
+def grid(kind: type[Setting], **values: Any) -> tuple[Setting, ...]:
+    """Return the settings of all products of the values; what is not a tuple stands in each."""
+    choices = [value if isinstance(value, tuple) else (value,) for value in values.values()]
+    return tuple(kind(**dict(zip(values, chosen, strict=True))) for chosen in product(*choices))
+
+
+def genni(**values: Any) -> tuple[Setting, ...]:
+    """Return the products of the values as GenNi draws."""
+    return grid(Draw, law="genni", **values)
+
+
+def all_cases(backend: str) -> list[Case]:
+    """Return all cases, fewest threads first.
+
+    Parameters
+    ----------
+    backend : str
+        The backend that is held to the bars: it is measured in every case, others in some.
+    """
+    cases = [*_draws_by_score(backend), *_draws_by_weight(), *_epochs(backend), *_growths(backend)]
+    return sorted([*cases, _memory(backend)], key=lambda case: case.threads)
+
+
+def select(cases: Sequence[Case], patterns: Sequence[str]) -> list[Case]:
+    """Return the cases whose name or key matches one of the patterns, all if there is none.
+
+    Raises
+    ------
+    ValueError
+        If a pattern matches no case.
+    """
+
+    def matches(case: Case, pattern: str) -> bool:
+        return fnmatch(case.name, pattern) or fnmatch(case.key, pattern)
+
+    for pattern in patterns:
+        if not any(matches(case, pattern) for case in cases):
+            known = ", ".join(dict.fromkeys(case.name for case in cases))
+            raise ValueError(f"no case matches {pattern!r}; cases: {known}")
+    return [c for c in cases if not patterns or any(matches(c, pattern) for pattern in patterns)]
+
+
+def _draws_by_score(backend: str) -> list[Case]:
+    ours = f"negsamp {backend}"
+    kinds: dict[str, Any] = {
+        "beta": (1.0, 0.1),
+        "num_negatives": (1, 10),
+        "exclude": ("target", "interactions"),
+    }
+    batch = genni(rows=1_500, num_items=12_101, **kinds)
+    shapes = [(1_500, 12_101, 256), (12_800, 12_101, 64), (12_800, 12_101, 256)]
+    shapes += [(1_500, 100_000, 64), (1_500, 100_000, 256), (12_800, 100_000, 64)]
+    shapes += [(1_500, 1_000_000, 64)]
+    sizes = tuple(Draw("genni", *shape) for shape in shapes)
+    every = genni(
+        rows=(1_500, 12_800), num_items=(12_101, 100_000, 1_000_000), dim=(64, 256), **kinds
+    )
+    about = "A small batch of the paper's sizes: every kind of draw."
+    return [
+        Case("genni-batch", about, batch, threads=1),
+        Case("genni-batch", about, batch),
+        Case(
+            "genni-sizes",
+            "Larger batches, catalogues and embeddings, with who is left at these sizes.",
+            sizes,
+            tuple(dict.fromkeys([ours, "negsamp torch", "floor", "peer"])),
+        ),
+        Case(
+            "genni-grid",
+            "Every kind of draw in every size.",
+            every,
+            (ours, FLOOR),
+        ),
+    ]
+
+
+def _draws_by_weight() -> list[Case]:
+    laws: dict[Law, str] = {
+        "uniform": "Uniform negatives, all items of the row's user excluded.",
+        "popularity": "Negatives by popularity ** 0.75, all items of the row's user excluded.",
+    }
+    cases = []
+    for law, about in laws.items():
+        common = {"law": law, "rows": 12_800, "exclude": "interactions"}
+        small = grid(Draw, num_items=12_101, num_negatives=(1, 10), **common)
+        large = grid(Draw, num_items=1_000_000, **common)
+        cases += [Case(law, about, (*small, *large), threads=1), Case(law, about, small)]
+    return cases
+
+
+def _epochs(backend: str) -> list[Case]:
+    def epochs(dataset: str) -> tuple[Setting, ...]:
+        return (
+            *grid(Epoch, dataset=dataset, law=("uniform", "popularity")),
+            *grid(Epoch, dataset=dataset, law="genni", beta=(1.0, 0.1)),
+        )
+
+    return [
+        Case(
+            "epoch-synthetic",
+            "An epoch of SASRec on the embedded data, with each sampler.",
+            epochs("synthetic"),
+        ),
+        Case(
+            "epoch-beauty",
+            "An epoch of SASRec on Amazon Beauty, 131,413 targets, with each sampler.",
+            epochs("Beauty"),
+            (f"negsamp {backend}",),
+        ),
+    ]
+
+
+def _growths(backend: str) -> list[Case]:
+    few = (f"negsamp {backend}", FLOOR)
+    peers = (*few, "negsamp torch", SOFTMAX)
+    items = genni(rows=128, num_items=(1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000))
+    negatives = genni(rows=512, num_items=12_101, num_negatives=(1, 4, 16, 64, 256))
+    rows = genni(rows=(16, 64, 256, 1_024, 4_096), num_items=12_101)
+    large = genni(rows=4_096, num_items=12_101)
+    return [
+        Case("growth-items", "By items of the catalogue.", items, peers, axis="num_items"),
+        Case("growth-negatives", "By negatives a row.", negatives, peers, axis="num_negatives"),
+        Case("growth-rows", "By rows of the batch.", rows, peers, axis="rows"),
+    ] + [
+        Case("growth-threads", "By threads.", large, few, n, axis="threads")
+        for n in (1, 2, 4, 8, 16)
+    ]
+
+
+def _memory(backend: str) -> Case:
+    return Case(
+        "memory",
+        "Peak of resident memory above the inputs, each in a process of its own.",
+        (*genni(rows=12_800, num_items=(12_101, 1_000_000)), *genni(rows=256, num_items=10**7)),
+        (f"negsamp {backend}", "peer"),
+        measure="memory",
+    )

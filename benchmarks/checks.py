@@ -1,0 +1,62 @@
+"""What is wrong with what was measured, if anything is: a wrong draw has no time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.problems import Problem
+
+__all__ = ["wrong_draws", "wrong_scores"]
+
+SCORE_TOLERANCE = 1e-3
+
+
+def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | None:
+    """Say what is wrong with drawn ids, or return None.
+
+    Parameters
+    ----------
+    problem : Problem
+        What was to be drawn.
+    drawn : array of int, shape (rows, num_negatives)
+        Item ids, of any framework that NumPy can read.
+    excludes : bool
+        Whether excluded ids are wrong; False for a floor that excludes nothing.
+
+    Returns
+    -------
+    str or None
+    """
+    item_ids = np.asarray(drawn)
+    wanted = (problem.setting.rows, problem.setting.num_negatives)
+    if item_ids.shape != wanted or item_ids.dtype.kind not in "iu":
+        return f"drew {item_ids.dtype} of shape {item_ids.shape}, not integers of shape {wanted}"
+    outside = (item_ids < problem.catalogue.start) | (item_ids >= problem.catalogue.stop)
+    if outside.any():
+        return f"drew id {item_ids[outside][0]}, outside {problem.catalogue}"
+    if not excludes:
+        return None
+    rows, excluded = problem.excluded
+    forbidden = rows * problem.catalogue.stop + excluded
+    keys = np.arange(len(item_ids))[:, None] * problem.catalogue.stop + item_ids
+    hit = np.isin(keys, forbidden)
+    if hit.any():
+        row = int(hit.any(axis=1).argmax())
+        return f"drew id {item_ids[hit][0]}, which row {row} excludes"
+    return None
+
+
+def wrong_scores(problem: Problem, scores: Any) -> str | None:
+    """Say what is wrong with the last line of a score matrix, or return None."""
+    last = np.asarray(scores)[-1]
+    query = problem.queries[-1].astype(np.float64)
+    items = problem.items[1 : 1 + len(last)]
+    if len(last) != problem.setting.num_candidates:
+        return f"scored {len(last)} items, not {problem.setting.num_candidates}"
+    sampled = np.linspace(0, len(last) - 1, num=min(len(last), 1000)).astype(np.int64)
+    difference = np.abs(last[sampled] - items[sampled] @ query).max()
+    if not difference < SCORE_TOLERANCE:
+        return f"a score is off by {difference:.3g}"
+    return None

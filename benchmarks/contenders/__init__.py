@@ -1,0 +1,50 @@
+"""All who are measured. Nothing here imports a peer before its work is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.contenders import (
+    bare_draws,
+    bare_products,
+    epochs,
+    implicit_bpr,
+    ours,
+    pykeen_samplers,
+    recbole_sampler,
+    tensorflow_matrix,
+    torch_matrix,
+)
+from benchmarks.settings import Setting
+from benchmarks.work import Contender
+
+__all__ = ["CONTENDERS", "FLOOR", "REFERENCES", "taking_part"]
+
+CONTENDERS: tuple[Contender, ...] = (
+    *ours.CONTENDERS,
+    *epochs.CONTENDERS,
+    *bare_products.CONTENDERS,
+    *bare_draws.CONTENDERS,
+    *torch_matrix.CONTENDERS,
+    *tensorflow_matrix.CONTENDERS,
+    *recbole_sampler.CONTENDERS,
+    *pykeen_samplers.CONTENDERS,
+    *implicit_bpr.CONTENDERS,
+)
+
+FLOOR = bare_products.REFERENCE
+REFERENCES = {
+    "genni": FLOOR,
+    "uniform": bare_draws.INTEGERS,
+    "popularity": bare_draws.SEARCH,
+}
+"""The floor of each law: what ratios are taken to."""
+
+
+def taking_part(setting: Setting, chosen: Sequence[str] = ()) -> list[Contender]:
+    """Return who is measured on a setting: of the names or roles chosen, or all."""
+    return [
+        each
+        for each in CONTENDERS
+        if each.takes(setting) and (not chosen or each.name in chosen or each.role in chosen)
+    ]

@@ -1,0 +1,73 @@
+"""The floor of a draw by score: the bare product of queries and items, with nothing drawn."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.checks import wrong_scores
+from benchmarks.problems import Problem
+from benchmarks.work import Contender, Work
+
+__all__ = ["CONTENDERS", "REFERENCE"]
+
+REFERENCE = "NumPy product, out reused"
+LARGEST_OUT = 250_000_000
+"""Scores that the array for products holds; more are made in slices of rows, one after the other.
+"""
+
+
+def numpy_reused(problem: Problem) -> Work:
+    """Multiply into an array that is there and touched."""
+    table = problem.items[1 : 1 + problem.setting.num_candidates].T
+    out = array_for(problem)
+
+    def run() -> Any:
+        for start in range(0, len(problem.queries), len(out)):
+            queries = problem.queries[start : start + len(out)]
+            last = np.matmul(queries, table, out=out[: len(queries)])
+        return last
+
+    return Work(run, partial(wrong_scores, problem))
+
+
+def numpy_fresh(problem: Problem) -> Work:
+    """Multiply as one does, into new memory each time."""
+    table = problem.items[1 : 1 + problem.setting.num_candidates].T
+    return Work(lambda: problem.queries @ table, partial(wrong_scores, problem))
+
+
+def torch_reused(problem: Problem) -> Work:
+    """Multiply with torch into an array that is there and touched."""
+    import torch  # noqa: PLC0415  (a contender is imported when it is measured)
+
+    queries = torch.from_numpy(problem.queries)
+    table = torch.from_numpy(problem.items)[1 : 1 + problem.setting.num_candidates].T
+    out = torch.from_numpy(array_for(problem))
+
+    def run() -> Any:
+        for start in range(0, len(queries), len(out)):
+            part = queries[start : start + len(out)]
+            last = torch.mm(part, table, out=out[: len(part)])
+        return last
+
+    return Work(run, partial(wrong_scores, problem))
+
+
+def array_for(problem: Problem) -> npt.NDArray[np.float32]:
+    """Return a touched array for the scores of as many rows as fit."""
+    columns = problem.setting.num_candidates
+    rows = min(max(LARGEST_OUT // columns, 1), problem.setting.rows)
+    return np.ones((rows, columns), dtype=np.float32)
+
+
+CONTENDERS = (
+    Contender(REFERENCE, "floor", ("genni",), numpy_reused, draws=False),
+    Contender(
+        "NumPy product, fresh", "floor", ("genni",), numpy_fresh, holds_scores=True, draws=False
+    ),
+    Contender("torch mm, out reused", "floor", ("genni",), torch_reused, draws=False),
+)

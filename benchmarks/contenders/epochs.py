@@ -1,0 +1,93 @@
+"""An epoch of the reference SASRec on packed sequences, with negatives of this library."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders.ours import BACKENDS
+from benchmarks.settings import Epoch
+from benchmarks.work import Contender, NotMeasuredError, Work
+from negsamp import DotProduct
+from negsamp_models.watching import Silent
+
+__all__ = ["CONTENDERS"]
+
+
+class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after its first epoch)
+    """The last batch of an epoch is done."""
+
+
+class OneEpoch(Silent):
+    """A watcher of a run that ends it before the first validation."""
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        """End the run with the last batch."""
+        if batch == num_batches - 1:
+            raise EpochDone
+
+
+@cache
+def load(name: str) -> Any:
+    """Load a data set; nothing is downloaded for a benchmark."""
+    from negsamp_models import datasets  # noqa: PLC0415  (imports torch)
+
+    if name == "tiny":
+        parameters = datasets.SyntheticParameters(num_users=40, num_items=40, num_clusters=5)
+        return datasets.generate_synthetic(parameters)
+    if name != "synthetic" and not os.environ.get("NEGSAMP_DATA"):
+        raise NotMeasuredError(f"set NEGSAMP_DATA to the folder of {name}.txt")
+    return datasets.load_dataset(name)
+
+
+def prepare(setting: Epoch, backend: str) -> Work:
+    """Prepare the first epoch of a run: all batches, no validation."""
+    from negsamp_models.compare import SYNTHETIC_SETTINGS  # noqa: PLC0415
+    from negsamp_models.settings import TrainingSettings  # noqa: PLC0415
+    from negsamp_models.training import Trainer  # noqa: PLC0415
+
+    dataset = load(setting.dataset)
+    settings = TrainingSettings() if setting.dataset == "Beauty" else SYNTHETIC_SETTINGS
+    settings = replace(settings, device="cpu")
+    config: dict[str, Any] = {"sampler": setting.law, "backend": backend}
+    if setting.law == "genni":
+        config |= {"alpha": 1.0, "beta": setting.beta}
+
+    def run() -> tuple[Trainer, float]:
+        trainer = Trainer(dataset, config, settings, OneEpoch())
+        started = time.perf_counter()
+        try:
+            trainer.run()
+        except EpochDone:
+            return trainer, time.perf_counter() - started
+        raise RuntimeError("the run ended without an epoch")
+
+    return Work(run, _wrong, seconds=lambda made: float(made[1]))
+
+
+def _wrong(made: Any) -> str | None:
+    """Look at one more draw by the sampler that the epoch has used."""
+    import torch  # noqa: PLC0415
+
+    trainer = made[0]
+    embeddings = trainer.model.item_embeddings.detach()
+    if not bool(embeddings.isfinite().all()):
+        return "trained to embeddings that are not finite"
+    targets = torch.tensor(trainer.split.training.targets.item_ids[:1000])
+    score = DotProduct(embeddings[targets], embeddings)
+    drawn = np.asarray(trainer.sampler.sample(targets, score=score).item_ids[:, 0])
+    if ((drawn < 1) | (drawn > trainer.dataset.num_items)).any():
+        return f"drew an id outside 1 to {trainer.dataset.num_items}"
+    return "drew the target of its row" if (drawn == targets.numpy()).any() else None
+
+
+CONTENDERS = tuple(
+    Contender(f"negsamp {backend}", "ours", ("epoch",), partial(prepare, backend=backend))
+    for backend in BACKENDS
+    if backend in ("numba", "torch")
+)

@@ -1,0 +1,66 @@
+"""implicit's BPR, whose negatives are drawn inside its compiled training loop."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from benchmarks.problems import Problem
+from benchmarks.work import Contender, NotMeasuredError, Work
+
+__all__ = ["CONTENDERS"]
+
+EPOCHS = 5
+
+
+def prepare(problem: Problem) -> Work:
+    """Prepare epochs of the smallest model that it trains: one factor and a bias.
+
+    One run of so many epochs over the log draws as often as `calls` batches do.
+    """
+    setting = problem.setting
+    if setting.exclude != "interactions":
+        raise NotMeasuredError("always looks for the negative among all items of the user")
+    bpr, sparse = import_module("implicit.cpu.bpr"), import_module("scipy.sparse")
+    interactions = problem.interactions
+    matrix = sparse.csr_matrix(
+        (
+            np.ones(interactions.num_interactions, dtype=np.float32),
+            interactions.item_ids.astype(np.int32),
+            interactions.offsets.astype(np.int32),
+        ),
+        shape=(interactions.num_users, problem.catalogue.stop),
+    )
+    model = bpr.BayesianPersonalizedRanking(
+        factors=1,
+        iterations=EPOCHS,
+        verify_negative_samples=True,
+        num_threads=int(os.environ["OMP_NUM_THREADS"]),
+        random_state=0,
+    )
+
+    def run() -> Any:
+        model.fit(matrix, show_progress=False)
+        return model.item_factors
+
+    draws = EPOCHS * interactions.num_interactions
+    return Work(run, _wrong, calls=draws / (setting.rows * setting.num_negatives))
+
+
+def _wrong(item_factors: Any) -> str | None:
+    return None if np.isfinite(item_factors).all() else "trained to factors that are not finite"
+
+
+CONTENDERS = (
+    Contender(
+        "implicit BPR",
+        "peer",
+        ("popularity",),
+        prepare,
+        "an upper bound: training epochs of one factor, its draws cannot be had alone; power 1 of "
+        "the counts; a pair whose negative is refused is skipped, so its ids are not checked",
+    ),
+)

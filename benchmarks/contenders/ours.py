@@ -1,0 +1,67 @@
+"""The library itself, on each of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+
+from benchmarks.checks import wrong_draws
+from benchmarks.contenders.tensorflow_matrix import load_tensorflow
+from benchmarks.problems import Problem
+from benchmarks.work import Contender, Work
+from negsamp import DotProduct, GenNi, Popularity, Sampler, Uniform
+
+__all__ = ["BACKENDS", "CONTENDERS"]
+
+BACKENDS = tuple(sorted(point.name for point in entry_points(group="negsamp.backends")))
+"""The backends that this installation of the library knows; their frameworks may be missing."""
+ARRAYS: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "torch": lambda: import_module("torch").from_numpy,
+    "tensorflow": lambda: load_tensorflow().constant,
+}
+"""For each backend that does not take NumPy's arrays, what makes its own of them."""
+
+
+def build_sampler(problem: Problem, backend: str) -> Sampler:
+    """Build the sampler of a setting."""
+    setting = problem.setting
+    common: dict[str, Any] = {"num_negatives": setting.num_negatives, "backend": backend}
+    if setting.exclude == "interactions":
+        common["interactions"] = problem.interactions
+    if setting.law == "uniform":
+        return Uniform(problem.catalogue, **common)
+    if setting.law == "popularity":
+        return Popularity(problem.counts, items=problem.catalogue, **common)
+    return GenNi(problem.catalogue, beta=setting.beta, **common)
+
+
+def prepare(problem: Problem, backend: str) -> Work:
+    """Prepare one call of ``sample``, on arrays of the backend's framework."""
+    array = ARRAYS[backend]() if backend in ARRAYS else np.asarray
+    sampler = build_sampler(problem, backend)
+    targets = array(problem.targets)
+    users = array(problem.users) if problem.setting.exclude == "interactions" else None
+    score = None
+    if problem.setting.law == "genni":
+        score = DotProduct(array(problem.queries), array(problem.items))
+
+    def run() -> Any:
+        return sampler.sample(targets, score=score, users=users).item_ids
+
+    return Work(run, partial(wrong_draws, problem))
+
+
+CONTENDERS = tuple(
+    Contender(
+        f"negsamp {backend}",
+        "ours",
+        ("genni", "uniform", "popularity"),
+        partial(prepare, backend=backend),
+    )
+    for backend in BACKENDS
+)

@@ -1,0 +1,87 @@
+"""What a few lines of torch do: the matrix of all scores, then a draw from each of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks.checks import wrong_draws
+from benchmarks.problems import Problem
+from benchmarks.work import Contender, Work
+
+__all__ = ["CONTENDERS"]
+
+
+def admissible_scores(problem: Problem) -> Callable[[], tuple[Any, Any]]:
+    """Return what makes the score matrix, excluded entries -inf, and the ids of its columns."""
+    import torch  # noqa: PLC0415  (a contender is imported when it is measured)
+
+    setting = problem.setting
+    queries, items = torch.from_numpy(problem.queries), torch.from_numpy(problem.items)
+    rows, excluded = (torch.from_numpy(each) for each in problem.excluded)
+    all_ids = torch.arange(1, setting.num_items + 1)
+
+    def run() -> tuple[Any, Any]:
+        if setting.beta == 1:
+            scores = queries @ items[1:].T
+            scores[rows, excluded - 1] = -torch.inf
+            return scores, all_ids
+        chosen = torch.randperm(setting.num_items)[: setting.num_candidates] + 1
+        column = torch.full((setting.num_items + 1,), -1)
+        column[chosen] = torch.arange(len(chosen))
+        scores = queries @ items[chosen].T
+        place = column[excluded]
+        scores[rows[place >= 0], place[place >= 0]] = -torch.inf
+        return scores, chosen
+
+    return run
+
+
+def softmax_multinomial(problem: Problem) -> Work:
+    """Normalise each line and have torch draw from it."""
+    import torch  # noqa: PLC0415
+
+    make, num_negatives = admissible_scores(problem), problem.setting.num_negatives
+
+    def run() -> Any:
+        scores, ids = make()
+        return ids[torch.multinomial(torch.softmax(scores, 1), num_negatives, replacement=True)]
+
+    return Work(run, partial(wrong_draws, problem))
+
+
+def cumsum_searchsorted(problem: Problem) -> Work:
+    """Invert the running sums of each line."""
+    import torch  # noqa: PLC0415
+
+    make, shape = admissible_scores(problem), (problem.setting.rows, problem.setting.num_negatives)
+
+    def run() -> Any:
+        scores, ids = make()
+        scores -= scores.amax(1, keepdim=True)
+        sums = scores.exp_().cumsum(1)
+        places = torch.searchsorted(sums, torch.rand(shape) * sums[:, -1:], right=True)
+        return ids[places.clamp_(max=len(ids) - 1)]
+
+    return Work(run, partial(wrong_draws, problem))
+
+
+CONTENDERS = (
+    Contender(
+        "torch softmax + multinomial",
+        "peer",
+        ("genni",),
+        softmax_multinomial,
+        "torch.matmul, torch.softmax, torch.multinomial",
+        holds_scores=True,
+    ),
+    Contender(
+        "torch cumsum + searchsorted",
+        "peer",
+        ("genni",),
+        cumsum_searchsorted,
+        "torch.matmul, exp, torch.cumsum, torch.searchsorted",
+        holds_scores=True,
+    ),
+)

@@ -1,0 +1,48 @@
+"""What a result was measured on and with: processor, memory, versions, source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from negsamp_models.results import environment
+
+__all__ = ["surroundings"]
+
+PEERS = ("numba", "tensorflow-cpu", "tensorflow", "recbole", "implicit", "pykeen")
+CHECKOUT = Path(__file__).parents[1]
+SOURCES = ("negsamp", "backends", "reference_models", "benchmarks")
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what the figures depend on beside the case; no peer is imported for it."""
+    known = environment(torch.device("cpu"))
+    known.pop("threads")
+    return {
+        "machine": known.pop("device"),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "versions": known | {name: found for name in PEERS if (found := _version(name))},
+        "source": source_digest(),
+    }
+
+
+def source_digest() -> str:
+    """Return a digest of the Python code that is measured and measures."""
+    digest = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted((CHECKOUT / folder).rglob("*.py")):
+            digest.update(path.relative_to(CHECKOUT).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

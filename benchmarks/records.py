@@ -1,0 +1,152 @@
+"""What was measured, and the files that hold it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.settings import Setting, setting_from
+from benchmarks.work import Contender, Role
+
+__all__ = ["CaseResult", "Measurement", "Seconds", "Status", "read_results"]
+
+Status = Literal["measured", "missing", "skipped", "wrong", "failed"]
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Seconds of one call, over repeats.
+
+    Attributes
+    ----------
+    median, min, max : float
+        Over the repeats; a repeat is the mean of its calls.
+    repeats, calls : int
+        Number of repeats, and of calls in each.
+    """
+
+    median: float
+    min: float
+    max: float
+    repeats: int
+    calls: int = 1
+
+    @classmethod
+    def of(cls, samples: list[float], calls: int = 1) -> Seconds:
+        """Sum up the repeats."""
+        median = float(np.median(samples))
+        return cls(median, min(samples), max(samples), len(samples), calls)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contender on one setting.
+
+    Attributes
+    ----------
+    contender, role : str
+        Name and role.
+    setting : Setting
+        What it did.
+    status : {"measured", "missing", "skipped", "wrong", "failed"}
+        Whether there is a figure: "missing" is not installed, "skipped" needs too much time or
+        memory or cannot take part, "wrong" drew what must not be drawn, "failed" raised an error.
+    reason : str
+        Why there is none.
+    seconds : Seconds or None
+        The figure; of one call where memory was measured.
+    peak_bytes : int or None
+        Peak of the resident memory above the inputs, where that was measured.
+    """
+
+    contender: str
+    role: Role
+    setting: Setting
+    status: Status
+    reason: str = ""
+    seconds: Seconds | None = None
+    peak_bytes: int | None = None
+
+    @classmethod
+    def without_figure(
+        cls, contender: Contender, setting: Setting, status: Status, reason: str
+    ) -> Measurement:
+        """Return one that says why there is none."""
+        return cls(contender.name, contender.role, setting, status, reason)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Measurement:
+        """Return the measurement that a result file holds."""
+        seconds = content["seconds"]
+        return cls(
+            contender=content["contender"],
+            role=content["role"],
+            setting=setting_from(content["setting"]),
+            status=content["status"],
+            reason=content["reason"],
+            seconds=None if seconds is None else Seconds(**seconds),
+            peak_bytes=content["peak_bytes"],
+        )
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """All measurements of a case, with what they depend on.
+
+    Attributes
+    ----------
+    name, about, axis, threads, measure
+        Of the :class:`benchmarks.cases.Case`.
+    conditions : dict
+        Machine, versions, source, backend, and how often was measured: what the figures stand for.
+    measurements : list of Measurement
+        In the order of settings, then contenders.
+    """
+
+    name: str
+    about: str
+    axis: str | None
+    threads: int
+    measure: str
+    conditions: dict[str, Any]
+    measurements: list[Measurement]
+
+    def of(self, contender: str, **fields: Any) -> Measurement | None:
+        """Return the first measurement of a contender whose setting has these fields."""
+        for each in self.measurements:
+            table = asdict(each.setting)
+            if each.contender == contender and fields.items() <= table.items():
+                return each
+        return None
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
+
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> CaseResult:
+        """Read a file.
+
+        Raises
+        ------
+        ValueError
+            If it is not the result of a case.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            measurements = [Measurement.from_json(each) for each in content["measurements"]]
+            return cls(**content | {"measurements": measurements})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not the result of a case: {error!r}") from error
+
+
+def read_results(folder: Path) -> list[CaseResult]:
+    """Read all result files of a folder, in the order of their names."""
+    return [CaseResult.read(path) for path in sorted(folder.glob("*.json"))]

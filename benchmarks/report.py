@@ -1,0 +1,93 @@
+"""The report on a folder of results: Markdown, with two pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.bars import all_bars
+from benchmarks.cases import all_cases
+from benchmarks.contenders import CONTENDERS
+from benchmarks.growth import growths
+from benchmarks.pictures import draw_growth, draw_ratios
+from benchmarks.records import CaseResult, read_results
+from benchmarks.tables import bars_table, case_table, common_setting, growth_table
+from negsamp_models.results import write_whole
+
+__all__ = ["GROWTH", "RATIOS", "REPORT", "ordered", "render", "write_report"]
+
+REPORT, RATIOS, GROWTH = "report.md", "ratios.png", "growth.png"
+
+
+def write_report(folder: Path) -> str:
+    """Write ``report.md``, ``ratios.png`` and ``growth.png`` from the result files of a folder.
+
+    Returns
+    -------
+    str
+        Its first part, which says how the bars came out.
+
+    Raises
+    ------
+    ValueError
+        If there are no results.
+    """
+    results = ordered(folder)
+    if not results:
+        raise ValueError(f"{folder} has no results; run the benchmarks first")
+    draw_ratios(results, folder / RATIOS)
+    draw_growth(growths(results), folder / GROWTH)
+    text = render(results)
+    write_whole(folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+    return text.partition("\n## Times")[0] + f"\nWritten: {folder / REPORT}"
+
+
+def render(results: Sequence[CaseResult]) -> str:
+    """Return the report on one or more results, in the order given, as Markdown."""
+    parts = ["# Benchmarks\n", _surroundings(results), "## Bars\n"]
+    if any(result.conditions["quick"] for result in results):
+        parts.append("A quick run, with sizes too small for its figures to mean anything.\n")
+    else:
+        bars = all_bars(results[0].conditions["backend"])
+        parts.append(bars_table([bar.outcome(results) for bar in bars]))
+    parts += ["## Times, and in brackets what they are over the floor\n"]
+    parts += [f"![Times over the floor]({RATIOS})\n"]
+    for result in results:
+        if result.axis is None:
+            threads = f"{result.threads} thread{'s' * (result.threads > 1)}"
+            parts.append(f"### {result.name}, {threads}\n")
+            parts.append(f"{result.about} In all: {common_setting(result)}.\n")
+            parts.append(case_table(result))
+    if found := growths(results):
+        parts += ["## Growth\n", f"![Growth]({GROWTH})\n", growth_table(found)]
+    return "\n".join([*parts, "## Who takes part\n", _notes(results)])
+
+
+def ordered(folder: Path) -> list[CaseResult]:
+    """Return the results of a folder in the order of the cases, and of threads."""
+    names = list(dict.fromkeys(case.name for case in all_cases("numba")))
+    known = [result for result in read_results(folder) if result.name in names]
+    return sorted(known, key=lambda result: (names.index(result.name), result.threads))
+
+
+def _surroundings(results: Sequence[CaseResult]) -> str:
+    """Return a paragraph on what the results were measured on and with; one if all agree."""
+    paragraphs = []
+    for conditions in (result.conditions for result in results):
+        versions = ", ".join(f"{name} {found}" for name, found in conditions["versions"].items())
+        policy = conditions["policy"]
+        paragraphs.append(
+            f"Measured on {conditions['machine']}, {conditions['memory_gib']} GiB; {versions}; "
+            f"source {conditions['source']}. Times are medians of {policy['least_repeats']} to "
+            f"{policy['most_repeats']} repeats; a call of more than {policy['once']:g} s is made "
+            "once."
+        )
+    return "\n\n".join(dict.fromkeys(paragraphs)) + "\n"
+
+
+def _notes(results: Sequence[CaseResult]) -> str:
+    seen = {each.contender for result in results for each in result.measurements}
+    notes = [
+        f"- {each.name}: {each.note}." for each in CONTENDERS if each.note and each.name in seen
+    ]
+    return "\n".join(notes) + "\n"

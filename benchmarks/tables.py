@@ -1,0 +1,168 @@
+"""Markdown tables of results: what is held to bars, and each case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.bars import Outcome
+from benchmarks.contenders import REFERENCES
+from benchmarks.growth import Growth
+from benchmarks.records import CaseResult, Measurement
+from benchmarks.settings import Epoch
+
+__all__ = ["bars_table", "case_table", "format_bytes", "format_seconds", "growth_table", "ratio_of"]
+
+HEADS = {"num_items": "V", "num_negatives": "k", "dim": "d"}
+"""How fields are written, where not by their names."""
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]], align: str) -> str:
+    """Return a Markdown table; `align` has a letter a column, "l" or "r"."""
+    marks = ["---:" if letter == "r" else "---" for letter in align]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, marks, *lines))
+
+
+def bars_table(outcomes: Sequence[Outcome]) -> str:
+    """Return a table of bars: what, the bound, what was reached, by how much it was met."""
+    lines = []
+    for outcome in outcomes:
+        bar = outcome.bar
+        bound = f"at {'least' if bar.at_most is None else 'most'} {_quantity(bar.bound, bar.unit)}"
+        value = "-" if outcome.value is None else _quantity(outcome.value, bar.unit)
+        lines.append((bar.text, bound, value, outcome.verdict))
+    return table(("what", "bar", "reached", ""), lines, "llrl")
+
+
+def case_table(result: CaseResult) -> str:
+    """Return a table of one case: a line a setting, a column a contender.
+
+    A cell holds the median time of a call and, in brackets, what that is over the floor; for
+    epochs, over the epoch with uniform negatives. Below it stands why cells have no figure.
+    """
+    fields = varying_fields(result)
+    contenders = _in_order(each.contender for each in result.measurements)
+    found = {(each.contender, each.setting): each for each in result.measurements}
+    lines = []
+    for setting in _in_order(each.setting for each in result.measurements):
+        values = asdict(setting)
+        cells = [_cell(result, found.get((contender, setting))) for contender in contenders]
+        lines.append([*(_number(values[field]) for field in fields), *cells])
+    heads = [*(HEADS.get(field, field) for field in fields), *contenders]
+    return table(heads, lines, "r" * len(heads)) + _reasons(result)
+
+
+def growth_table(growths: dict[str, list[Growth]]) -> str:
+    """Return a table of exponents: a line a contender, a column an axis."""
+    names = _in_order(each.contender for lines in growths.values() for each in lines)
+    lines = [
+        [
+            name,
+            *(
+                next((f"{each.exponent:.2f}" for each in column if each.contender == name), "")
+                for column in growths.values()
+            ),
+        ]
+        for name in names
+    ]
+    heads = ["exponent of", *(HEADS.get(axis, axis) for axis in growths)]
+    return table(heads, lines, "l" + "r" * len(growths))
+
+
+def varying_fields(result: CaseResult) -> list[str]:
+    """Return the fields in which the settings of a case differ."""
+    tables = [asdict(each.setting) for each in result.measurements]
+    return [field for field in tables[0] if len({each[field] for each in tables}) > 1]
+
+
+def common_setting(result: CaseResult) -> str:
+    """Return what all settings of a case have in common."""
+    setting = result.measurements[0].setting
+    left_out = set(varying_fields(result))
+    if setting.law != "genni":
+        left_out |= {"beta", "dim"}
+    return ", ".join(
+        f"{HEADS.get(field, field)} {_number(value)}"
+        for field, value in asdict(setting).items()
+        if field not in left_out
+    )
+
+
+def ratio_of(result: CaseResult, measurement: Measurement) -> float | None:
+    """Return the median of a measurement over that of its reference, None if one is missing.
+
+    A product depends neither on k nor on what is excluded: there is one for all such draws.
+    """
+    setting = measurement.setting
+    if measurement.seconds is None or result.measure != "time":
+        return None
+    if isinstance(setting, Epoch):
+        reference = result.of(measurement.contender, dataset=setting.dataset, law="uniform")
+    else:
+        fields = asdict(setting)
+        if setting.law == "genni":
+            fields = {name: fields[name] for name in ("rows", "num_items", "dim", "beta")}
+        reference = result.of(REFERENCES[setting.law], **fields)
+    if reference is None or reference.seconds is None:
+        return None
+    return measurement.seconds.median / reference.seconds.median
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time in three digits, in its unit."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{_three_digits(seconds / size)} {unit}"
+    return f"{_three_digits(seconds / 1e-9)} ns"
+
+
+def format_bytes(count: float) -> str:
+    """Return a size in MB, of 1,000,000 bytes."""
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+
+
+def _cell(result: CaseResult, measurement: Measurement | None) -> str:
+    if measurement is None:
+        return ""
+    if measurement.seconds is None:
+        return f"*{measurement.status}*"
+    took = format_seconds(measurement.seconds.median)
+    if measurement.peak_bytes is not None:
+        return f"{format_bytes(measurement.peak_bytes)} in {took}"
+    ratio = ratio_of(result, measurement)
+    return took if ratio is None else f"{took} ({_three_digits(ratio)})"
+
+
+def _reasons(result: CaseResult) -> str:
+    """Return a line for each contender and status without a figure: the reasons."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in result.measurements:
+        if each.seconds is None:
+            reasons.setdefault((each.contender, each.status), []).append(each.reason)
+    lines = [
+        f"- {contender}, *{status}*: {'; '.join(_in_order(told))}\n"
+        for (contender, status), told in reasons.items()
+    ]
+    return "".join(["\n", *lines]) if lines else ""
+
+
+def _in_order(values: Any) -> list[Any]:
+    """Return each value once."""
+    return list(dict.fromkeys(values))
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _quantity(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return format_bytes(value)
+    return f"{_three_digits(value)} {unit}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,96 @@
+"""Pictures of grids: a metric over what is swept, or validation over training time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.report import figures_of
+from negsamp_models.results import write_whole
+
+__all__ = ["draw"]
+
+
+def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
+    """Draw what there are runs of, one panel a data set.
+
+    Parameters
+    ----------
+    grid : Grid
+        One with a sweep or with curves.
+    results : mapping
+        By key.
+    path : Path
+        PNG or SVG, by its suffix; written whole or not at all.
+
+    Returns
+    -------
+    bool
+        False, and nothing written, if no data set has two points to compare.
+    """
+    matplotlib.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
+
+    metric = grid.metrics[0]
+    known = [c.dataset for c in grid.cells if figures_of(grid, c, results)[1][metric].mean]
+    shown = [dataset for dataset in grid.datasets if known.count(dataset) > 1]
+    if not shown:
+        return False
+    size = (5.5 * len(shown), 4)
+    figure, panels = pyplot.subplots(
+        1, len(shown), figsize=size, layout="constrained", squeeze=False
+    )
+    for axes, dataset in zip(panels[0], shown, strict=True):
+        if grid.curves:
+            _draw_curves(axes, grid, dataset, results)
+        else:
+            _draw_sweep(axes, grid, dataset, results)
+        axes.set_title(dataset)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(grid.title)
+    try:
+        write_whole(path, lambda target: figure.savefig(target, dpi=120))
+    finally:
+        pyplot.close(figure)
+    return True
+
+
+def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
+    key, values = grid.sweep or ("", [])
+    metric = grid.metrics[-1]
+    for row in grid.rows:
+        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
+        figures = [figures_of(grid, cell, results)[1][metric] for cell in cells]
+        known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
+        axes.errorbar(
+            [value for value, _ in known],
+            [figure.mean for _, figure in known],
+            yerr=[figure.deviation for _, figure in known],
+            marker="o",
+            capsize=3,
+            label=row,
+        )
+    if min(values) > 0 and max(values) / min(values) > 20:
+        axes.set_xscale("log")
+    axes.set(xlabel=key.replace("_", " "), ylabel=f"test {metric}, percent")
+
+
+def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
+    metric = grid.metrics[0]
+    for cell in grid.cells:
+        choice = cell.chosen(results)
+        run = None if choice is None else results.get(choice.runs[0].key)
+        if cell.dataset != dataset or run is None:
+            continue
+        seconds = list(accumulate(record.training_seconds for record in run.epochs))
+        values = [record.validation[metric] for record in run.epochs]
+        line = axes.plot(seconds, values, label=cell.row)[0]
+        axes.plot(seconds[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
+    axes.set(xlabel="training time, seconds", ylabel=f"validation {metric}, percent")

@@ -1,0 +1,172 @@
+"""Runs that are made several at once, each in a process of its own, each result written at once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+from negsamp_models.checkpoint import CheckpointFolder
+from negsamp_models.datasets import load_dataset
+from negsamp_models.interruption import StopSignals
+from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.grids import Grid, PlannedRun, key_of
+from negsamp_models.results import write_json
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions
+from negsamp_models.training import Trainer
+from negsamp_models.watching import Silent
+
+__all__ = ["Event", "make_runs", "results_below"]
+
+_THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+_events: Queue[Event] | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a run tells while it goes.
+
+    Attributes
+    ----------
+    run : str
+        Its key.
+    epoch, max_epochs, best_epoch : int
+        Counted from 0; `best_epoch` is the best so far.
+    validation : float
+        NDCG@10 in percent.
+    """
+
+    run: str
+    epoch: int
+    max_epochs: int
+    best_epoch: int
+    validation: float
+
+
+def results_below(folder: Path) -> dict[str, RunResult]:
+    """Read the results of all runs below a folder, by key; other files are passed over."""
+    results = {}
+    for file in sorted(folder.rglob("seed*.json")):
+        result = RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
+        results[key_of(result.dataset, result.sampler, result.settings)] = result
+    return results
+
+
+def make_runs(
+    grids: Iterable[Grid],
+    folder: Path,
+    data_dir: Path | None,
+    jobs: int,
+    device: str,
+    on_event: Callable[[Event], None],
+    on_start: Callable[[PlannedRun], None],
+    on_end: Callable[[PlannedRun, BaseException | None], None],
+) -> dict[str, RunResult]:
+    """Make the runs that grids lack, those that decide a choice before those that depend on it.
+
+    Parameters
+    ----------
+    grids : iterable of Grid
+    folder : Path
+        Where the results are, and where new ones go: one file a run, written when it ends.
+    data_dir : Path or None
+        As for :func:`negsamp_models.datasets.load_dataset`.
+    jobs : int
+        Runs at once; the cores are divided among them.
+    device : str
+        As in :class:`TrainingSettings`.
+    on_event, on_start, on_end : callable
+        Told of epochs, and of each run's start and end, with its exception if it failed. A run that
+        failed is not tried again, and stops no other.
+
+    Returns
+    -------
+    dict of str to RunResult
+        All results below `folder`, by key.
+    """
+    results, failed = results_below(folder), set[str]()
+    grids = list(grids)
+    context = multiprocessing.get_context("spawn")
+    events: Queue[Event] = context.Queue()
+    running: dict[Future[RunResult], PlannedRun] = {}
+    with (
+        _divided_cores(jobs),
+        ProcessPoolExecutor(jobs, context, _set_events, (events,)) as pool,
+    ):
+        while True:
+            taken = failed | {run.key for run in running.values()}
+            for run in [run for grid in grids for run in grid.missing(results)]:
+                if len(running) < jobs and run.key not in taken:
+                    taken.add(run.key)
+                    on_start(run)
+                    running[pool.submit(_make, run, run.file(folder), data_dir, device)] = run
+            if not running:
+                return results
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            while not events.empty():
+                on_event(events.get())
+            for future in done:
+                run, error = running.pop(future), future.exception()
+                if error is None:
+                    results[run.key] = future.result()
+                else:
+                    failed.add(run.key)
+                on_end(run, error)
+
+
+def _make(run: PlannedRun, file: Path, data_dir: Path | None, device: str) -> RunResult:
+    """Train in this process, from the last checkpoint if there is one, and write the result."""
+    dataset = load_dataset(run.dataset, data_dir)
+    settings = replace(run.settings, device=device)
+    with StopSignals() as stop:
+        trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop)
+        checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
+        trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
+        if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
+            trainer.restore(checkpoint)
+        result = trainer.run()
+    write_json(file, result.to_json())
+    checkpoints.discard()
+    return result
+
+
+@dataclass
+class _Teller(Silent):
+    """A watcher that sends epochs to the process that started the run."""
+
+    run: PlannedRun
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        """Send the epoch."""
+        if _events is not None:
+            validation = record.validation["NDCG@10"]
+            maximum = self.run.settings.max_epochs
+            _events.put(Event(self.run.key, record.epoch, maximum, best_epoch, validation))
+
+
+def _set_events(events: Queue[Event]) -> None:
+    global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
+    _events = events
+
+
+@contextmanager
+def _divided_cores(jobs: int) -> Iterator[None]:
+    """Let processes that are started here use their share of the cores."""
+    share = str(max((os.cpu_count() or 1) // jobs, 1))
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, share))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,150 @@
+"""The command pretrain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from negsamp import ConfigError
+from negsamp_models.datasets import Dataset, load_dataset
+from negsamp_models.options import (
+    CheckpointBatchesOption,
+    CheckpointSecondsOption,
+    DataDirOption,
+    DatasetOption,
+    DeviceOption,
+    OutputOption,
+    ResumeOption,
+    SeedOption,
+    given,
+    parse_schedule,
+)
+from negsamp_models.s3rec.runs import RESULT, WEIGHTS, pretrain_in_folder
+from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings, published_epochs
+from negsamp_models.session import joined_session
+from negsamp_models.settings import RunOptions
+
+__all__ = ["pretrain_command"]
+
+_SYNTHETIC = PretrainingSettings(epochs=20, hidden_size=32, max_length=20, dropout=0.2)
+"""For the embedded data: done in about two minutes, and of the sizes that train has for them."""
+
+
+def pretrain_command(
+    dataset: DatasetOption = "synthetic",
+    data_dir: DataDirOption = None,
+    output: OutputOption = Path("negsamp-pretrained"),
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Default: the authors', 150, but 100 on Sports and Yelp."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Prefixes a batch; default 100.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam; default 0.001.")] = None,
+    mask_probability: Annotated[
+        float | None,
+        typer.Option(help="Of an item that is not the last of its prefix; default 0.2."),
+    ] = None,
+    associated_attributes: Annotated[
+        float | None, typer.Option(help="Weight of this objective; default 0.2.")
+    ] = None,
+    masked_items: Annotated[float | None, typer.Option(help="The same; default 1.0.")] = None,
+    masked_attributes: Annotated[float | None, typer.Option(help="The same; default 1.0.")] = None,
+    segments: Annotated[float | None, typer.Option(help="The same; default 0.5.")] = None,
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="What draws the negatives of masked items: uniform, as the authors do, popularity "
+            "or genni."
+        ),
+    ] = "uniform",
+    alpha: Annotated[str, typer.Option(help="For genni, see train --help.")] = "2.5",
+    beta: Annotated[str, typer.Option(help="For genni, see train --help.")] = "1.0",
+    gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
+    hidden_size: Annotated[int | None, typer.Option(help="Size of the embeddings.")] = None,
+    num_layers: Annotated[int | None, typer.Option(help="Transformer layers.")] = None,
+    num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="In [0, 1).")] = None,
+    max_length: Annotated[int | None, typer.Option(help="Longest prefix.")] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    resume: ResumeOption = False,
+    checkpoint_seconds: CheckpointSecondsOption = 300.0,
+    checkpoint_batches: CheckpointBatchesOption = None,
+) -> None:
+    """Pre-train S3-Rec: let a SASRec look both ways and learn what belongs together.
+
+    Every prefix of the training part of every user is a sample, and four questions are asked of
+    it at once:
+
+    - *associated attributes*: which attributes has this item?
+    - *masked items*: which item was hidden here? Asked against one negative.
+    - *masked attributes*: which attributes had it?
+    - *segments*: which stretch of items was cut out? Asked against one from elsewhere.
+
+    The data need attributes: `NAME_item2attributes.json` beside `NAME.txt`, a JSON object from
+    item id to the list of its attribute ids. Answers of validation and test are never looked at.
+
+    Writes `pretrained.safetensors` and `pretraining.json` (the losses of every epoch) to the
+    output folder. The next step, with the sampler of your choice:
+
+    `negsamp train --model s3rec --pretrained negsamp-pretrained/pretrained.safetensors`
+    """
+    with joined_session() as (processes, console):
+        if processes.size > 1:
+            raise ConfigError(
+                f"pretrain runs in one process; got {processes.size}: start it without torchrun"
+            )
+        data = load_dataset(dataset, data_dir, attributes=True)
+        base = _defaults(data)
+        weights = given(
+            associated_attributes=associated_attributes,
+            masked_items=masked_items,
+            masked_attributes=masked_attributes,
+            segments=segments,
+        )
+        settings = replace(
+            base,
+            seed=seed,
+            device=device,
+            weights=replace(base.weights, **weights),
+            **given(
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                mask_probability=mask_probability,
+                hidden_size=hidden_size,
+                num_layers=num_layers,
+                num_heads=num_heads,
+                dropout=dropout,
+                max_length=max_length,
+            ),
+        )
+        config: dict[str, Any] = {"sampler": sampler}
+        if sampler == "popularity":
+            config["gamma"] = gamma
+        if sampler == "genni":
+            config["alpha"] = parse_schedule("alpha", alpha)
+            config["beta"] = parse_schedule("beta", beta)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        result = pretrain_in_folder(data, settings, config, output, options, console)
+        _print_losses(console, result.epochs[0].losses, result.epochs[-1].losses)
+        console.print(f"Written: {output}/{WEIGHTS}, {RESULT}")
+
+
+def _defaults(dataset: Dataset) -> PretrainingSettings:
+    if dataset.name == "synthetic":
+        return _SYNTHETIC
+    return PretrainingSettings(epochs=published_epochs(dataset.name))
+
+
+def _print_losses(console: Console, first: dict[str, float], last: dict[str, float]) -> None:
+    for name in OBJECTIVES:
+        console.print(
+            f"{name.replace('_', ' '):22s} {first[name]:9.4f} in the first epoch, "
+            f"{last[name]:9.4f} in the last",
+            highlight=False,
+        )

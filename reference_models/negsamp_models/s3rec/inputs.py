@@ -1,0 +1,105 @@
+"""What goes through the encoder in one step: each distinct sequence once, packed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negsamp_models.datasets import Sequences
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.packing import PackedBatch, pack
+from negsamp_models.s3rec.samples import Samples
+
+__all__ = ["Inputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The sequences of a batch of samples, and where the state of each of their items is.
+
+    A sample of one item gives one sequence: its items with the masked ones hidden. A longer one
+    gives three more, of which the end alone is wanted: its context, which is the sample with the
+    segment hidden; its segment, with all else hidden; and the impostor, which has items from
+    elsewhere in the segment's place. Equal sequences are encoded once.
+
+    Attributes
+    ----------
+    whole : PackedBatch
+        Distinct sequences of which every state is wanted.
+    ends : PackedBatch or None
+        Distinct others, of which the last state is wanted, if there are any.
+    tokens : int64, shape (num_tokens,)
+        For each item of the samples, the row of its state among those of `whole`.
+    contexts, segments, impostors : int64, shape (num_samples of two items or more,)
+        The row of each sequence's last state among the states of `whole` and, after them, the
+        last states of `ends`.
+    """
+
+    whole: PackedBatch
+    ends: PackedBatch | None
+    tokens: Tensor
+    contexts: Tensor
+    segments: Tensor
+    impostors: Tensor
+
+    @classmethod
+    def of(cls, samples: Samples, mask_id: int, max_length: int) -> Inputs:
+        """Build from samples; ``mask_id`` stands for what is hidden."""
+        items, offsets = samples.prefixes.item_ids, samples.prefixes.offsets
+        hidden = Sequences(np.where(samples.masked, mask_id, items), offsets)
+        long = np.flatnonzero(hidden.lengths > 1)
+        others = _joined(
+            Sequences(ids, offsets).take(long)
+            for ids in (
+                np.where(samples.in_segment, mask_id, items),
+                np.where(samples.in_segment, items, mask_id),
+                np.where(samples.in_segment, samples.impostors, mask_id),
+            )
+        )
+        known: dict[bytes, int] = {}
+        firsts, numbers = _distinct(hidden, known)
+        whole = hidden.take(firsts)
+        within = np.arange(len(items)) - np.repeat(offsets[:-1], hidden.lengths)
+        tokens = np.repeat(whole.offsets[numbers], hidden.lengths) + within
+        firsts, numbers = _distinct(others, known)
+        ends = others.take(firsts)
+        rows = np.concatenate([whole.offsets[1:] - 1, whole.num_actions + np.arange(len(ends))])
+        contexts, segments, impostors = torch.from_numpy(rows[numbers]).view(3, len(long))
+        return cls(
+            pack(whole.item_ids, whole.offsets, max_length),
+            pack(ends.item_ids, ends.offsets, max_length) if len(ends) else None,
+            torch.from_numpy(tokens),
+            contexts,
+            segments,
+            impostors,
+        )
+
+    def to(self, device: torch.device) -> Inputs:
+        """Return the inputs on a device."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return Inputs(*(None if value is None else value.to(device) for value in values))  # type: ignore[arg-type]
+
+
+def _distinct(sequences: Sequences, known: dict[bytes, int]) -> tuple[Int64Array, Int64Array]:
+    """Give equal sequences one number, from len(known) on; return where each new one is first."""
+    firsts, numbers = [], []
+    for place, items in enumerate(sequences):
+        content = items.tobytes()
+        if content not in known:
+            known[content] = len(known)
+            firsts.append(place)
+        numbers.append(known[content])
+    return np.array(firsts, np.int64), np.array(numbers, np.int64)
+
+
+def _joined(sequences: Iterable[Sequences]) -> Sequences:
+    parts = list(sequences)
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Sequences(
+        np.concatenate([part.item_ids for part in parts]),
+        np.concatenate(([0], np.cumsum(lengths))),
+    )

@@ -1,0 +1,243 @@
+"""Pre-training by the four objectives of S3-Rec, on the training part of the data alone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from negsamp import InvalidScoresError, Uniform, from_config
+from negsamp_models.checkpoint import Checkpoint
+from negsamp_models.datasets import Dataset
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.interruption import RunStoppedError, StopSignals
+from negsamp_models.results import environment
+from negsamp_models.s3rec.inputs import Inputs
+from negsamp_models.s3rec.model import S3Rec
+from negsamp_models.s3rec.objectives import Objectives, distinct_attributes
+from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec.samples import Prefixes, draw_samples
+from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
+from negsamp_models.s3rec.state import PretrainingState, pack_state, unpack_state
+from negsamp_models.s3rec.watching import PretrainingWatcher, Silent
+from negsamp_models.s3rec.weights import Provenance, fingerprint
+from negsamp_models.sasrec import SASRec
+from negsamp_models.saving import Saver
+from negsamp_models.splits import LeaveOneOut
+from negsamp_models.training import TrainingDivergedError
+
+__all__ = ["Pretrainer"]
+
+
+@dataclass
+class Pretrainer:
+    """One pre-training run.
+
+    A step minimises the weighted sum of the four objectives, each summed over the batch as the
+    authors sum them. Its negatives come from samplers: one item for each masked one, never an
+    item of the same prefix; and one place for each segment, never its own.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With attributes.
+    settings : PretrainingSettings
+        How to train. The global random state of torch is seeded with its seed.
+    sampler_config : mapping
+        Of the masked items' negatives, as for :func:`negsamp.from_config` without items, counts,
+        interactions, num_negatives and seed. The authors draw uniformly.
+    watcher : PretrainingWatcher
+        Who is told.
+    saver : Saver, optional
+        Saves checkpoints; without one there are none.
+    stop : StopSignals
+        Asked after each batch whether to stop.
+
+    Attributes
+    ----------
+    model : S3Rec
+        What is pre-trained.
+    prefixes : Prefixes
+        What is known of the data: the training part.
+    state : PretrainingState
+        How far the run has come.
+
+    Raises
+    ------
+    DatasetError
+        If the data set has no attributes, or a user has fewer than 4 items.
+    ConfigError
+        If the sampler's configuration does not fit.
+    InvalidInputError
+        If `num_heads` does not divide `hidden_size`.
+    """
+
+    dataset: Dataset
+    settings: PretrainingSettings = field(default_factory=PretrainingSettings)
+    sampler_config: Mapping[str, Any] = field(default_factory=lambda: {"sampler": "uniform"})
+    watcher: PretrainingWatcher = field(default_factory=Silent)
+    saver: Saver | None = None
+    stop: StopSignals = field(default_factory=StopSignals)
+
+    def __post_init__(self) -> None:
+        settings, num_items = self.settings, self.dataset.num_items
+        attributes = distinct_attributes(self.dataset)
+        split = LeaveOneOut.of(self.dataset, settings.max_length)
+        self.prefixes = Prefixes.of(split)
+        self.provenance = Provenance(
+            dataset=self.dataset.name,
+            num_items=num_items,
+            num_attributes=attributes.num_attributes,
+            training_part=fingerprint(split.training_part),
+            epochs=settings.epochs,
+            seed=settings.seed,
+            sampler=dict(self.sampler_config),
+            **{name: getattr(settings, name) for name in Provenance.SIZES},
+        )
+        arguments: dict[str, Any] = {"items": range(1, num_items + 1), "seed": settings.seed}
+        if self.sampler_config.get("sampler") == "popularity":
+            arguments["counts"] = split.training_part.item_counts(num_items)
+        self.sampler = from_config(
+            self.sampler_config, interactions=self.prefixes.interactions(), **arguments
+        )
+        self._elsewhere = Uniform(len(self.prefixes.corpus), seed=settings.seed).spawn(0)
+        torch.manual_seed(settings.seed)
+        self.device = settings.torch_device()
+        encoder = SASRec(num_items, dropout=settings.dropout, **self.provenance.sizes)
+        self.model = S3Rec(encoder, attributes.num_attributes).to(self.device)
+        self.objectives = Objectives(self.model, attributes, self.sampler)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=settings.learning_rate, fused=True
+        )
+        self.state = PretrainingState()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must have in common with this run to be gone on from."""
+        decisive = {
+            name: value
+            for name, value in asdict(self.settings).items()
+            if name not in ("epochs", "device")
+        }
+        known = asdict(self.provenance)
+        return {
+            "run": "S3-Rec pre-training",
+            **{name: value for name, value in known.items() if name != "epochs"},
+            "settings": decisive,
+            "device": self.device.type,
+        }
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this run; all that follows is what it would have been.
+
+        Raises
+        ------
+        CheckpointError
+            If it does not fit.
+        """
+        self.state = unpack_state(checkpoint, *self._parts)
+
+    def run(self) -> PretrainingResult:
+        """Train for all epochs and return the result.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If a loss or a score is not finite.
+        NoNegativesError
+            If a prefix holds every item of the catalogue.
+        RunStoppedError
+            If a signal asks the run to stop; it is saved before.
+        """
+        self.watcher.on_begin(self.state.records)
+        while self.state.epoch < self.settings.epochs:
+            self._epoch()
+            self.state = self.state.after_epoch()
+            self.watcher.on_record(self.state.records[-1])
+            self._pause(self.saver is not None and self.saver.due_after_epoch())
+        return PretrainingResult(
+            dataset=self.dataset.name,
+            num_prefixes=len(self.prefixes),
+            num_tokens=self.prefixes.sequences.num_actions,
+            sampler=dict(self.sampler_config),
+            settings=asdict(self.settings),
+            epochs=list(self.state.records),
+            environment=environment(self.device),
+        )
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        """What :mod:`negsamp_models.s3rec.state` packs beside the state itself."""
+        return self.model, self.optimizer, (self.sampler, self._elsewhere), self.device
+
+    def _epoch(self) -> None:
+        """Train what is left of the epoch."""
+        state, seed, size = self.state, self.settings.seed, self.settings.batch_size
+        self.model.train()
+        if state.batch == 0:
+            self.sampler.set_epoch(state.epoch)
+        order = np.random.default_rng([seed, state.epoch]).permutation(len(self.prefixes))
+        num_batches = -(-len(order) // size)
+        while state.batch < num_batches:
+            started, self.objectives.sampling_seconds = time.perf_counter(), 0.0
+            numbers = order[state.batch * size : (state.batch + 1) * size]
+            random = np.random.default_rng([seed, state.epoch, state.batch])
+            state.add(*self._step(numbers, random))
+            state.seconds += time.perf_counter() - started
+            state.sampling_seconds += self.objectives.sampling_seconds
+            self.watcher.on_losses(state.epoch, state.batch, num_batches, state.means)
+            state.batch += 1
+            self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))
+
+    def _step(
+        self, numbers: Int64Array, random: np.random.Generator
+    ) -> tuple[list[float], list[int]]:
+        """Take one step; return each loss, summed, and what it is the sum over."""
+        settings = self.settings
+        samples = draw_samples(
+            self.prefixes, numbers, settings.mask_probability, self._elsewhere, random
+        )
+        inputs = Inputs.of(samples, self.model.mask_id, settings.max_length).to(self.device)
+        try:
+            losses = self.objectives.losses(samples, inputs)
+        except InvalidScoresError as error:
+            raise self._diverged("a score") from error
+        stacked = torch.stack(losses)
+        weights = stacked.new_tensor([getattr(settings.weights, name) for name in OBJECTIVES])
+        total = stacked @ weights
+        self.optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        *values, loss = torch.cat([stacked.detach(), total.detach()[None]]).tolist()
+        if not math.isfinite(loss):
+            named = zip(OBJECTIVES, values, strict=True)
+            wrong = [name for name, value in named if not math.isfinite(value)]
+            raise self._diverged(f"the loss of {' and '.join(wrong) or 'all together'}")
+        self.sampler.update(loss / len(numbers))
+        num_masked = int(samples.masked.sum())
+        num_unmasked = len(samples.masked) - num_masked
+        return values, [num_unmasked, num_masked, num_masked, len(inputs.contexts)]
+
+    def _pause(self, due: bool) -> None:
+        """Save if it is time, and stop if a signal asked for it."""
+        number = self.stop.received
+        saved = False
+        if self.saver is not None and (number or due):
+            saved = self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
+        if number:
+            raise RunStoppedError(
+                number,
+                f"stopped in epoch {self.state.epoch}, before batch {self.state.batch} (both "
+                f"counted from 0); this {'is' if saved else 'could not be'} saved",
+            )
+
+    def _diverged(self, what: str) -> TrainingDivergedError:
+        return TrainingDivergedError(
+            f"{what} is not finite in batch {self.state.batch} of epoch {self.state.epoch}; lower "
+            "the learning rate"
+        )

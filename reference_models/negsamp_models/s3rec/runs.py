@@ -1,0 +1,101 @@
+"""One pre-training run in a folder of its own: begun or gone on with, saved, and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
+from negsamp_models.datasets import Dataset
+from negsamp_models.distributed import Processes
+from negsamp_models.interruption import StopSignals
+from negsamp_models.results import write_json
+from negsamp_models.s3rec.pretraining import Pretrainer
+from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec.settings import PretrainingSettings
+from negsamp_models.s3rec.watching import PretrainingDisplay
+from negsamp_models.s3rec.weights import read_pretrained, write_pretrained
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions
+
+__all__ = ["RESULT", "WEIGHTS", "pretrain_in_folder"]
+
+WEIGHTS, RESULT = "pretrained.safetensors", "pretraining.json"
+"""Names of the two files that a run leaves."""
+
+
+def pretrain_in_folder(
+    dataset: Dataset,
+    settings: PretrainingSettings,
+    sampler_config: Mapping[str, Any],
+    folder: Path,
+    options: RunOptions,
+    console: Console,
+) -> PretrainingResult:
+    """Pre-train a model, and leave its weights and its result in a folder.
+
+    While it trains the folder holds ``checkpoints/``; at its end ``pretrained.safetensors`` and,
+    after it, ``pretraining.json``, and the checkpoints are removed.
+
+    Parameters
+    ----------
+    dataset, settings, sampler_config
+        As for :class:`Pretrainer`.
+    folder : Path
+        Made if missing.
+    options : RunOptions
+        With `resume`, a run that was cut off goes on, and one that is done is read.
+    console : Console
+        Gets the progress.
+
+    Returns
+    -------
+    PretrainingResult
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds checkpoints and `resume` is not given, or they or its result are of
+        another run.
+    TrainingDivergedError, RunStoppedError
+        As by :meth:`Pretrainer.run`.
+    """
+    pretrainer = Pretrainer(dataset, settings, sampler_config)
+    checkpoints = CheckpointFolder(folder / "checkpoints", pretrainer.identity)
+    if checkpoints and not options.resume:
+        raise CheckpointError(
+            f"{folder} holds a run that is not done: go on with --resume, or name another "
+            "--output, or remove it"
+        )
+    if options.resume and not checkpoints and (folder / RESULT).exists():
+        return _finished(folder, pretrainer)
+    title = f"S3-Rec on {dataset.name}"
+    with PretrainingDisplay(title, settings.epochs, console) as display, StopSignals() as stop:
+        pretrainer.watcher, pretrainer.stop = display, stop
+        pretrainer.saver = Saver(checkpoints, options, Processes())
+        if (checkpoint := checkpoints.last(display.on_notice)) is not None:
+            pretrainer.restore(checkpoint)
+        result = pretrainer.run()
+    write_pretrained(folder / WEIGHTS, pretrainer.model, pretrainer.provenance)
+    write_json(folder / RESULT, result.to_json())
+    checkpoints.discard()
+    return result
+
+
+def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
+    """Read the result of a run that is done, if it is this one's and its weights are there."""
+    path = folder / RESULT
+    try:
+        result = PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is not the result of a pre-training: {error}") from error
+    own = asdict(pretrainer.provenance) | {"settings": asdict(pretrainer.settings)}
+    there = asdict(read_pretrained(folder / WEIGHTS).provenance) | {"settings": result.settings}
+    if found := differences(there, own):
+        raise CheckpointError(f"{folder} holds another run: {', '.join(found)}")
+    return result

@@ -1,0 +1,152 @@
+"""Pre-training samples: prefixes of the training parts, and what is hidden of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from negsamp import Interactions, InvalidInputError, Uniform
+from negsamp_models.datasets import Sequences
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.splits import LeaveOneOut
+
+__all__ = ["Prefixes", "Samples", "draw_samples"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Prefixes:
+    """All prefixes of the training part of each user: what pre-training may know, and no more.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        The first 1, 2, ..., n items of user 0's training part, then those of user 1, ...; of a
+        part of more than max_length items the last max_length are taken before.
+    places : int64, shape (num_prefixes,)
+        Where the first item of each prefix stands in `corpus`.
+    corpus : int64, shape (num_actions,)
+        The training parts of all users, one after the other and not cut.
+
+    Examples
+    --------
+    >>> from negsamp_models.datasets import Dataset
+    >>> dataset = Dataset("tiny", Sequences.from_lists([[1, 2, 3, 4, 5]]), num_items=5)
+    >>> prefixes = Prefixes.of(LeaveOneOut.of(dataset, max_length=2))
+    >>> [items.tolist() for items in prefixes.sequences], prefixes.places.tolist()
+    ([[2], [2, 3]], [1, 1])
+    """
+
+    sequences: Sequences
+    places: Int64Array
+    corpus: Int64Array
+
+    @classmethod
+    def of(cls, split: LeaveOneOut) -> Prefixes:
+        """Take the prefixes of a split's training part."""
+        whole = split.training_part
+        lengths = np.minimum(whole.lengths, split.max_length)
+        starts = np.repeat(whole.offsets[1:] - lengths, lengths)
+        counts = np.arange(len(starts)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        tokens = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+        return cls(Sequences(whole.item_ids[tokens], offsets), starts, whole.item_ids)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def interactions(self) -> Interactions:
+        """Return the items of each prefix, for a sampler that is to draw none of them."""
+        owners = np.repeat(np.arange(len(self)), self.sequences.lengths)
+        return Interactions.from_pairs(owners, self.sequences.item_ids, len(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A batch of prefixes, and what the objectives hide of them.
+
+    Attributes
+    ----------
+    prefixes : Sequences
+        The true items.
+    numbers : int64, shape (num_samples,)
+        Which prefixes they are.
+    masked : bool, shape (num_tokens,)
+        Items that are hidden to be predicted. The last of each prefix always is.
+    in_segment : bool, shape (num_tokens,)
+        The items of the one segment of each prefix; a prefix of one item has none.
+    impostors : int64, shape (num_tokens,)
+        In the segments, items from elsewhere; true items in all other places.
+    """
+
+    prefixes: Sequences
+    numbers: Int64Array
+    masked: BoolArray
+    in_segment: BoolArray
+    impostors: Int64Array
+
+
+def draw_samples(
+    prefixes: Prefixes,
+    numbers: Int64Array,
+    mask_probability: float,
+    elsewhere: Uniform,
+    random: np.random.Generator,
+) -> Samples:
+    """Draw what is hidden of some prefixes.
+
+    An item is masked with `mask_probability`, the last one always. The segment of a prefix of n
+    items has m of them, m uniform in 1 to floor(n / 2), and begins at any of the n - m + 1 places
+    alike. What is put in its stead are the m items at any other place of the corpus alike, whose
+    end is followed by its beginning.
+
+    Parameters
+    ----------
+    prefixes : Prefixes
+    numbers : int64, shape (num_samples,)
+        Which of the prefixes.
+    mask_probability : float
+        In [0, 1].
+    elsewhere : Uniform
+        Draws places of the corpus, and so has the catalogue ``range(len(corpus))``.
+    random : numpy.random.Generator
+        Decides all else.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    InvalidInputError
+        If the catalogue of `elsewhere` is another.
+
+    References
+    ----------
+    Zhou et al., CIKM 2020, section 4.2; the lengths are those of the authors' code. There, what is
+    put in a segment's stead is cut from whole sequences, held-out items included.
+    """
+    if elsewhere.items != range(len(prefixes.corpus)):
+        raise InvalidInputError(
+            f"elsewhere must draw from range({len(prefixes.corpus)}), the places of the corpus; "
+            f"it draws from {elsewhere.items}"
+        )
+    chosen = prefixes.sequences.take(numbers)
+    lengths, offsets = chosen.lengths, chosen.offsets
+    masked = random.random(len(chosen.item_ids)) < mask_probability
+    masked[offsets[1:] - 1] = True
+    uniforms = random.random((2, len(lengths)))
+    sizes = np.where(lengths > 1, 1 + (uniforms[0] * (lengths // 2)).astype(np.int64), 0)
+    starts = (uniforms[1] * (lengths - sizes + 1)).astype(np.int64)
+    within = np.arange(len(masked)) - np.repeat(offsets[:-1], lengths)
+    first = np.repeat(starts, lengths)
+    in_segment = (first <= within) & (within < first + np.repeat(sizes, lengths))
+    places = elsewhere.sample(prefixes.places[numbers] + starts).item_ids[:, 0]
+    from_start = np.repeat(places, lengths) + within - first
+    impostors = prefixes.corpus[from_start % len(prefixes.corpus)]
+    return Samples(
+        chosen, numbers, masked, in_segment, np.where(in_segment, impostors, chosen.item_ids)
+    )

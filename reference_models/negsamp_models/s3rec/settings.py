@@ -1,0 +1,107 @@
+"""How S3-Rec is pre-trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from negsamp.validation import as_count, as_number
+from negsamp_models.settings import TrainingSettingsError
+
+__all__ = ["OBJECTIVES", "ObjectiveWeights", "PretrainingSettings", "published_epochs"]
+
+
+@dataclass(frozen=True)
+class ObjectiveWeights:
+    """How much each objective counts in the loss; each at least 0, one at least above it.
+
+    Attributes
+    ----------
+    associated_attributes : float
+        Which attributes has this item, that is not masked?
+    masked_items : float
+        Which item is masked here?
+    masked_attributes : float
+        Which attributes has the item that is masked here?
+    segments : float
+        Which segment was cut out here?
+    """
+
+    associated_attributes: float = 0.2
+    masked_items: float = 1.0
+    masked_attributes: float = 1.0
+    segments: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in OBJECTIVES:
+            if as_number(name, getattr(self, name)) < 0:
+                raise TrainingSettingsError(f"the weight of {name}", getattr(self, name), ">= 0")
+        if not any(getattr(self, name) for name in OBJECTIVES):
+            raise TrainingSettingsError("at least one weight of the objectives", 0.0, "> 0")
+
+
+OBJECTIVES = tuple(field.name for field in fields(ObjectiveWeights))
+"""The names of the four objectives."""
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """How a model is pre-trained; the defaults are those of the authors of S3-Rec.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over all prefixes.
+    batch_size : int
+        Prefixes a batch.
+    learning_rate : float
+        Of Adam with betas 0.9 and 0.999.
+    mask_probability : float
+        Of each item but the last of a prefix, which is always masked; in [0, 1].
+    weights : ObjectiveWeights
+    max_length : int
+        Longest prefix, at least 2; of a longer training part the last items are used.
+    hidden_size, num_layers, num_heads, dropout
+        Of :class:`SASRec`.
+    seed : int
+        Of initial weights, dropout, order, what is hidden, and negatives.
+    device : str
+        A torch device, or "auto": CUDA where there is one, else the CPU.
+    """
+
+    epochs: int = 150
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    mask_probability: float = 0.2
+    weights: ObjectiveWeights = ObjectiveWeights()
+    max_length: int = 50
+    hidden_size: int = 64
+    num_layers: int = 2
+    num_heads: int = 2
+    dropout: float = 0.5
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "hidden_size", "num_layers", "num_heads"):
+            as_count(name, getattr(self, name))
+        as_count("max_length", self.max_length, low=2)
+        as_count("seed", self.seed, low=0, high=2**63 - 1)
+        if as_number("learning_rate", self.learning_rate) <= 0:
+            raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
+        if not 0 <= as_number("mask_probability", self.mask_probability) <= 1:
+            raise TrainingSettingsError("mask_probability", self.mask_probability, "in [0, 1]")
+        if not 0 <= as_number("dropout", self.dropout) < 1:
+            raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
+
+    def torch_device(self) -> torch.device:
+        """Return the device to train on."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+
+def published_epochs(dataset: str) -> int:
+    """Return for how many epochs the authors pre-train on a data set; 150 for unknown ones."""
+    return 100 if dataset in ("Sports_and_Outdoors", "Yelp") else 150

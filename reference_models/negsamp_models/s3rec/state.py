@@ -1,0 +1,100 @@
+"""How far pre-training has come, and all of it that a checkpoint has to hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from negsamp import NegSampError, Sampler
+from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.distributed import Processes
+from negsamp_models.run_state import restore_tensors, training_tensors
+from negsamp_models.s3rec.model import S3Rec
+from negsamp_models.s3rec.records import PretrainingRecord
+from negsamp_models.s3rec.settings import OBJECTIVES
+
+__all__ = ["PretrainingState", "pack_state", "unpack_state"]
+
+
+@dataclass
+class PretrainingState:
+    """How far pre-training has come.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        The position: `batch` batches of epoch `epoch` are done.
+    sums, counts : list of float, list of int
+        By objective, over these batches: the loss, and the positions that it was summed over.
+    seconds, sampling_seconds : float
+        That these batches took, and that sampling took of it.
+    records : list of PretrainingRecord
+        The epochs before.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(OBJECTIVES))
+    counts: list[int] = field(default_factory=lambda: [0] * len(OBJECTIVES))
+    seconds: float = 0.0
+    sampling_seconds: float = 0.0
+    records: list[PretrainingRecord] = field(default_factory=list)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The means of the epoch so far, by objective."""
+        means = (total / max(n, 1) for total, n in zip(self.sums, self.counts, strict=True))
+        return dict(zip(OBJECTIVES, means, strict=True))
+
+    def add(self, losses: list[float], counts: list[int]) -> None:
+        """Note a batch: each loss, summed, and what it was summed over."""
+        self.sums = [total + loss for total, loss in zip(self.sums, losses, strict=True)]
+        self.counts = [total + count for total, count in zip(self.counts, counts, strict=True)]
+
+    def after_epoch(self) -> PretrainingState:
+        """Return the state at the beginning of the next epoch."""
+        record = PretrainingRecord(self.epoch, self.means, self.seconds, self.sampling_seconds)
+        return PretrainingState(self.epoch + 1, records=[*self.records, record])
+
+
+def pack_state(
+    state: PretrainingState,
+    model: S3Rec,
+    optimizer: torch.optim.Optimizer,
+    samplers: tuple[Sampler, ...],
+    device: torch.device,
+) -> Checkpoint:
+    """Put a pre-training run into a checkpoint."""
+    plain = {name: value for name, value in asdict(state).items() if name not in ("epoch", "batch")}
+    plain["samplers"] = [sampler.state_dict() for sampler in samplers]
+    tensors = training_tensors(model, optimizer, Processes(), device)
+    return Checkpoint(state.epoch, state.batch, tensors, plain)
+
+
+def unpack_state(
+    checkpoint: Checkpoint,
+    model: S3Rec,
+    optimizer: torch.optim.Optimizer,
+    samplers: tuple[Sampler, ...],
+    device: torch.device,
+) -> PretrainingState:
+    """Bring a run to where a checkpoint was made; every later step is what it would have been.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds anything else than :func:`pack_state` puts in for these objects.
+    """
+    plain: dict[str, Any] = dict(checkpoint.state)
+    try:
+        restore_tensors(checkpoint.tensors, model, optimizer, Processes(), device)
+        for sampler, content in zip(samplers, plain.pop("samplers"), strict=True):
+            sampler.load_state_dict(content)
+        records = [PretrainingRecord(**record) for record in plain.pop("records")]
+        return PretrainingState(checkpoint.epoch, checkpoint.batch, records=records, **plain)
+    except (KeyError, IndexError, TypeError, RuntimeError, ValueError, NegSampError) as error:
+        raise CheckpointError(
+            f"the checkpoint {checkpoint.name} does not fit this negsamp: {error}"
+        ) from error

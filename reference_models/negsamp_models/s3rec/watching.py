@@ -1,0 +1,98 @@
+"""Who is told how pre-training goes, and what people see of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from negsamp_models.display import ProgressDisplay
+from negsamp_models.s3rec.records import PretrainingRecord
+
+__all__ = ["PretrainingDisplay", "PretrainingWatcher", "Silent"]
+
+
+class PretrainingWatcher(Protocol):
+    """Who is told how pre-training goes."""
+
+    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
+        """Be told of the epochs that are done when the run begins or goes on."""
+        ...
+
+    def on_losses(
+        self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
+    ) -> None:
+        """Be told of a batch: the means of the epoch so far, by objective."""
+        ...
+
+    def on_record(self, record: PretrainingRecord) -> None:
+        """Be told of an epoch."""
+        ...
+
+    def on_notice(self, message: str) -> None:
+        """Be told what a person should know and need not act on at once."""
+        ...
+
+
+class Silent:
+    """A watcher that does nothing."""
+
+    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
+        """Do nothing."""
+
+    def on_losses(
+        self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
+    ) -> None:
+        """Do nothing."""
+
+    def on_record(self, record: PretrainingRecord) -> None:
+        """Do nothing."""
+
+    def on_notice(self, message: str) -> None:
+        """Do nothing."""
+
+
+class PretrainingDisplay(ProgressDisplay):
+    """A bar over the batches of an epoch with the four losses, and a line for each epoch.
+
+    The parameters are those of :class:`negsamp_models.display.ProgressDisplay`.
+    """
+
+    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
+        """Say where the run goes on, if it does not begin."""
+        if records:
+            self._print(f"{self._title}  goes on after epoch {len(records)}")
+
+    def on_losses(
+        self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
+    ) -> None:
+        """Move the bar."""
+        self._progress.update(
+            self._task,
+            description=f"{self._title}, epoch {epoch + 1} of {self._max_epochs}",
+            completed=batch + 1,
+            total=num_batches,
+            status=_line(losses),
+        )
+
+    def on_record(self, record: PretrainingRecord) -> None:
+        """Write the epoch's line, to a file or pipe only now and then."""
+        if not self._console.is_terminal:
+            if time.monotonic() - self._last_plain < self.plain_seconds:
+                return
+            self._last_plain = time.monotonic()
+        self._print(
+            f"{self._title}  epoch {record.epoch + 1:3d}  {_line(record.losses)}  "
+            f"{record.seconds:.1f} s ({record.sampling_seconds:.1f} s sampling)"
+        )
+
+
+def _line(losses: Mapping[str, float]) -> str:
+    """Return the losses with their names, as short as they can be told apart."""
+    names = {
+        "associated_attributes": "attributes",
+        "masked_items": "masked items",
+        "masked_attributes": "their attributes",
+        "segments": "segments",
+    }
+    return "  ".join(f"{names[name]} {value:.3f}" for name, value in losses.items())

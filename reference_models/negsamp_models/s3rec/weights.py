@@ -1,0 +1,238 @@
+"""Files of pre-trained weights: safetensors that say what they are and what they were made on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from negsamp import NegSampError
+from negsamp_models.checkpoint import differences
+from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.results import write_whole
+from negsamp_models.s3rec.model import S3Rec
+from negsamp_models.sasrec import SASRec
+from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+from negsamp_models.splits import LeaveOneOut
+
+__all__ = [
+    "Pretrained",
+    "PretrainedError",
+    "Provenance",
+    "check_pretrained",
+    "fingerprint",
+    "read_pretrained",
+    "write_pretrained",
+]
+
+_FORMAT = "negsamp S3-Rec 1"
+_ENCODER = "encoder."
+
+
+class PretrainedError(NegSampError, ValueError):
+    """A file of pre-trained weights is damaged, foreign, or made for something else."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What pre-trained weights were made on and how.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set.
+    num_items, num_attributes : int
+        Its sizes.
+    training_part : str
+        :func:`fingerprint` of the sequences that pre-training saw.
+    max_length, hidden_size, num_layers, num_heads : int
+        Sizes of the encoder.
+    epochs, seed : int
+        How long, and with which random numbers.
+    sampler : dict
+        Configuration of the sampler of the masked items' negatives.
+    """
+
+    dataset: str
+    num_items: int
+    num_attributes: int
+    training_part: str
+    max_length: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    epochs: int
+    seed: int
+    sampler: dict[str, Any]
+
+    SIZES: ClassVar = ("max_length", "hidden_size", "num_layers", "num_heads")
+    """What a SASRec that is to take the weights must be built with."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The values of `SIZES`."""
+        return {name: getattr(self, name) for name in self.SIZES}
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """Pre-trained weights of a SASRec.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    provenance : Provenance
+        What is known of them.
+    weights : dict of str to Tensor
+        The encoder's, by the names of :class:`SASRec`.
+    """
+
+    path: Path
+    provenance: Provenance
+    weights: dict[str, Tensor]
+
+    def load_into(self, model: SASRec) -> None:
+        """Give a SASRec of the same sizes these weights."""
+        model.load_state_dict(self.weights)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The provenance, and a SHA-256 of the weights: what a run that began with them keeps."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.weights.items()):
+            digest.update(name.encode() + value.numpy().tobytes())
+        return asdict(self.provenance) | {"sha256": digest.hexdigest()}
+
+
+def check_pretrained(
+    pretrained: Pretrained | None,
+    dataset: Dataset,
+    split: LeaveOneOut,
+    settings: TrainingSettings,
+) -> None:
+    """Refuse to begin a run with weights that are not made for it, or without those it needs.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If the model is "s3rec" and there are no weights, or there are and it is not.
+    PretrainedError
+        If the weights are of another catalogue, of other sequences, or of other sizes.
+    """
+    if (settings.model == "s3rec") != (pretrained is not None):
+        raise TrainingSettingsError(
+            "model",
+            settings.model,
+            "'s3rec' with pre-trained weights (--pretrained FILE, made by negsamp pretrain) or "
+            "'sasrec' without",
+        )
+    if pretrained is None:
+        return
+    path, own, name = pretrained.path, pretrained.provenance, dataset.name
+    remedy = f"pre-train on it with negsamp pretrain --dataset {name}"
+    if own.num_items != dataset.num_items:
+        raise PretrainedError(
+            f"{path} was pre-trained on {own.dataset}, which has {own.num_items} items; {name} has "
+            f"{dataset.num_items}: {remedy}"
+        )
+    if own.training_part != fingerprint(split.training_part):
+        raise PretrainedError(
+            f"{path} was pre-trained on {own.dataset}, on other sequences than those of {name} "
+            "here: its item ids may mean other items, and it may have seen what is held out: "
+            f"{remedy}"
+        )
+    if found := differences(own.sizes, {name: getattr(settings, name) for name in own.SIZES}):
+        raise PretrainedError(
+            f"{path} is of other sizes ({', '.join(found)}): leave them out, or pre-train with them"
+        )
+
+
+def fingerprint(sequences: Sequences) -> str:
+    """Return the SHA-256 of sequences, in hexadecimal digits."""
+    digest = hashlib.sha256(sequences.offsets.astype("<i8").tobytes())
+    digest.update(sequences.item_ids.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def write_pretrained(path: Path, model: S3Rec, provenance: Provenance) -> None:
+    """Write the weights of a pre-trained model, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if missing.
+    model : S3Rec
+        On any device; all of it is written, the objectives' maps and embeddings too.
+    provenance : Provenance
+        Goes into the header of the file.
+    """
+    weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    about = {"format": _FORMAT, "provenance": json.dumps(asdict(provenance))}
+    write_whole(path, lambda target: save_file(weights, target, metadata=about))
+
+
+def read_pretrained(path: Path) -> Pretrained:
+    """Read the encoder's weights from a file that :func:`write_pretrained` made.
+
+    Raises
+    ------
+    PretrainedError
+        If the file cannot be read, is no safetensors file, or is not one of pre-trained weights,
+        or its weights are not those that its header promises.
+    """
+    how = "make one with negsamp pretrain"
+    if not path.is_file():
+        raise PretrainedError(f"{path} is missing or not a file; {how}")
+    try:
+        with safe_open(path, "pt") as content:
+            about = content.metadata() or {}
+            weights = {
+                name.removeprefix(_ENCODER): content.get_tensor(name)
+                for name in content.keys()  # noqa: SIM118  (not a mapping)
+                if name.startswith(_ENCODER)
+            }
+    except (SafetensorError, OSError) as error:
+        raise PretrainedError(f"{path} is not a whole safetensors file ({error}); {how}") from error
+    if about.get("format") != _FORMAT:
+        raise PretrainedError(
+            f"{path} does not hold the weights of a pre-trained S3-Rec: its format is "
+            f"{about.get('format')!r}, not {_FORMAT!r}; {how}"
+        )
+    provenance = _provenance(path, about.get("provenance", ""))
+    _check_weights(path, provenance, weights)
+    return Pretrained(path, provenance, weights)
+
+
+def _provenance(path: Path, text: str) -> Provenance:
+    try:
+        content = json.loads(text)
+        provenance = Provenance(**content)
+    except (ValueError, TypeError) as error:
+        names = ", ".join(field.name for field in fields(Provenance))
+        raise PretrainedError(f"{path} does not say what it was made on: {names}") from error
+    return provenance
+
+
+def _check_weights(path: Path, provenance: Provenance, weights: Mapping[str, Tensor]) -> None:
+    try:
+        expected = SASRec(provenance.num_items, **provenance.sizes).state_dict()
+    except (NegSampError, TypeError) as error:
+        raise PretrainedError(f"{path} is of sizes that no model has: {error}") from error
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    due = {name: tuple(value.shape) for name, value in expected.items()}
+    for name in sorted(found.keys() | due.keys()):
+        if found.get(name) != due.get(name):
+            raise PretrainedError(
+                f"{path} has {name} of shape {found.get(name)}; by its header it should be "
+                f"{due.get(name)}"
+            )
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise PretrainedError(f"{path} holds weights that are not finite numbers")

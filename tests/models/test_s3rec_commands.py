@@ -1,0 +1,187 @@
+"""negsamp pretrain, and negsamp train from what it leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from negsamp_models.commands import application
+from negsamp_models.distributed import Processes
+from negsamp_models.s3rec.settings import OBJECTIVES
+from negsamp_models.s3rec.weights import read_pretrained
+from negsamp_models.session import complaints
+
+SMALL = ["--epochs", "2", "--batch-size", "30", "--hidden-size", "8", "--num-layers", "1"]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    random = np.random.default_rng(5)
+    lines = [" ".join(map(str, [1, *range(1, 16)]))]
+    for user in range(2, 31):
+        items = random.permutation(15)[: random.integers(5, 9)] + 1
+        lines.append(" ".join(map(str, [user, *items])))
+    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    attributes = {str(item): [item % 4 + 1, 5] for item in range(1, 15)}
+    (tmp_path / "Tiny_item2attributes.json").write_text(json.dumps(attributes))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
+
+
+def pretrain(data_dir: Path, output: Path, *more: str) -> Result:
+    folders = ["--data-dir", str(data_dir), "-o", str(output)]
+    return run("pretrain", "--dataset", "Tiny", *folders, *SMALL, *more)
+
+
+def train(data_dir: Path, output: Path, *more: str) -> Result:
+    folders = ["--data-dir", str(data_dir), "-o", str(output)]
+    return run("train", "--dataset", "Tiny", *folders, "--max-epochs", "2", *more)
+
+
+def plain(text: str) -> str:
+    """Return text without colours, each run of blanks one space."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+
+
+def test_pretrain_then_train(data_dir: Path, tmp_path: Path) -> None:
+    output, file = tmp_path / "pre", tmp_path / "pre" / "pretrained.safetensors"
+    result = pretrain(data_dir, output, "--segments", "0.25", "--num-heads", "4", "--seed", "3")
+    assert result.exit_code == 0, result.output
+    assert sorted(each.name for each in output.iterdir()) == [
+        "pretrained.safetensors",
+        "pretraining.json",
+    ]
+    for name in OBJECTIVES:
+        assert name.replace("_", " ") in plain(result.output)
+    content = json.loads((output / "pretraining.json").read_text())
+    assert [list(record["losses"]) for record in content["epochs"]] == [list(OBJECTIVES)] * 2
+    assert content["settings"]["weights"]["segments"] == 0.25
+    assert content["sampler"] == {"sampler": "uniform"}
+    provenance = read_pretrained(file).provenance
+    assert (provenance.dataset, provenance.num_attributes, provenance.epochs) == ("Tiny", 5, 2)
+    assert (provenance.hidden_size, provenance.num_heads, provenance.seed) == (8, 4, 3)
+
+    result = train(data_dir, tmp_path / "run", "--model", "s3rec", "--pretrained", str(file))
+    assert result.exit_code == 0, result.output
+    assert "S3-Rec on Tiny" in result.output
+    run_content = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert run_content["settings"]["model"] == "s3rec"
+    assert run_content["settings"]["hidden_size"] == 8
+    assert run_content["settings"]["num_heads"] == 4
+    assert run_content["sampler"]["sampler"] == "genni"
+    assert run_content["pretraining"]["seed"] == 3
+    assert run_content["pretraining"]["sha256"] == read_pretrained(file).description["sha256"]
+
+
+def test_genni_in_pretraining(data_dir: Path, tmp_path: Path) -> None:
+    options = ["--sampler", "genni", "--alpha", "1.5", "--beta", "exponential:m=2,initial=0.8"]
+    result = pretrain(data_dir, tmp_path / "pre", *options)
+    assert result.exit_code == 0, result.output
+    beta = {"schedule": "exponential", "m": 2, "initial": 0.8}
+    expected = {"sampler": "genni", "alpha": 1.5, "beta": beta}
+    assert json.loads((tmp_path / "pre" / "pretraining.json").read_text())["sampler"] == expected
+
+
+def test_resume_reads_a_run_that_is_done_and_no_other(data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "pre"
+    first = pretrain(data_dir, output)
+    before = (output / "pretrained.safetensors").read_bytes()
+    again = pretrain(data_dir, output, "--resume")
+    assert again.exit_code == 0, again.output
+    assert plain(again.output).endswith(plain(first.output)[-60:])
+    assert (output / "pretrained.safetensors").read_bytes() == before
+    other = pretrain(data_dir, output, "--resume", "--seed", "1")
+    assert other.exit_code == 2
+    assert "holds another run: seed is 0 there, 1 here" in plain(other.output)
+
+
+def test_help_teaches() -> None:
+    result = run("pretrain", "--help")
+    assert result.exit_code == 0
+    for words in ("item2attributes.json", "--model s3rec --pretrained", "associated attributes"):
+        assert words in plain(result.output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max-length", "1"], "max_length must be an integer >= 2; got 1"),
+        (["--num-heads", "3"], "num_heads must divide hidden_size; got 3 heads of 8"),
+        (["--mask-probability", "2"], "mask_probability must be in [0, 1]; got 2"),
+        (["--segments", "-1"], "the weight of segments must be >= 0; got -1"),
+        (["--sampler", "geni"], "did you mean 'genni'"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_leave_nothing(
+    data_dir: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = pretrain(data_dir, tmp_path / "pre", *arguments)
+    assert result.exit_code == 2
+    assert plain(result.output).startswith("error: ")
+    assert message in plain(result.output)
+    assert not (tmp_path / "pre").exists()
+
+
+def test_data_without_attributes(data_dir: Path, tmp_path: Path) -> None:
+    file = data_dir / "Tiny_item2attributes.json"
+    file.write_text('{"1": [1],\n"99": [2]}')
+    result = pretrain(data_dir, tmp_path / "pre")
+    assert result.exit_code == 2
+    assert "line 2: '99' is not an item of the sequences; their ids are 1 to 15" in plain(
+        result.output
+    )
+    file.write_text("{}")
+    result = pretrain(data_dir, tmp_path / "pre")
+    assert "Tiny has no attributes, which S3-Rec is pre-trained on" in plain(result.output)
+    file.unlink()
+    result = pretrain(data_dir, tmp_path / "pre")
+    assert result.exit_code == 2
+    assert "Tiny_item2attributes.json is missing" in plain(result.output)
+
+
+def test_weights_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path) -> None:
+    assert pretrain(data_dir, tmp_path / "pre").exit_code == 0
+    file = str(tmp_path / "pre" / "pretrained.safetensors")
+    cases = [
+        (["--model", "s3rec"], "'s3rec' with pre-trained weights (--pretrained FILE"),
+        (["--pretrained", file], "got 'sasrec'"),
+        (["--model", "s3rec", "--pretrained", str(tmp_path)], "is missing or not a file"),
+        (
+            ["--model", "s3rec", "--pretrained", file, "--hidden-size", "16"],
+            "is of other sizes (hidden_size is 8 there, 16 here)",
+        ),
+        (
+            ["--model", "s3rec", "--pretrained", file, "--dataset", "synthetic"],
+            "was pre-trained on Tiny, which has 15 items; synthetic has 1500",
+        ),
+    ]
+    for arguments, message in cases:
+        result = train(data_dir, tmp_path / "run", *arguments)
+        assert result.exit_code == 2, arguments
+        assert message in plain(result.output)
+        assert not (tmp_path / "run").exists()
+
+
+def test_more_than_one_process_is_refused(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def two_processes() -> Iterator[tuple[Processes, Console]]:
+        with complaints():
+            yield Processes(size=2), Console()
+
+    monkeypatch.setattr("negsamp_models.s3rec.commands.joined_session", two_processes)
+    result = pretrain(data_dir, tmp_path / "pre")
+    assert result.exit_code == 2
+    assert "pretrain runs in one process; got 2" in plain(result.output)
