@@ -34,7 +34,7 @@ class EpochRecord:
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
     num_draws : int or None
-        Negatives that were drawn; None in results of before it was counted.
+        Negatives that were drawn, by all processes; None in results of before it was counted.
     entropy : float or None
         Mean entropy, in nats, of the laws of a few fixed rows at the end of the epoch, see
         :class:`negsamp_models.probe.Probe`.

@@ -292,7 +292,7 @@ class Trainer:
             positives, score=DotProduct(queries, embeddings), users=users
         )
         self.state.sampling_seconds += time.perf_counter() - before
-        self.state.num_draws += negatives.item_ids.numel()
+        self.state.num_draws += int(lengths[places].sum()) * self.sampler.num_negatives
         loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives.item_ids)
         loss = loss * float(weight)
         self.optimizer.zero_grad()

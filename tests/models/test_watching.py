@@ -212,11 +212,14 @@ def test_curves_are_read_from_logs_and_results(tmp_path: Path, dataset: Dataset)
     log.on_start([record(0), record(1)])
     with (tmp_path / "half" / "log.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
-    done, half = sorted(read_curves([tmp_path]), key=lambda run: run.folder)
-    assert (done.folder.name, done.dataset, done.negatives) == ("done", "tiny", "uniform")
+    done, half = sorted(read_curves([tmp_path]), key=lambda run: run.file)
+    assert (done.file.parent.name, done.dataset, done.negatives) == ("done", "tiny", "uniform")
     assert done.records == result.epochs
     assert half.records == [record(0), record(1)]
     assert read_curves([tmp_path / "half"]) == [half]
+    assert read_curves([half.file, done.file]) == [half, done]
+    JsonLines(tmp_path / "done" / "log.jsonl", RUN).on_start([record(0)])
+    assert [run.file for run in read_curves([tmp_path])] == [done.file, half.file]
 
 
 def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
@@ -228,7 +231,7 @@ def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
 def test_labels_are_as_short_as_tells_runs_apart() -> None:
     def labels(*runs: tuple[str, str, int]) -> list[str]:
         curves = [
-            Curves(Path(f"runs/{place}"), dataset, negatives, seed, [record(0)])
+            Curves(Path(f"{place}.json"), dataset, negatives, seed, [record(0)])
             for place, (negatives, dataset, seed) in enumerate(runs)
         ]
         return list(labelled(curves))
@@ -240,6 +243,6 @@ def test_labels_are_as_short_as_tells_runs_apart() -> None:
         "uniform, A, seed 1",
     ]
     assert labels(("uniform", "A", 0), ("uniform", "A", 0)) == [
-        "uniform, A, seed 0, runs/0",
-        "uniform, A, seed 0, runs/1",
+        "uniform, A, seed 0, 0.json",
+        "uniform, A, seed 0, 1.json",
     ]
