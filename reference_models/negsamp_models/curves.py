@@ -65,13 +65,17 @@ def read_curves(paths: Iterable[Path]) -> list[Curves]:
 
 
 def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
-    """Name each run as shortly as tells them apart: negatives, then data set, seed and file."""
+    """Name each run by its negatives, and by what else it takes to tell it from the others.
+
+    That is the data set where there are several, then the seed, then the file.
+    """
     runs = list(runs)
-    parts = [[run.negatives, run.dataset, f"seed {run.seed}", str(run.file)] for run in runs]
-    for number in range(1, 5):
-        labels = [", ".join(each[:number]) for each in parts]
-        if len(set(labels)) == len(labels):
-            break
+    parts = [(run.dataset, f"seed {run.seed}", str(run.file)) for run in runs]
+    labels = [run.negatives for run in runs]
+    for place, each in enumerate(zip(*parts, strict=True)):
+        several = len(set(each)) > 1
+        if several and (place == 0 or len(set(labels)) < len(labels)):
+            labels = [f"{label}, {part}" for label, part in zip(labels, each, strict=True)]
     return {label: run.records for label, run in zip(labels, runs, strict=True)}
 
 

@@ -17,6 +17,7 @@ from negsamp import ConfigError
 from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
 from negsamp_models.logs import JsonLines, TensorBoard
+from negsamp_models.plots import plot_runs
 from negsamp_models.probe import Probe
 from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
@@ -239,10 +240,31 @@ def test_labels_are_as_short_as_tells_runs_apart() -> None:
     assert labels(("uniform", "A", 0), ("GenNi", "A", 0)) == ["uniform", "GenNi"]
     assert labels(("uniform", "A", 0), ("uniform", "B", 0)) == ["uniform, A", "uniform, B"]
     assert labels(("uniform", "A", 0), ("uniform", "A", 1)) == [
-        "uniform, A, seed 0",
-        "uniform, A, seed 1",
+        "uniform, seed 0",
+        "uniform, seed 1",
     ]
     assert labels(("uniform", "A", 0), ("uniform", "A", 0)) == [
-        "uniform, A, seed 0, 0.json",
-        "uniform, A, seed 0, 1.json",
+        "uniform, 0.json",
+        "uniform, 1.json",
     ]
+    assert labels(("GenNi", "A", 0), ("GenNi", "A", 1), ("GenNi", "B", 1)) == [
+        "GenNi, A, seed 0",
+        "GenNi, A, seed 1",
+        "GenNi, B, seed 1",
+    ]
+
+
+def test_a_picture_leaves_out_what_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def note(axes: Any, panel: Any, runs: Any) -> None:
+        drawn.append(panel.label)
+
+    monkeypatch.setattr("negsamp_models.plots._draw_panel", note)
+    runs = {"a": [record(0), record(1)], "b": [replace(record(0), entropy=2.0)]}
+    plot_runs(runs, tmp_path / "picture.png", "title")
+    validation = "validation NDCG@10, percent"
+    assert drawn == [validation, validation, "loss", "entropy of the negatives, nats"]
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
