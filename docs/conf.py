@@ -19,8 +19,9 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(abc|collections|numpy|os|typing)\..*")]
+nitpick_ignore_regex = [(r"py:.*", r"(abc|collections|numpy|os|torch|typing)\..*")]
 
+autodoc_mock_imports = ["rich", "safetensors", "torch", "typer"]  # of the models
 autodoc_typehints = "none"
 autosummary_ignore_module_all = False
 numpydoc_show_class_members = False

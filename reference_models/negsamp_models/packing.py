@@ -95,7 +95,7 @@ def pack(
     max_length : int
         Number of positions that the model knows.
     capacity : int, optional
-        Slots a row, at least `max_length`, which is the default.
+        Slots a row, at least as many as the longest sequence has items; by default `max_length`.
 
     Returns
     -------
@@ -104,12 +104,14 @@ def pack(
     Raises
     ------
     InvalidInputError
-        If a sequence is empty or longer than `max_length`, or `capacity` is below it.
+        If a sequence is empty or longer than `max_length`, or longer than `capacity`.
     """
     capacity = max_length if capacity is None else capacity
     lengths = _lengths(offsets, max_length)
-    if capacity < max_length:
-        raise InvalidInputError(f"capacity must be >= max_length = {max_length}; got {capacity}")
+    if capacity < (longest := int(lengths.max(initial=0))):
+        raise InvalidInputError(
+            f"capacity must be >= {longest}, the items of the longest sequence; got {capacity}"
+        )
     row, start, num_rows = _best_fit(lengths, capacity)
     return _lay_out(item_ids, lengths, row, start, num_rows, capacity, max_length)
 
@@ -141,17 +143,22 @@ def _lengths(offsets: Int64Array, max_length: int) -> Int64Array:
 def _best_fit(lengths: Int64Array, capacity: int) -> tuple[Int64Array, Int64Array, int]:
     """Return the row of each sequence, its first slot there, and the number of rows."""
     rows_with_room: list[list[int]] = [[] for _ in range(capacity + 1)]
-    row, start = np.empty_like(lengths), np.empty_like(lengths)
-    num_rows = 0
-    for sequence in np.argsort(-lengths, kind="stable").tolist():
-        length = int(lengths[sequence])
-        room = next((r for r in range(length, capacity + 1) if rows_with_room[r]), 0)
-        if room:
+    rooms = 0  # bit r is set where a row has room for r
+    rows, starts, num_rows = [], [], 0
+    order = np.argsort(-lengths, kind="stable")
+    for length in lengths[order].tolist():
+        if fitting := rooms >> length:
+            room = length + (fitting & -fitting).bit_length() - 1
             place = rows_with_room[room].pop()
+            rooms ^= 0 if rows_with_room[room] else 1 << room
         else:
             place, room, num_rows = num_rows, capacity, num_rows + 1
-        row[sequence], start[sequence] = place, capacity - room
+        rows.append(place)
+        starts.append(capacity - room)
         rows_with_room[room - length].append(place)
+        rooms |= 1 << (room - length)
+    row, start = np.empty_like(lengths), np.empty_like(lengths)
+    row[order], start[order] = rows, starts
     return row, start, num_rows
 
 

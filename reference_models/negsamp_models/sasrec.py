@@ -10,12 +10,15 @@ from torch.nn import functional
 
 from negsamp import InvalidInputError
 from negsamp.validation import as_count
+from negsamp_models.dropout import Dropout
 from negsamp_models.packing import PackedBatch
 
 __all__ = ["SASRec", "initialise"]
 
 INITIAL_STD = 0.02
 LAYER_NORM_EPS = 1e-12
+FAR = 1e9
+"""What lowers a score so far that its share is 0; adding is many times faster than filling in."""
 
 
 class SASRec(nn.Module):
@@ -80,7 +83,7 @@ class SASRec(nn.Module):
         self.items = nn.Embedding(num_items + 1, hidden_size)
         self.positions = nn.Embedding(max_length, hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             _Layer(hidden_size, num_heads, dropout) for _ in range(num_layers)
         )
@@ -94,28 +97,26 @@ class SASRec(nn.Module):
     def forward(self, batch: PackedBatch) -> Tensor:
         """Return hidden states, shape (num_rows, length, hidden_size)."""
         mask = batch.causal_mask()
-        hidden = self.place(self.items(batch.item_ids), batch)
+        hidden = self.place(self.items(batch.item_ids), batch.position_ids)
         for layer in self.layers:
             hidden = layer(hidden, mask)
         return hidden
 
-    def place(self, embeddings: Tensor, batch: PackedBatch) -> Tensor:
+    def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
         """Return what goes into the layers: embeddings of items, each put at its position.
 
         Parameters
         ----------
         embeddings : float, shape (num_rows, length, hidden_size)
             What stands in each slot.
-        batch : PackedBatch
-            Where it stands.
+        position_ids : int64, shape (num_rows, length)
+            Its position.
 
         Returns
         -------
         float, of the same shape
         """
-        return torch.as_tensor(
-            self.dropout(self.norm(embeddings + self.positions(batch.position_ids)))
-        )
+        return torch.as_tensor(self.dropout(self.norm(embeddings + self.positions(position_ids))))
 
 
 class _Layer(nn.Module):
@@ -130,15 +131,23 @@ class _Layer(nn.Module):
         self.widen = nn.Linear(hidden_size, 4 * hidden_size)
         self.narrow = nn.Linear(4 * hidden_size, hidden_size)
         self.feed_forward_norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         heads = self.queries_keys_values(hidden).unflatten(-1, (3, self.num_heads, -1))
         queries, keys, values = heads.permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(
-            queries, keys, values, mask, dropout_p=self.dropout.p if self.training else 0.0
-        )
+        attended = self._attend(queries, keys, values, mask)
         return self._transform(hidden, attended.transpose(1, 2).flatten(2))
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        noisy = self.training and self.dropout.p > 0
+        if not noisy or queries.device.type != "cpu":
+            return functional.scaled_dot_product_attention(
+                queries, keys, values, mask, dropout_p=self.dropout.p if noisy else 0.0
+            )
+        scores = queries @ (keys / math.sqrt(keys.shape[-1])).transpose(-1, -2)
+        shares = (scores + (mask.to(scores.dtype) - 1) * FAR).softmax(-1)
+        return torch.as_tensor(self.dropout(shares)) @ values
 
     def ends(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
         """Return what a bidirectional mask gives at the last item of each sequence, and no more.
@@ -164,7 +173,7 @@ class _Layer(nn.Module):
         owner = batch.segment_ids.flatten().index_select(0, batch.slots) - 1
         scores = (queries.index_select(0, owner).view_as(keys) * keys).sum(-1)
         shares = _softmax(scores / math.sqrt(size // heads), owner, len(ends))
-        shares = functional.dropout(shares, self.dropout.p, self.training)
+        shares = self.dropout(shares)
         sums = queries.new_zeros(len(ends), heads, size // heads)
         attended = sums.index_add(0, owner, shares[..., None] * values)
         return self._transform(ends, attended.flatten(1))

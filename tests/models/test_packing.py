@@ -75,8 +75,9 @@ def test_empty_and_long_sequences_are_refused(
 
 
 def test_a_row_holds_the_longest_sequence() -> None:
-    with pytest.raises(InvalidInputError, match="capacity must be >= max_length = 12; got 11"):
-        pack(*numbered([1]), MAX_LENGTH, capacity=11)
+    assert pack(*numbered([1, 5, 3, 1]), MAX_LENGTH, capacity=5).item_ids.shape == (2, 5)
+    with pytest.raises(InvalidInputError, match="capacity must be >= 5, the items of the longest"):
+        pack(*numbered([1, 5, 3]), MAX_LENGTH, capacity=4)
 
 
 def test_a_batch_moves_as_a_whole() -> None:

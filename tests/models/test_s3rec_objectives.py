@@ -92,8 +92,7 @@ def plain_states(model: S3Rec, items: list[int]) -> Tensor:
     encoder: Any = model.encoder
     first = MAX_LENGTH - len(items)
     rows = [
-        (model.mask.weight[0] if item == model.mask_id else encoder.items.weight[item])
-        + encoder.positions.weight[first + place]
+        encoder.items.weight[item] + encoder.positions.weight[first + place]
         for place, item in enumerate(items)
     ]
     hidden = normalised(torch.stack(rows), encoder.norm)

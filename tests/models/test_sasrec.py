@@ -156,3 +156,38 @@ def test_dropout_is_for_training_only() -> None:
 def test_wrong_sizes(arguments: dict[str, float], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         SASRec(NUM_ITEMS, **arguments)  # type: ignore[arg-type]
+
+
+def test_attention_with_noise_is_attention_but_for_the_noise(model: SASRec) -> None:
+    layer: Any = model.layers[0]
+    torch.manual_seed(5)
+    queries, keys, values = torch.randn(3, 2, HEADS, 5, 4, dtype=torch.float64)
+    batch = pack(*rows([[1, 2, 3], [4], [5, 6, 7, 8, 9]]), 5)
+    mask = batch.causal_mask()
+    exact = layer._attend(queries, keys, values, mask)
+    layer.train()
+    noisy = torch.stack([layer._attend(queries, keys, values, mask) for _ in range(4000)])
+    layer.eval()
+    deviation = noisy.std(0) / 4000**0.5
+    assert bool(((noisy.mean(0) - exact).abs() < 6 * deviation + 1e-12).all())
+    assert not torch.equal(noisy[0], noisy[1])
+
+
+def test_the_ends_of_a_layer_are_those_of_all_of_it(model: SASRec) -> None:
+    layer: Any = model.layers[1]
+    torch.manual_seed(6)
+    batch = pack(*rows([[1, 2, 3], [4], [5, 6, 7, 8, 9], [2, 1]]), MAX_LENGTH)
+    hidden = torch.randn(*batch.item_ids.shape, 8, dtype=torch.float64)
+    whole = batch.last_tokens(layer(hidden, batch.bidirectional_mask()))
+    torch.testing.assert_close(layer.ends(hidden, batch), whole, rtol=0, atol=1e-10)
+    causal = batch.last_tokens(layer(hidden, batch.bidirectional_mask().tril()))
+    torch.testing.assert_close(causal, whole, rtol=0, atol=1e-10)  # ends see all before them
+    assert (layer.ends(100 * hidden, batch) - whole).abs().max().item() > 1e-3
+
+
+def test_the_bidirectional_mask_is_the_causal_one_and_its_transpose() -> None:
+    batch = pack(*rows([[1, 2, 3], [4], [5, 6, 7, 8]]), MAX_LENGTH)
+    causal, used = batch.causal_mask(), batch.segment_ids != 0
+    both = batch.bidirectional_mask() & (used[:, :, None] & used[:, None, :]).unsqueeze(1)
+    either = causal | causal.transpose(-1, -2)
+    assert torch.equal(both, either & used[:, None, :, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -181,8 +182,9 @@ def process(
         timeout=timedelta(seconds=seconds),
     )
     act(rank, world, folder)
-    if act is not rank_dies:
-        dist.destroy_process_group()
+    if act is rank_dies:
+        os._exit(0)  # a group that lost a rank cannot be taken down in order
+    dist.destroy_process_group()
 
 
 def on_ranks(

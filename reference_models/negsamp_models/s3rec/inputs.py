@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class Inputs:
     Attributes
     ----------
     whole : PackedBatch
-        Distinct sequences of which every state is wanted.
+        Distinct sequences of which every state is wanted, in rows as long as the longest.
     ends : PackedBatch or None
         Distinct others, of which the last state is wanted, if there are any.
     tokens : int64, shape (num_tokens,)
@@ -69,9 +70,10 @@ class Inputs:
         ends = others.take(firsts)
         rows = np.concatenate([whole.offsets[1:] - 1, whole.num_actions + np.arange(len(ends))])
         contexts, segments, impostors = torch.from_numpy(rows[numbers]).view(3, len(long))
+        width = int(hidden.lengths.max())
         return cls(
-            pack(whole.item_ids, whole.offsets, max_length),
-            pack(ends.item_ids, ends.offsets, max_length) if len(ends) else None,
+            pack(whole.item_ids, whole.offsets, max_length, width),
+            pack(ends.item_ids, ends.offsets, max_length, width) if len(ends) else None,
             torch.from_numpy(tokens),
             contexts,
             segments,
@@ -87,12 +89,14 @@ class Inputs:
 def _distinct(sequences: Sequences, known: dict[bytes, int]) -> tuple[Int64Array, Int64Array]:
     """Give equal sequences one number, from len(known) on; return where each new one is first."""
     firsts, numbers = [], []
-    for place, items in enumerate(sequences):
-        content = items.tobytes()
-        if content not in known:
-            known[content] = len(known)
+    content = sequences.item_ids.tobytes()
+    edges = (sequences.offsets * sequences.item_ids.itemsize).tolist()
+    for place, (start, stop) in enumerate(pairwise(edges)):
+        num_known = len(known)
+        number = known.setdefault(content[start:stop], num_known)
+        if number == num_known:
             firsts.append(place)
-        numbers.append(known[content])
+        numbers.append(number)
     return np.array(firsts, np.int64), np.array(numbers, np.int64)
 
 

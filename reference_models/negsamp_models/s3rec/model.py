@@ -24,15 +24,14 @@ class S3Rec(nn.Module):
     Parameters
     ----------
     encoder : SASRec
-        What is pre-trained; it is held, not copied.
+        What is pre-trained; it is held, not copied. Its last item is the mask, so it is built with
+        one more than the catalogue has.
     num_attributes : int
         Attributes have ids 1 to num_attributes, at least 1.
 
     Attributes
     ----------
     encoder : SASRec
-    mask : Embedding
-        One row: what stands for an item that is hidden.
     attributes : Embedding, num_attributes rows
         Row a - 1 belongs to attribute a.
     associated_attributes, masked_items, masked_attributes, segments : Linear
@@ -53,7 +52,6 @@ class S3Rec(nn.Module):
         super().__init__()
         hidden_size = encoder.item_embeddings.shape[1]
         self.encoder = encoder
-        self.mask = nn.Embedding(1, hidden_size)
         self.attributes = nn.Embedding(as_count("num_attributes", num_attributes), hidden_size)
         self.associated_attributes = nn.Linear(hidden_size, hidden_size)
         self.masked_items = nn.Linear(hidden_size, hidden_size)
@@ -65,49 +63,36 @@ class S3Rec(nn.Module):
 
     @property
     def mask_id(self) -> int:
-        """The id that stands for a hidden item in a batch: one more than the last item's."""
-        return len(self.encoder.item_embeddings)
+        """What stands for a hidden item in a batch."""
+        return len(self.encoder.item_embeddings) - 1
 
-    def states(self, batch: PackedBatch) -> Tensor:
-        """Encode sequences.
+    def forward(self, whole: PackedBatch, ends: PackedBatch | None) -> tuple[Tensor, Tensor]:
+        """Encode sequences, and others of which the end alone is wanted, at half the cost or less.
 
         Parameters
         ----------
-        batch : PackedBatch
+        whole : PackedBatch
             Items, and `mask_id` for those that are hidden.
+        ends : PackedBatch or None
+            The same, in rows of the same length.
 
         Returns
         -------
-        float, shape (num_tokens, hidden_size)
-            The hidden state of each item, in the order of ``batch.slots``.
+        states : float, shape (num_tokens, hidden_size)
+            The hidden state of each item of `whole`, in the order of ``whole.slots``.
+        last_states : float, shape (num_sequences, hidden_size)
+            The hidden state of the last item of each sequence of `ends`; none without it.
         """
-        mask = batch.bidirectional_mask()
-        hidden = self._placed(batch)
-        for layer in self.encoder.layers:
-            hidden = layer(hidden, mask)
-        return batch.tokens(hidden)
-
-    def ends(self, batch: PackedBatch) -> Tensor:
-        """Encode sequences of which only the end is wanted; the last layer costs half of it.
-
-        Parameters
-        ----------
-        batch : PackedBatch
-            As for `states`.
-
-        Returns
-        -------
-        float, shape (num_sequences, hidden_size)
-            The hidden state of the last item of each sequence.
-        """
-        mask = batch.bidirectional_mask()
-        hidden = self._placed(batch)
+        batches = [whole] if ends is None else [whole, ends]
+        items = self.encoder.items(torch.cat([batch.item_ids for batch in batches]))
+        positions = torch.cat([batch.position_ids for batch in batches])
+        mask = torch.cat([batch.bidirectional_mask() for batch in batches])
+        hidden = self.encoder.place(items, positions)
         layers: list[Any] = list(self.encoder.layers)
         for layer in layers[:-1]:
             hidden = layer(hidden, mask)
-        return torch.as_tensor(layers[-1].ends(hidden, batch))
-
-    def _placed(self, batch: PackedBatch) -> Tensor:
-        hidden = (batch.item_ids == self.mask_id)[..., None]
-        items = self.encoder.items(batch.item_ids.masked_fill(hidden[..., 0], 0))
-        return self.encoder.place(torch.where(hidden, self.mask.weight, items), batch)
+        num_rows = len(whole.item_ids)
+        states = whole.tokens(layers[-1](hidden[:num_rows], mask[:num_rows]))
+        if ends is None:
+            return states, states[:0]
+        return states, torch.as_tensor(layers[-1].ends(hidden[num_rows:], ends))

@@ -29,11 +29,11 @@ class Objectives:
     ===================== ============================== ==========================================
     objective             looks at                       loss
     ===================== ============================== ==========================================
-    associated_attributes items that are not masked      :func:`attribute_loss` of their attributes
-    masked_items          masked items                   :func:`preference_loss` of each to the
+    associated_attributes items that are not masked      `attribute_loss` of their attributes
+    masked_items          masked items                   `preference_loss` of each to the
                                                          sampler's negative
-    masked_attributes     masked items                   :func:`attribute_loss` of their attributes
-    segments              prefixes of two items or more  :func:`preference_loss` of the segment to
+    masked_attributes     masked items                   `attribute_loss` of their attributes
+    segments              prefixes of two items or more  `preference_loss` of the segment to
                                                          the impostor, in its context
     ===================== ============================== ==========================================
 
@@ -41,7 +41,7 @@ class Objectives:
     ----------
     model : S3Rec
     attributes : ItemAttributes
-        Each of an item's once, see :func:`distinct_attributes`.
+        Each of an item's once, see `distinct_attributes`.
     sampler : Sampler
         Draws one negative for each masked item; its users are the prefixes.
 
@@ -71,8 +71,8 @@ class Objectives:
             In nats.
         """
         model = self.model
-        states = model.states(inputs.whole)
-        ends = states if inputs.ends is None else torch.cat([states, model.ends(inputs.ends)])
+        states, last_states = model(inputs.whole, inputs.ends)
+        ends = torch.cat([states, last_states])
         masked, unmasked = np.flatnonzero(samples.masked), np.flatnonzero(~samples.masked)
         masked_states, unmasked_states = (
             states.index_select(0, inputs.tokens[self._tensor(places)])
@@ -113,7 +113,7 @@ class Objectives:
         return preference_loss(scores[0], scores[1])
 
     def _tensor(self, values: Int64Array) -> Tensor:
-        return torch.from_numpy(values).to(self.model.mask.weight.device)
+        return torch.from_numpy(values).to(self.model.attributes.weight.device)
 
 
 def distinct_attributes(dataset: Dataset) -> ItemAttributes:

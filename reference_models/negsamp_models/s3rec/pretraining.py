@@ -108,7 +108,7 @@ class Pretrainer:
         self._elsewhere = Uniform(len(self.prefixes.corpus), seed=settings.seed).spawn(0)
         torch.manual_seed(settings.seed)
         self.device = settings.torch_device()
-        encoder = SASRec(num_items, dropout=settings.dropout, **self.provenance.sizes)
+        encoder = SASRec(num_items + 1, dropout=settings.dropout, **self.provenance.sizes)
         self.model = S3Rec(encoder, attributes.num_attributes).to(self.device)
         self.objectives = Objectives(self.model, attributes, self.sampler)
         self.optimizer = torch.optim.Adam(

@@ -45,7 +45,7 @@ class PretrainingResult:
     sampler : dict
         Configuration of the sampler of the masked items' negatives.
     settings : dict
-        The :class:`PretrainingSettings`.
+        The `PretrainingSettings`.
     epochs : list of PretrainingRecord
         All epochs.
     environment : dict

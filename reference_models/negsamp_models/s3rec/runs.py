@@ -45,7 +45,7 @@ def pretrain_in_folder(
     Parameters
     ----------
     dataset, settings, sampler_config
-        As for :class:`Pretrainer`.
+        As for `Pretrainer`.
     folder : Path
         Made if missing.
     options : RunOptions

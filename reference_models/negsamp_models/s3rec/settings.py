@@ -63,7 +63,7 @@ class PretrainingSettings:
     max_length : int
         Longest prefix, at least 2; of a longer training part the last items are used.
     hidden_size, num_layers, num_heads, dropout
-        Of :class:`SASRec`.
+        Of `SASRec`.
     seed : int
         Of initial weights, dropout, order, what is hidden, and negatives.
     device : str

@@ -55,7 +55,7 @@ class Silent:
 class PretrainingDisplay(ProgressDisplay):
     """A bar over the batches of an epoch with the four losses, and a line for each epoch.
 
-    The parameters are those of :class:`negsamp_models.display.ProgressDisplay`.
+    The parameters are those of `negsamp_models.display.ProgressDisplay`.
     """
 
     def on_begin(self, records: Sequence[PretrainingRecord]) -> None:

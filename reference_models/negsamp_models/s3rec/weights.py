@@ -51,7 +51,7 @@ class Provenance:
     num_items, num_attributes : int
         Its sizes.
     training_part : str
-        :func:`fingerprint` of the sequences that pre-training saw.
+        `fingerprint` of the sequences that pre-training saw.
     max_length, hidden_size, num_layers, num_heads : int
         Sizes of the encoder.
     epochs, seed : int
@@ -92,7 +92,7 @@ class Pretrained:
     provenance : Provenance
         What is known of them.
     weights : dict of str to Tensor
-        The encoder's, by the names of :class:`SASRec`.
+        The encoder's, by the names of `SASRec`.
     """
 
     path: Path
@@ -180,7 +180,7 @@ def write_pretrained(path: Path, model: S3Rec, provenance: Provenance) -> None:
 
 
 def read_pretrained(path: Path) -> Pretrained:
-    """Read the encoder's weights from a file that :func:`write_pretrained` made.
+    """Read the encoder's weights from a file that `write_pretrained` made.
 
     Raises
     ------
@@ -207,6 +207,8 @@ def read_pretrained(path: Path) -> Pretrained:
             f"{about.get('format')!r}, not {_FORMAT!r}; {how}"
         )
     provenance = _provenance(path, about.get("provenance", ""))
+    if "items.weight" in weights:
+        weights["items.weight"] = weights["items.weight"][:-1]  # the last row is the mask's
     _check_weights(path, provenance, weights)
     return Pretrained(path, provenance, weights)
 
