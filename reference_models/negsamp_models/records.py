@@ -78,7 +78,7 @@ class RunResult:
     sampler : dict
         Configuration of the sampler.
     settings : dict
-        The :class:`TrainingSettings`.
+        The :class:`~negsamp_models.settings.TrainingSettings`.
     best_epoch : int
         The epoch whose weights were kept: that with the best validation NDCG@10.
     validation, test, test_unmasked : dict of str to float

@@ -92,7 +92,7 @@ class Trainer:
     dataset : Dataset
         What to train on.
     sampler_config : mapping
-        As for :func:`build_sampler`.
+        As for :func:`~negsamp_models.training.build_sampler`.
     settings : TrainingSettings
         How to train. The global random state of torch is seeded with its seed.
     watcher : Watcher
