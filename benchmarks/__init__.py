@@ -13,4 +13,6 @@
 ``bars.py``        what has to be reached, and whether it was
 ``growth.py``, ``tables.py``, ``pictures.py``, ``report.py``    what people read
 =================  ============================================================================
+
+``pretraining.py`` is a command of its own.
 """
