@@ -41,7 +41,7 @@ class NumbaBackend:
     """
 
     rows_per_chunk = 1024
-    scores_per_tile = 1 << 18
+    scores_per_tile = 1 << 20
     blocks_per_chunk = 1 << 22
 
     def __init__(self, catalogue: Catalogue) -> None:

@@ -2,7 +2,8 @@
 
 The scores of a tile come from a BLAS (or a callable) into memory that the cache holds, and one pass
 in Numba takes what is excluded out and adds up the powers of two of each block of columns. A draw
-then costs two words: one picks a block, whose scores are computed again, the other a column.
+then costs two words: one picks a block, whose scores are computed again unless all columns fitted
+into one tile, the other a column.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def draw(
     _check_enough(rows, excluded.length, num_negatives, replacement, scores.width)
     factor = np.float32(alpha / math.log(2))
     shifted = not scores.bound() * factor < SAFE_EXPONENT
-    masses = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
+    masses, part = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
     high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
     totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
     columns = np.empty((num_rows, num_negatives), np.int64)
@@ -95,7 +96,10 @@ def draw(
             raise validation.invalid_score(int(rows.numbers[row]), rows.shape)
         if problem == _NOTHING:
             raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, j)
-        scores.blocks(block, inside)
+        if part.shape[1] >= scores.width:
+            _copy_blocks(part, block, inside)
+        else:
+            scores.blocks(block, inside)
         _pick_columns(
             inside, block, excluded, alpha, factor, low[:, j], totals, columns[:, j], log_q[:, j]
         )
@@ -121,8 +125,8 @@ def _masses_of(
     shifted: bool,
     tile: Floats,
     num_rows: int,
-) -> Masses:
-    """Go over all columns, tile by tile."""
+) -> tuple[Masses, Floats]:
+    """Go over all columns, tile by tile; return the last tile too, that may hold them all."""
     num_blocks = -(-scores.width // BLOCK)
     step = min(max(tile.size // num_rows // BLOCK, 1), num_blocks) * BLOCK
     part = tile[: num_rows * step].reshape(num_rows, step)
@@ -133,7 +137,7 @@ def _masses_of(
         inside = min(step, scores.width - first)
         scores.tile(first, first + inside, part[:, :inside])
         _add_up(part, inside, first, excluded, reached, factor, shifted, masses)
-    return masses
+    return masses, part
 
 
 @kernel
@@ -165,6 +169,13 @@ def _add_up(
             shift = highest_of(scores) if shifted else np.float32(0)
             masses.masses[row, first // BLOCK + block] = mass_of(scores, shift, factor)
             masses.shifts[row, first // BLOCK + block] = shift
+
+
+@kernel
+def _copy_blocks(scores: Floats, block: Integers, inside: Floats) -> None:
+    for row in range(len(block)):
+        first = block[row] * BLOCK
+        inside[row] = scores[row, first : first + BLOCK]
 
 
 @kernel

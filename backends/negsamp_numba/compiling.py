@@ -1,13 +1,11 @@
-"""How functions become machine code: once, kept on disk, and not in silence.
-
-A change in a function does not reach kernels of another file that call it and are on disk already;
-delete ``__pycache__/*.nb?`` after such a change.
-"""
+"""How functions become machine code: once, kept on disk, and not in silence."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -33,6 +31,7 @@ def kernel(function: Function) -> Function:
     except RuntimeError:  # no place for the cache
         dispatcher = njit(nogil=True)(function)
     _KERNELS.add(id(dispatcher))
+    _expire_with_package(dispatcher)
     return dispatcher  # type: ignore[no-any-return]
 
 
@@ -45,6 +44,23 @@ def part(*fastmath: str) -> Callable[[Function], Function]:
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make an instruction of LLVM callable in kernels: see :func:`numba.extending.intrinsic`."""
     return cast(Callable[..., Any], intrinsic(function))
+
+
+def _expire_with_package(dispatcher: Any) -> None:
+    """Compile anew what is on disk when any file of this package has changed.
+
+    Numba looks at the file of the kernel alone, and would run old code of the parts it calls.
+    """
+    cached = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if cached is not None:
+        cached._source_stamp = _package_stamp()
+
+
+@cache
+def _package_stamp() -> tuple[tuple[str, int, int], ...]:
+    """Return name, time of change and size of each file of this package."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
 
 
 class _Announcement(event.Listener):

@@ -169,6 +169,9 @@ def train_command(
     While it trains, checkpoints are written to the folder `checkpoints` in there. After Ctrl-C, a
     kill, a full disk or a power cut the same command with `--resume` goes on, and ends with the
     same weights and figures as if nothing had happened.
+
+    Over several processes: `torchrun --nproc-per-node 2 -m negsamp_models train ...`; each batch is
+    split over them.
     """
     with joined_session() as (processes, console):
         weights = None if pretrained is None else read_pretrained(pretrained)
@@ -222,7 +225,8 @@ def table_command(
 @application.command("plot")
 def plot_command(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, done or not, or folders of such folders.")
+        list[Path],
+        typer.Argument(help="Folders of runs, done or not, folders of such folders, or files."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The picture: .png, .svg or .pdf.")

@@ -10,11 +10,11 @@ from typing import Any
 
 from negsamp_models.datasets import DatasetError
 from negsamp_models.records import EpochRecord
-from negsamp_models.tables import describe_sampler
+from negsamp_models.tables import describe_sampler, result_files
 
 __all__ = ["Curves", "labelled", "read_curves"]
 
-RESULT, LOG = "result.json", "log.jsonl"
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Curves:
 
     Attributes
     ----------
-    folder : Path
-        Where it lies.
+    file : Path
+        Its result or its log.
     dataset, negatives : str
         Name of the data set, and what the sampler is.
     seed : int
@@ -33,57 +33,67 @@ class Curves:
         Those that are done.
     """
 
-    folder: Path
+    file: Path
     dataset: str
     negatives: str
     seed: int
     records: list[EpochRecord]
 
 
-def read_curves(folders: Iterable[Path]) -> list[Curves]:
-    """Read all runs in some folders and below them: ``log.jsonl``, or ``result.json`` if none.
+def read_curves(paths: Iterable[Path]) -> list[Curves]:
+    """Read results of runs that are done, and logs of those that are not.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files, or folders for all results in and below them and for each ``log.jsonl`` that has no
+        ``result.json`` beside it.
 
     Raises
     ------
     DatasetError
-        If there is no run, or a file is not a run's.
+        If there is no epoch of any run, or a file is not a run's.
     """
-    runs = [
-        _read(file)
-        for folder in folders
-        for file in sorted(
-            next(path for path in (found / LOG, found / RESULT) if path.exists())
-            for found in {path.parent for name in (RESULT, LOG) for path in folder.rglob(name)}
-        )
-    ]
-    if not any(run.records for run in runs):
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
+    runs = [run for run in map(_read, files) if run.records]
+    if not runs:
         raise DatasetError(
-            f"no epoch of a run found: neither {LOG} nor {RESULT}; make one with: negsamp train"
+            f"no epoch of a run found: no result.json, seed*.json or {LOG}; make one with: "
+            "negsamp train"
         )
-    return [run for run in runs if run.records]
+    return runs
 
 
 def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
-    """Name each run as shortly as tells them apart: negatives, then data set, seed and folder."""
+    """Name each run by its negatives, and by what else it takes to tell it from the others.
+
+    That is the data set where there are several, then the seed, then the file.
+    """
     runs = list(runs)
-    parts = [[run.negatives, run.dataset, f"seed {run.seed}", str(run.folder)] for run in runs]
-    for number in range(1, 5):
-        labels = [", ".join(each[:number]) for each in parts]
-        if len(set(labels)) == len(labels):
-            break
+    parts = [(run.dataset, f"seed {run.seed}", str(run.file)) for run in runs]
+    labels = [run.negatives for run in runs]
+    for place, each in enumerate(zip(*parts, strict=True)):
+        several = len(set(each)) > 1
+        if several and (place == 0 or len(set(labels)) < len(labels)):
+            labels = [f"{label}, {part}" for label, part in zip(labels, each, strict=True)]
     return {label: run.records for label, run in zip(labels, runs, strict=True)}
+
+
+def _below(folder: Path) -> list[Path]:
+    logs = (log for log in folder.rglob(LOG) if not (log.parent / "result.json").exists())
+    return sorted([*result_files(folder), *logs])
 
 
 def _read(file: Path) -> Curves:
     try:
-        lines = file.read_text(encoding="utf-8")
-        if file.name == RESULT:
-            run = json.loads(lines)
-            epochs = run["epochs"]
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".jsonl":
+            run, *epochs = (json.loads(line) for line in _whole_lines(text))
         else:
-            run, *epochs = (json.loads(line) for line in _whole_lines(lines))
+            run = json.loads(text)
+            epochs = run["epochs"]
         return Curves(
-            folder=file.parent,
+            file=file,
             dataset=run["dataset"],
             negatives=describe_sampler(run["sampler"], run["settings"]),
             seed=run["settings"]["seed"],

@@ -20,10 +20,10 @@ __all__ = ["JsonLines", "TensorBoard"]
 class JsonLines(Silent):
     """A file of JSON objects, a line each: first what the run is, then the epochs.
 
-    The line of an epoch holds the fields of :class:`EpochRecord`, `draws_per_second` and
-    `sampling_share`. When a run goes on, the file is written anew from the epochs of the
-    checkpoint, so that each epoch is there once. A line for which there is no room on the disk is
-    written with a later one.
+    The line of an epoch holds the fields of :class:`~negsamp_models.records.EpochRecord`,
+    `draws_per_second` and `sampling_share`. When a run goes on, the file is written anew from the
+    epochs of the checkpoint, so that each epoch is there once. A line for which there is no room
+    on the disk is written with a later one.
 
     Parameters
     ----------

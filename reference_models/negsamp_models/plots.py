@@ -60,10 +60,10 @@ def plot_runs(
 ) -> None:
     """Draw all that is known of several runs: validation, loss, hardness and cost of negatives.
 
-    Parameters and errors are those of :func:`plot_curves`. What no run has is left out.
+    Parameters and errors are those of :func:`plot_curves`. What no run has, and what is the same
+    number in all epochs of all runs, is left out.
     """
     panels = [
-        *_validation_panels(runs, metric),
         Panel("loss", lambda record: record.loss),
         Panel("alpha", lambda record: record.alpha),
         Panel("beta", lambda record: record.beta),
@@ -72,8 +72,10 @@ def plot_runs(
         Panel("draws a second", lambda record: record.draws_per_second),
     ]
     records = [record for run in runs.values() for record in run]
-    known = [panel for panel in panels if any(panel.value(each) is not None for each in records)]
-    _draw(runs, known, path, title)
+    telling = [
+        panel for panel in panels if len({panel.value(each) for each in records} - {None}) > 1
+    ]
+    _draw(runs, [*_validation_panels(runs, metric), *telling], path, title)
 
 
 def _validation_panels(
@@ -109,7 +111,8 @@ def _draw(
             _draw_panel(place, panel, runs)
         for place in axes.flat[len(panels) :]:
             place.remove()
-        axes.flat[0].legend(title="negatives")
+        lines, labels = axes.flat[0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside lower center", ncols=num_columns)
         figure.suptitle(title)
         formats = figure.canvas.get_supported_filetypes()
         if (suffix := path.suffix.lstrip(".")) not in formats:

@@ -34,7 +34,7 @@ class EpochRecord:
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
     num_draws : int or None
-        Negatives that were drawn; None in results of before it was counted.
+        Negatives that were drawn, by all processes; None in results of before it was counted.
     entropy : float or None
         Mean entropy, in nats, of the laws of a few fixed rows at the end of the epoch, see
         :class:`negsamp_models.probe.Probe`.
@@ -78,7 +78,7 @@ class RunResult:
     sampler : dict
         Configuration of the sampler.
     settings : dict
-        The :class:`TrainingSettings`.
+        The :class:`~negsamp_models.settings.TrainingSettings`.
     best_epoch : int
         The epoch whose weights were kept: that with the best validation NDCG@10.
     validation, test, test_unmasked : dict of str to float

@@ -41,7 +41,7 @@ class RunState:
     training_seconds, sampling_seconds : float
         That these batches took, and that sampling took of it.
     num_draws : int
-        Negatives drawn in these batches.
+        Negatives drawn in these batches, by all processes.
     records : list of EpochRecord
         The epochs before.
     best_weights : dict of str to Tensor

@@ -52,7 +52,7 @@ def train_in_folder(
     title : str
         Name of the run, for people.
     dataset, sampler_config, settings
-        As for :class:`Trainer`.
+        As for :class:`~negsamp_models.training.Trainer`.
     folder : Path
         Made if missing.
     options : RunOptions
@@ -62,7 +62,7 @@ def train_in_folder(
     processes : Processes
         That share the run; rank 0 writes.
     pretrained : Pretrained, optional
-        As for :class:`Trainer`.
+        As for :class:`~negsamp_models.training.Trainer`.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def train_in_folder(
         If the folder holds checkpoints and `resume` is not given, or they or its result are of
         another run.
     TrainingDivergedError, RunStoppedError
-        As by :meth:`Trainer.run`.
+        As by :meth:`~negsamp_models.training.Trainer.run`.
     """
     trainer = Trainer(dataset, sampler_config, settings, processes=processes, pretrained=pretrained)
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)

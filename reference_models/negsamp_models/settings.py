@@ -41,7 +41,7 @@ class TrainingSettings:
     max_length : int
         Longest input; the last items of longer ones are used.
     hidden_size, num_layers, num_heads, dropout
-        Of :class:`SASRec`.
+        Of :class:`~negsamp_models.sasrec.SASRec`.
     loss : {"nce", "bpr"}
         Eq. 4 of the paper, or BPR (section 4.2).
     exclude_interactions : bool

@@ -116,13 +116,15 @@ class LeaveOneOut:
         InvalidInputError
             If `max_length` is not an integer or below 1.
         DatasetError
-            If a user has fewer than 4 items.
+            If there is no user, or one has fewer than 4 items.
         """
         if not isinstance(max_length, int | np.integer) or max_length < 1:
             raise InvalidInputError(
                 f"max_length must be an integer, at least 1; got {max_length!r}"
             )
         sequences = dataset.sequences
+        if not len(sequences):
+            raise DatasetError(f"{dataset.name} has no users: nothing to train on or to validate")
         if len(short := np.flatnonzero(sequences.lengths < MINIMUM_LENGTH)):
             raise DatasetError(
                 f"{len(short)} of {len(sequences)} users of {dataset.name} have fewer than "

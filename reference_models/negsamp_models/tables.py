@@ -13,7 +13,7 @@ import numpy as np
 from negsamp_models.datasets import DatasetError
 from negsamp_models.records import RunResult
 
-__all__ = ["Row", "describe_sampler", "markdown", "read_results", "summarise"]
+__all__ = ["Row", "describe_sampler", "markdown", "read_results", "result_files", "summarise"]
 
 _OF_A_SEED = ("seed", "sha256")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
@@ -51,7 +51,7 @@ def read_results(paths: Iterable[Path]) -> list[RunResult]:
     DatasetError
         If there is none, or a file is not a run's result.
     """
-    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (result_files(path) if path.is_dir() else [path])]
     if not files:
         raise DatasetError("no result.json or seed*.json found; make one with: negsamp train")
     results = []
@@ -113,7 +113,8 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _below(folder: Path) -> list[Path]:
+def result_files(folder: Path) -> list[Path]:
+    """Return the files ``result.json`` and ``seed*.json`` in and below a folder, in order."""
     return sorted([*folder.rglob("result.json"), *folder.rglob("seed*.json")])
 
 

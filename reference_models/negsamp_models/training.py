@@ -92,7 +92,7 @@ class Trainer:
     dataset : Dataset
         What to train on.
     sampler_config : mapping
-        As for :func:`build_sampler`.
+        As for :func:`~negsamp_models.training.build_sampler`.
     settings : TrainingSettings
         How to train. The global random state of torch is seeded with its seed.
     watcher : Watcher
@@ -292,7 +292,7 @@ class Trainer:
             positives, score=DotProduct(queries, embeddings), users=users
         )
         self.state.sampling_seconds += time.perf_counter() - before
-        self.state.num_draws += negatives.item_ids.numel()
+        self.state.num_draws += int(lengths[places].sum()) * self.sampler.num_negatives
         loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives.item_ids)
         loss = loss * float(weight)
         self.optimizer.zero_grad()

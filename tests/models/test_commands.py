@@ -152,7 +152,7 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
     for arguments, message in (
         ([str(output), "--metric", "HR@7"], "metric must be one of HR@5, HR@10, HR@20"),
         ([str(output), "-o", "x.doc"], "a picture must end in ."),
-        ([str(tmp_path / "empty")], "neither log.jsonl nor result.json"),
+        ([str(tmp_path / "empty")], "No such file"),
     ):
         result = run("plot", *arguments)
         assert (result.exit_code, message in plain(result.output)) == (2, True), result.output

@@ -16,6 +16,7 @@ import torch
 from safetensors.numpy import load_file
 
 from negsamp import Uniform
+from negsamp_models.datasets import SyntheticParameters, generate_synthetic
 from negsamp_models.distributed import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from tests.models.children import finish, newest, start, start_ranks, wait_for_checkpoint
@@ -65,10 +66,33 @@ def test_two_processes_take_the_steps_of_one(two_items: list[str], tmp_path: Pat
     assert losses[0] != [losses[0][0]] * 3
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
     assert results[1]["test"] == results[0]["test"]
+    draws = [[each["num_draws"] for each in result["epochs"]] for result in results]
+    assert draws[0] == draws[1]
     weights = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     for name, value in weights[0].items():
         np.testing.assert_allclose(weights[1][name], value, atol=2e-6, err_msg=name)
     assert (tmp_path / "two.txt").read_text().count("SASRec on Two") == 1
+
+
+def test_two_processes_reach_the_figures_of_one(tmp_path: Path) -> None:
+    """Validation over seeds, with one and with two processes: no farther apart than seeds are."""
+    parameters = SyntheticParameters(num_users=400, num_items=60, num_clusters=6)
+    write_data(tmp_path / "Small.txt", list(generate_synthetic(parameters).sequences))
+    figures: dict[int, list[float]] = {1: [], 2: []}
+    for seed in range(3):
+        for size, scores in figures.items():
+            output = tmp_path / f"{size}-{seed}"
+            arguments = ["train", "--dataset", "Small", "--data-dir", str(tmp_path), "--device"]
+            arguments += ["cpu", "--hidden-size", "16", "--batch-size", "32", "--max-epochs", "8"]
+            arguments += ["--dropout", "0.2", "--learning-rate", "0.005", "--seed", str(seed)]
+            arguments += ["-o", str(output)]
+            assert set(finish(*start_ranks(arguments, tmp_path / "printed.txt", size))) == {0}
+            epochs = result_of(output)["epochs"]
+            assert [each["validation"]["HR@10"] > 25 for each in epochs[-3:]] == [True] * 3
+            scores.append(float(np.mean([each["validation"]["NDCG@10"] for each in epochs[-4:]])))
+    one, two = np.array(figures[1]), np.array(figures[2])
+    error = np.sqrt((one.var(ddof=1) + two.var(ddof=1)) / len(one))
+    assert abs(one.mean() - two.mean()) < 4 * error
 
 
 def test_killed_ranks_go_on_bit_for_bit(tiny: list[str], tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_no_answer_is_known_before_it_is_asked_for(lengths: list[int], max_lengt
         assert targets[-1] == last - 2
 
 
+def test_no_users_at_all() -> None:
+    with pytest.raises(DatasetError, match="tiny has no users: nothing to train on or to validate"):
+        LeaveOneOut.of(Dataset("tiny", Sequences.from_lists([]), num_items=5))
+
+
 def test_users_who_are_too_short() -> None:
     with pytest.raises(DatasetError) as caught:
         LeaveOneOut.of(dataset_of([1, 2, 3, 4], [1, 2, 3], [1, 2, 3, 4], [2]))

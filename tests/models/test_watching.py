@@ -17,6 +17,7 @@ from negsamp import ConfigError
 from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
 from negsamp_models.logs import JsonLines, TensorBoard
+from negsamp_models.plots import plot_runs
 from negsamp_models.probe import Probe
 from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
@@ -212,11 +213,14 @@ def test_curves_are_read_from_logs_and_results(tmp_path: Path, dataset: Dataset)
     log.on_start([record(0), record(1)])
     with (tmp_path / "half" / "log.jsonl").open("a") as file:
         file.write('{"epoch": 2, "lo')
-    done, half = sorted(read_curves([tmp_path]), key=lambda run: run.folder)
-    assert (done.folder.name, done.dataset, done.negatives) == ("done", "tiny", "uniform")
+    done, half = sorted(read_curves([tmp_path]), key=lambda run: run.file)
+    assert (done.file.parent.name, done.dataset, done.negatives) == ("done", "tiny", "uniform")
     assert done.records == result.epochs
     assert half.records == [record(0), record(1)]
     assert read_curves([tmp_path / "half"]) == [half]
+    assert read_curves([half.file, done.file]) == [half, done]
+    JsonLines(tmp_path / "done" / "log.jsonl", RUN).on_start([record(0)])
+    assert [run.file for run in read_curves([tmp_path])] == [done.file, half.file]
 
 
 def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
@@ -228,7 +232,7 @@ def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
 def test_labels_are_as_short_as_tells_runs_apart() -> None:
     def labels(*runs: tuple[str, str, int]) -> list[str]:
         curves = [
-            Curves(Path(f"runs/{place}"), dataset, negatives, seed, [record(0)])
+            Curves(Path(f"{place}.json"), dataset, negatives, seed, [record(0)])
             for place, (negatives, dataset, seed) in enumerate(runs)
         ]
         return list(labelled(curves))
@@ -236,10 +240,31 @@ def test_labels_are_as_short_as_tells_runs_apart() -> None:
     assert labels(("uniform", "A", 0), ("GenNi", "A", 0)) == ["uniform", "GenNi"]
     assert labels(("uniform", "A", 0), ("uniform", "B", 0)) == ["uniform, A", "uniform, B"]
     assert labels(("uniform", "A", 0), ("uniform", "A", 1)) == [
-        "uniform, A, seed 0",
-        "uniform, A, seed 1",
+        "uniform, seed 0",
+        "uniform, seed 1",
     ]
     assert labels(("uniform", "A", 0), ("uniform", "A", 0)) == [
-        "uniform, A, seed 0, runs/0",
-        "uniform, A, seed 0, runs/1",
+        "uniform, 0.json",
+        "uniform, 1.json",
     ]
+    assert labels(("GenNi", "A", 0), ("GenNi", "A", 1), ("GenNi", "B", 1)) == [
+        "GenNi, A, seed 0",
+        "GenNi, A, seed 1",
+        "GenNi, B, seed 1",
+    ]
+
+
+def test_a_picture_leaves_out_what_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        drawn.append(arguments[1].label)
+
+    monkeypatch.setattr("negsamp_models.plots._draw_panel", note)
+    runs = {"a": [record(0), record(1)], "b": [replace(record(0), entropy=2.0)]}
+    plot_runs(runs, tmp_path / "picture.png", "title")
+    validation = "validation NDCG@10, percent"
+    assert drawn == [validation, validation, "loss", "entropy of the negatives, nats"]
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

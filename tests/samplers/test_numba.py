@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +101,7 @@ def test_masses_of_blocks_are_sums_of_exponentials() -> None:
     expected = np.add.reduceat(weights, np.arange(0, 1001, 128), axis=1)
     factor = np.float32(1.5 / np.log(2))
     for shifted in (False, True):
-        masses = _masses_of(scores, excluded, factor, shifted, np.empty(9000, np.float32), 40)
+        masses, _ = _masses_of(scores, excluded, factor, shifted, np.empty(9000, np.float32), 40)
         assert masses.shifts.any() == shifted
         found = masses.masses * np.exp2(masses.shifts * factor, dtype=np.float64)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -281,6 +282,35 @@ def test_a_first_call_says_that_it_compiles_and_the_next_process_does_not(tmp_pa
     assert "INFO:negsamp:compiling negsamp_numba.by_weight._draw_rows" in said[0]
     assert str(tmp_path) in said[0]
     assert "compiling" not in said[1]
+
+
+def test_a_change_anywhere_in_the_package_compiles_anew(tmp_path: Path) -> None:
+    """Kernels hold the code of what they call in other files."""
+    import negsamp_numba
+
+    folder = tmp_path / "negsamp_numba"
+    shutil.copytree(
+        Path(negsamp_numba.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    code = (
+        f"import logging, sys; sys.path.insert(0, {str(tmp_path)!r});"
+        "logging.basicConfig(level='INFO');"
+        "from negsamp import Uniform; Uniform(9, backend='numba').sample([1, 2])"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def compiles() -> bool:
+        command = [sys.executable, "-c", code]
+        child = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        return "compiling negsamp_numba.by_weight._draw_rows" in child.stderr
+
+    assert compiles()
+    assert not compiles()
+    part = folder / "search.py"
+    part.write_text(part.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    assert compiles()
 
 
 # Who is given these kernels.
