@@ -35,13 +35,14 @@ class ProgressDisplay:
     """
 
     plain_seconds = 15.0
+    bar_width = 40
 
     def __init__(self, title: str, max_epochs: int, console: Console) -> None:
         self._title, self._max_epochs, self._console = title, max_epochs, console
         self._last_plain = 0.0
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(),
+            BarColumn(self.bar_width),
             TextColumn("{task.completed}/{task.total} batches"),
             TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),

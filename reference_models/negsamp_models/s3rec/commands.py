@@ -80,10 +80,10 @@ def pretrain_command(
     Every prefix of the training part of every user is a sample, and four questions are asked of
     it at once:
 
-    - *associated attributes*: which attributes has this item?
-    - *masked items*: which item was hidden here? Asked against one negative.
-    - *masked attributes*: which attributes had it?
-    - *segments*: which stretch of items was cut out? Asked against one from elsewhere.
+    - *associated attributes* (AAP): which attributes has this item?
+    - *masked items* (MIP): which item was hidden here? Asked against one negative.
+    - *masked attributes* (MAP): which attributes had it?
+    - *segments* (SP): which stretch of items was cut out? Asked against one from elsewhere.
 
     The data need attributes: `NAME_item2attributes.json` beside `NAME.txt`, a JSON object from
     item id to the list of its attribute ids. Answers of validation and test are never looked at.

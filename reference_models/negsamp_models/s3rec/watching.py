@@ -8,8 +8,11 @@ from typing import Protocol
 
 from negsamp_models.display import ProgressDisplay
 from negsamp_models.s3rec.records import PretrainingRecord
+from negsamp_models.s3rec.settings import OBJECTIVES
 
 __all__ = ["PretrainingDisplay", "PretrainingWatcher", "Silent"]
+
+_SHORT = dict(zip(OBJECTIVES, ("AAP", "MIP", "MAP", "SP"), strict=True))
 
 
 class PretrainingWatcher(Protocol):
@@ -58,6 +61,8 @@ class PretrainingDisplay(ProgressDisplay):
     The parameters are those of `negsamp_models.display.ProgressDisplay`.
     """
 
+    bar_width = 8  # the losses are to fit into 80 columns
+
     def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
         """Say where the run goes on, if it does not begin."""
         if records:
@@ -69,10 +74,10 @@ class PretrainingDisplay(ProgressDisplay):
         """Move the bar."""
         self._progress.update(
             self._task,
-            description=f"{self._title}, epoch {epoch + 1} of {self._max_epochs}",
+            description=f"epoch {epoch + 1}/{self._max_epochs}",
             completed=batch + 1,
             total=num_batches,
-            status=_line(losses),
+            status=" ".join(f"{_SHORT[name]} {value:.3g}" for name, value in losses.items()),
         )
 
     def on_record(self, record: PretrainingRecord) -> None:
@@ -81,18 +86,8 @@ class PretrainingDisplay(ProgressDisplay):
             if time.monotonic() - self._last_plain < self.plain_seconds:
                 return
             self._last_plain = time.monotonic()
+        losses = "  ".join(f"{_SHORT[name]} {value:.4f}" for name, value in record.losses.items())
         self._print(
-            f"{self._title}  epoch {record.epoch + 1:3d}  {_line(record.losses)}  "
+            f"{self._title}  epoch {record.epoch + 1:3d}  {losses}  "
             f"{record.seconds:.1f} s ({record.sampling_seconds:.1f} s sampling)"
         )
-
-
-def _line(losses: Mapping[str, float]) -> str:
-    """Return the losses with their names, as short as they can be told apart."""
-    names = {
-        "associated_attributes": "attributes",
-        "masked_items": "masked items",
-        "masked_attributes": "their attributes",
-        "segments": "segments",
-    }
-    return "  ".join(f"{names[name]} {value:.3f}" for name, value in losses.items())
