@@ -20,7 +20,7 @@ from tests.models.outcomes import assert_same_outcome
 ARGUMENTS = [
     *("train", "--dataset", "Tiny", "--device", "cpu", "--batch-size", "16", "--hidden-size", "8"),
     *("--alpha", "loss_driven:initial=1", "--beta", "exponential:m=20,initial=0.2"),
-    *("--max-epochs", "60", "--patience", "60", "--checkpoint-batches", "3"),
+    *("--max-epochs", "40", "--patience", "40", "--checkpoint-batches", "3"),
 ]
 
 Start = Callable[..., BaseProcess]
@@ -50,7 +50,7 @@ def test_ten_kills_change_nothing(start: Start, tmp_path: Path) -> None:
     while len(positions) <= 10:
         process = start("killed", "--resume")
         wait_for_checkpoint(process, folder, after=positions[-1])
-        process.join(delays.uniform(0.0, 0.1))
+        process.join(delays.uniform(0.0, 0.06))
         process.kill()
         assert finish(process) == [-signal.SIGKILL]
         positions.append(newest(folder))
