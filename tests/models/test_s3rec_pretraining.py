@@ -201,6 +201,21 @@ def test_a_checkpoint_of_another_run_is_refused(dataset: Dataset, tmp_path: Path
         CheckpointFolder(tmp_path, other.identity).last(lambda _: None)
 
 
+def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    stopped = saved(dataset, tmp_path)
+    stopped.watcher = StopAfter(stopped, 12)
+    with pytest.raises(RunStoppedError):
+        stopped.run()
+    shorter = Pretrainer(dataset, replace(SETTINGS, epochs=1), GENNI)
+    checkpoint = CheckpointFolder(tmp_path, shorter.identity).last(pytest.fail)
+    assert checkpoint is not None
+    with pytest.raises(CheckpointError, match="has 1 epochs and 4 batches behind it; epochs is 1"):
+        shorter.restore(checkpoint)
+    longer = Pretrainer(dataset, replace(SETTINGS, epochs=3), GENNI)
+    longer.restore(checkpoint)
+    assert [record.epoch for record in longer.run().epochs] == [0, 1, 2]
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(dataset: Dataset) -> None:
     pretrainer = Pretrainer(dataset, SETTINGS)
     with torch.no_grad():

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from negsamp import InvalidScoresError, Uniform, from_config
-from negsamp_models.checkpoint import Checkpoint
+from negsamp_models.checkpoint import Checkpoint, CheckpointError
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.interruption import RunStoppedError, StopSignals
@@ -138,8 +138,13 @@ class Pretrainer:
         Raises
         ------
         CheckpointError
-            If it does not fit.
+            If it does not fit, or is of a later place than the run is to end at.
         """
+        if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
+            raise CheckpointError(
+                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
+                f"behind it; epochs is {self.settings.epochs}: ask for as many or more"
+            )
         self.state = unpack_state(checkpoint, *self._parts)
 
     def run(self) -> PretrainingResult:
