@@ -4,6 +4,7 @@
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 WORKERS ?= 2
+WHEELS ?= wheels
 ARGS ?=
 
 VERSIONS := $(if $(CONSTRAINTS),$(CONSTRAINTS:constraints%.txt=%),-newest)
@@ -14,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CO
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help compare bench measure test check lint format types docs wheel clean
+.PHONY: help compare bench measure gpu test check lint format types docs wheel clean
 
 help:  ## show this
 	@echo "negsamp: a bare machine needs Python 3.11 or newer and make; the rest is installed in .venv."
@@ -26,6 +27,7 @@ help:  ## show this
 	@echo "  PYTHON=python3.12                     the interpreter to build on"
 	@echo "  CONSTRAINTS=constraints-lowest.txt    other versions of the dependencies; empty: the newest"
 	@echo "  WORKERS=0                             how many processes run the tests; 0 for a debugger"
+	@echo "  WHEELS=wheels                         a folder of more wheels for gpu, such as pytest's"
 
 compare: $(VENV)/models.stamp  ## train one model with three samplers and compare them (ARGS=--help)
 	$(BIN)/negsamp compare $(ARGS)
@@ -35,6 +37,14 @@ bench:  ## measure speed and memory beside floors and peers (ARGS=--quick; ARGS=
 
 measure: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+gpu:  ## measure a wheel from dist on a CUDA GPU; fetches nothing (ARGS=--list)
+	@ls dist/negsamp-*.whl > /dev/null 2>&1 || { \
+	    echo "There is no wheel in dist. Where there is a network, \`make wheel\` builds it."; exit 2; }
+	@rm -rf build/gpu
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+	    --target build/gpu dist/negsamp-*.whl $(wildcard $(WHEELS)/*.whl)
+	PYTHONSAFEPATH=1 PYTHONPATH=build/gpu:. $(PYTHON) -m benchmarks.gpu $(ARGS)
 
 test: $(VENV)/test.stamp  ## run the tests and the examples in the docstrings (ARGS=what to run)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
@@ -63,7 +73,7 @@ wheel: $(VENV)/test.stamp  ## build sdist and wheel, and try the wheel with NumP
 	$(BIN)/python tests/packaging/wheel_alone.py dist/*.whl $(CONSTRAIN)
 
 clean:  ## remove the environment and all that was built
-	rm -rf .venv* dist docs/_build docs/api/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* build dist docs/_build docs/api/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/models.stamp: $(VENV)/python.stamp
 	@echo "Installing negsamp with the reference models into $(VENV) (once, some minutes)"

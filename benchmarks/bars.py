@@ -11,6 +11,8 @@ from benchmarks.records import CaseResult
 
 __all__ = ["Bar", "Figure", "Outcome", "all_bars"]
 
+UNITS = {"seconds": "s", "peak_bytes": "bytes", "draws_per_second": "draws/s"}
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -22,15 +24,15 @@ class Figure:
         Where it stands.
     setting : mapping
         Fields that tell its setting from the others of the case.
-    quantity : {"seconds", "peak_bytes"}
-        Which: the median time of a call, or the peak of memory.
+    quantity : {"seconds", "peak_bytes", "draws_per_second"}
+        Which: the median time of a call, the peak of memory, or the draws of a call by its time.
     """
 
     case: str
     contender: str
     setting: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 2
-    quantity: Literal["seconds", "peak_bytes"] = "seconds"
+    quantity: Literal["seconds", "peak_bytes", "draws_per_second"] = "seconds"
 
     def look_up(self, results: Sequence[CaseResult]) -> tuple[float | None, str]:
         """Return the figure, or None and why there is none."""
@@ -44,6 +46,8 @@ class Figure:
                 return float(found.peak_bytes), ""
             if self.quantity == "seconds" and found.seconds is not None:
                 return found.seconds.median, ""
+            if found.draws_per_second is not None and self.quantity == "draws_per_second":
+                return found.draws_per_second, ""
             return None, f"{self.contender} is {found.status}: {found.reason}"
         return None, f"{self.case} was not run with threads = {self.threads}"
 
@@ -69,11 +73,9 @@ class Bar:
     at_least: float | None = None
 
     @property
-    def unit(self) -> Literal["times", "s", "bytes"]:
-        """What the figure is counted in."""
-        if self.over is not None:
-            return "times"
-        return "s" if self.value.quantity == "seconds" else "bytes"
+    def unit(self) -> str:
+        """What the figure is counted in: "times", "s", "bytes" or "draws/s"."""
+        return UNITS[self.value.quantity] if self.over is None else "times"
 
     @property
     def bound(self) -> float:

@@ -29,7 +29,7 @@ def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | No
     -------
     str or None
     """
-    item_ids = np.asarray(drawn)
+    item_ids = np.asarray(drawn.cpu() if hasattr(drawn, "cpu") else drawn)
     wanted = (problem.setting.rows, problem.setting.num_negatives)
     if item_ids.shape != wanted or item_ids.dtype.kind not in "iu":
         return f"drew {item_ids.dtype} of shape {item_ids.shape}, not integers of shape {wanted}"
@@ -48,7 +48,7 @@ def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | No
     return None
 
 
-def wrong_scores(problem: Problem, scores: Any) -> str | None:
+def wrong_scores(problem: Problem, scores: Any, tolerance: float = SCORE_TOLERANCE) -> str | None:
     """Say what is wrong with the last line of a score matrix, or return None."""
     last = np.asarray(scores)[-1]
     query = problem.queries[-1].astype(np.float64)
@@ -57,6 +57,6 @@ def wrong_scores(problem: Problem, scores: Any) -> str | None:
         return f"scored {len(last)} items, not {problem.setting.num_candidates}"
     sampled = np.linspace(0, len(last) - 1, num=min(len(last), 1000)).astype(np.int64)
     difference = np.abs(last[sampled] - items[sampled] @ query).max()
-    if not difference < SCORE_TOLERANCE:
+    if not difference < tolerance:
         return f"a score is off by {difference:.3g}"
     return None

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.settings import Setting, setting_from
+from benchmarks.settings import Draw, Setting, setting_from
 from benchmarks.work import Contender, Role
 
 __all__ = ["CaseResult", "Measurement", "Seconds", "Status", "read_results"]
@@ -71,6 +71,13 @@ class Measurement:
     reason: str = ""
     seconds: Seconds | None = None
     peak_bytes: int | None = None
+
+    @property
+    def draws_per_second(self) -> float | None:
+        """Rows times negatives by the time of a call, None if there is no such figure."""
+        if self.seconds is None or not isinstance(self.setting, Draw):
+            return None
+        return self.setting.rows * self.setting.num_negatives / self.seconds.median
 
     @classmethod
     def without_figure(

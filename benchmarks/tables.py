@@ -12,7 +12,16 @@ from benchmarks.growth import Growth
 from benchmarks.records import CaseResult, Measurement
 from benchmarks.settings import Epoch
 
-__all__ = ["bars_table", "case_table", "format_bytes", "format_seconds", "growth_table", "ratio_of"]
+__all__ = [
+    "bars_table",
+    "case_table",
+    "format_bytes",
+    "format_seconds",
+    "growth_table",
+    "quantity",
+    "ratio_of",
+    "table",
+]
 
 HEADS = {"num_items": "V", "num_negatives": "k", "dim": "d"}
 """How fields are written, where not by their names."""
@@ -29,8 +38,8 @@ def bars_table(outcomes: Sequence[Outcome]) -> str:
     lines = []
     for outcome in outcomes:
         bar = outcome.bar
-        bound = f"at {'least' if bar.at_most is None else 'most'} {_quantity(bar.bound, bar.unit)}"
-        value = "-" if outcome.value is None else _quantity(outcome.value, bar.unit)
+        bound = f"at {'least' if bar.at_most is None else 'most'} {quantity(bar.bound, bar.unit)}"
+        value = "-" if outcome.value is None else quantity(outcome.value, bar.unit)
         lines.append((bar.text, bound, value, outcome.verdict))
     return table(("what", "bar", "reached", ""), lines, "llrl")
 
@@ -122,6 +131,13 @@ def format_bytes(count: float) -> str:
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
 
 
+def quantity(value: float, unit: str) -> str:
+    """Return a figure in three digits with its unit, a size in MB."""
+    if unit == "bytes":
+        return format_bytes(value)
+    return f"{_three_digits(value)} {unit}"
+
+
 def _cell(result: CaseResult, measurement: Measurement | None) -> str:
     if measurement is None:
         return ""
@@ -156,12 +172,6 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _quantity(value: float, unit: str) -> str:
-    if unit == "bytes":
-        return format_bytes(value)
-    return f"{_three_digits(value)} {unit}"
 
 
 def _three_digits(value: float) -> str:

@@ -8,9 +8,16 @@ from typing import Any, Literal
 
 from benchmarks.settings import Epoch, Setting
 
-__all__ = ["Contender", "NotMeasuredError", "Role", "Work"]
+__all__ = ["Contender", "NotMeasuredError", "Place", "Role", "Work", "as_it_is"]
 
 Role = Literal["ours", "floor", "peer"]
+Place = Callable[[Any], Any]
+"""Puts a tensor where, and in the dtype in which, it is measured."""
+
+
+def as_it_is(tensor: Any) -> Any:
+    """Leave a tensor on the CPU, in its own dtype."""
+    return tensor
 
 
 class NotMeasuredError(Exception):

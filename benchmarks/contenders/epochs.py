@@ -16,7 +16,7 @@ from benchmarks.work import Contender, NotMeasuredError, Work
 from negsamp import DotProduct
 from negsamp_models.watching import Silent
 
-__all__ = ["CONTENDERS"]
+__all__ = ["CONTENDERS", "prepare"]
 
 
 class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after its first epoch)
@@ -45,15 +45,18 @@ def load(name: str) -> Any:
     return datasets.load_dataset(name)
 
 
-def prepare(setting: Epoch, backend: str) -> Work:
+def prepare(setting: Epoch, backend: str, device: str = "cpu") -> Work:
     """Prepare the first epoch of a run: all batches, no validation."""
-    from negsamp_models.compare import SYNTHETIC_SETTINGS  # noqa: PLC0415
     from negsamp_models.settings import TrainingSettings  # noqa: PLC0415
     from negsamp_models.training import Trainer  # noqa: PLC0415
 
     dataset = load(setting.dataset)
-    settings = TrainingSettings() if setting.dataset == "Beauty" else SYNTHETIC_SETTINGS
-    settings = replace(settings, device="cpu")
+    settings = TrainingSettings()
+    if setting.dataset != "Beauty":
+        from negsamp_models.compare import SYNTHETIC_SETTINGS  # noqa: PLC0415
+
+        settings = SYNTHETIC_SETTINGS
+    settings = replace(settings, device=device)
     config: dict[str, Any] = {"sampler": setting.law, "backend": backend}
     if setting.law == "genni":
         config |= {"alpha": 1.0, "beta": setting.beta}
@@ -78,12 +81,13 @@ def _wrong(made: Any) -> str | None:
     embeddings = trainer.model.item_embeddings.detach()
     if not bool(embeddings.isfinite().all()):
         return "trained to embeddings that are not finite"
-    targets = torch.tensor(trainer.split.training.targets.item_ids[:1000])
+    some = trainer.split.training.targets.item_ids[:1000]
+    targets = torch.tensor(some, device=embeddings.device)
     score = DotProduct(embeddings[targets], embeddings)
-    drawn = np.asarray(trainer.sampler.sample(targets, score=score).item_ids[:, 0])
+    drawn = np.asarray(trainer.sampler.sample(targets, score=score).item_ids[:, 0].cpu())
     if ((drawn < 1) | (drawn > trainer.dataset.num_items)).any():
         return f"drew an id outside 1 to {trainer.dataset.num_items}"
-    return "drew the target of its row" if (drawn == targets.numpy()).any() else None
+    return "drew the target of its row" if (drawn == some).any() else None
 
 
 CONTENDERS = tuple(

@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks.checks import wrong_draws
 from benchmarks.contenders.tensorflow_matrix import load_tensorflow
 from benchmarks.problems import Problem
-from benchmarks.work import Contender, Work
+from benchmarks.work import Contender, Place, Work, as_it_is
 from negsamp import DotProduct, GenNi, Popularity, Sampler, Uniform
 
-__all__ = ["BACKENDS", "CONTENDERS"]
+__all__ = ["BACKENDS", "CONTENDERS", "prepare"]
 
 BACKENDS = tuple(sorted(point.name for point in entry_points(group="negsamp.backends")))
 """The backends that this installation of the library knows; their frameworks may be missing."""
@@ -40,10 +40,14 @@ def build_sampler(problem: Problem, backend: str) -> Sampler:
     return GenNi(problem.catalogue, beta=setting.beta, **common)
 
 
-def prepare(problem: Problem, backend: str) -> Work:
+def prepare(problem: Problem, backend: str, place: Place = as_it_is) -> Work:
     """Prepare one call of ``sample``, on arrays of the backend's framework."""
-    array = ARRAYS[backend]() if backend in ARRAYS else np.asarray
+    make = ARRAYS[backend]() if backend in ARRAYS else np.asarray
     sampler = build_sampler(problem, backend)
+
+    def array(values: Any) -> Any:
+        return place(make(values))
+
     targets = array(problem.targets)
     users = array(problem.users) if problem.setting.exclude == "interactions" else None
     score = None

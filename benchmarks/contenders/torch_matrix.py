@@ -8,28 +8,29 @@ from typing import Any
 
 from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
-from benchmarks.work import Contender, Work
+from benchmarks.work import Contender, Place, Work, as_it_is
 
-__all__ = ["CONTENDERS"]
+__all__ = ["CONTENDERS", "softmax_multinomial"]
 
 
-def admissible_scores(problem: Problem) -> Callable[[], tuple[Any, Any]]:
+def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any, Any]]:
     """Return what makes the score matrix, excluded entries -inf, and the ids of its columns."""
     import torch  # noqa: PLC0415  (a contender is imported when it is measured)
 
     setting = problem.setting
-    queries, items = torch.from_numpy(problem.queries), torch.from_numpy(problem.items)
-    rows, excluded = (torch.from_numpy(each) for each in problem.excluded)
-    all_ids = torch.arange(1, setting.num_items + 1)
+    queries, items = (place(torch.from_numpy(each)) for each in (problem.queries, problem.items))
+    rows, excluded = (place(torch.from_numpy(each)) for each in problem.excluded)
+    all_ids = torch.arange(1, setting.num_items + 1, device=queries.device)
 
     def run() -> tuple[Any, Any]:
         if setting.beta == 1:
             scores = queries @ items[1:].T
             scores[rows, excluded - 1] = -torch.inf
             return scores, all_ids
-        chosen = torch.randperm(setting.num_items)[: setting.num_candidates] + 1
-        column = torch.full((setting.num_items + 1,), -1)
-        column[chosen] = torch.arange(len(chosen))
+        permuted = torch.randperm(setting.num_items, device=queries.device)
+        chosen = permuted[: setting.num_candidates] + 1
+        column = torch.full((setting.num_items + 1,), -1, device=queries.device)
+        column[chosen] = torch.arange(len(chosen), device=queries.device)
         scores = queries @ items[chosen].T
         place = column[excluded]
         scores[rows[place >= 0], place[place >= 0]] = -torch.inf
@@ -38,11 +39,11 @@ def admissible_scores(problem: Problem) -> Callable[[], tuple[Any, Any]]:
     return run
 
 
-def softmax_multinomial(problem: Problem) -> Work:
+def softmax_multinomial(problem: Problem, place: Place = as_it_is) -> Work:
     """Normalise each line and have torch draw from it."""
     import torch  # noqa: PLC0415
 
-    make, num_negatives = admissible_scores(problem), problem.setting.num_negatives
+    make, num_negatives = admissible_scores(problem, place), problem.setting.num_negatives
 
     def run() -> Any:
         scores, ids = make()
@@ -55,7 +56,8 @@ def cumsum_searchsorted(problem: Problem) -> Work:
     """Invert the running sums of each line."""
     import torch  # noqa: PLC0415
 
-    make, shape = admissible_scores(problem), (problem.setting.rows, problem.setting.num_negatives)
+    make = admissible_scores(problem, as_it_is)
+    shape = problem.setting.rows, problem.setting.num_negatives
 
     def run() -> Any:
         scores, ids = make()

@@ -1,0 +1,134 @@
+"""What has to be reached on an H100-class GPU, and whether it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.bars import Bar, Figure
+from benchmarks.gpu.contenders import ARITHMETIC, PRODUCT, library, matrix
+from benchmarks.gpu.records import PartResult
+from benchmarks.tables import quantity
+
+__all__ = ["Line", "all_lines", "bars_of"]
+
+LARGEST_PEAK = 64e6
+DRAWS_PER_SECOND = 1e9
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: a bar and how it came out.
+
+    Attributes
+    ----------
+    part, text, bound, reached : str
+        As people read them; "not measured" where there is no figure.
+    met : bool or None
+        None where there is none.
+    """
+
+    part: str
+    text: str
+    bound: str
+    reached: str
+    met: bool | None
+
+
+def bars_of(part: str) -> list[Bar]:
+    """Return the bars of a part that measures."""
+    return {"table": _draws, "epochs": _epochs}[part]() if part in ("table", "epochs") else []
+
+
+def all_lines(parts: Sequence[str], results: Sequence[PartResult]) -> list[Line]:
+    """Hold the results to what their parts have to reach, in the order of `parts`."""
+    lines = []
+    for part in parts:
+        result = next((each for each in results if each.part == part), None)
+        if not bars_of(part):
+            lines.append(_tests(part, result))
+        for bar in bars_of(part):
+            found = bar.outcome([result.as_case()]) if result is not None else None
+            side = "least" if bar.at_most is None else "most"
+            missing = "not measured" if found is None else f"not measured: {found.reason}"
+            lines.append(
+                Line(
+                    part,
+                    bar.text,
+                    f"at {side} {quantity(bar.bound, bar.unit)}",
+                    missing
+                    if found is None or found.value is None
+                    else quantity(found.value, bar.unit),
+                    None if found is None else found.met,
+                )
+            )
+    return lines
+
+
+def _tests(part: str, result: PartResult | None) -> Line:
+    text = f"{part}: the tests of the suite, on CUDA"
+    if result is None or not result.tests:
+        return Line(part, text, "all pass", "not measured", None)
+    passed = sum(each.passed for each in result.tests)
+    failed = sum(each.failed for each in result.tests)
+    rest = f", {failed} failed" if failed else ""
+    rest += "" if result.whole else ", cut off"
+    return Line(part, text, "all pass", f"{passed} passed{rest}", result.passed)
+
+
+def _draws() -> list[Bar]:
+    def draw(contender: str, num_items: int = 12_101, **changed: Any) -> Figure:
+        setting = {"rows": 12_800, "num_items": num_items, "law": "genni"}
+        return Figure("table", contender, setting, 1, **changed)
+
+    def by_weight(law: str, rows: int, num_negatives: int) -> Bar:
+        setting = {"law": law, "rows": rows, "num_negatives": num_negatives}
+        figure = Figure("table", library("bfloat16"), setting, 1, "draws_per_second")
+        shape = f"{rows:,} rows, k = {num_negatives}"
+        return Bar(f"{law}, {shape}, all interactions excluded", figure, at_least=DRAWS_PER_SECOND)
+
+    size, large = "GenNi draw, 12,800 x 12,101 x 64", "GenNi draw, 12,800 x 1,000,000 x 64"
+    return [
+        *(
+            Bar(f"{matrix(dtype)}, over the {size}", draw(matrix(dtype)), ours, at_least=10)
+            for dtype in ("float32", "bfloat16")
+            for ours in [draw(library(dtype))]
+        ),
+        Bar(
+            f"{size}, bfloat16, over the bare product",
+            draw(library("bfloat16")),
+            draw(PRODUCT),
+            at_most=2,
+        ),
+        Bar(
+            f"{large}, bfloat16, memory above the inputs",
+            draw(library("bfloat16"), 1_000_000, quantity="peak_bytes"),
+            at_most=LARGEST_PEAK,
+        ),
+        Bar(
+            f"{large}, bfloat16, over its arithmetic alone",
+            draw(library("bfloat16"), 1_000_000),
+            draw(ARITHMETIC, 1_000_000),
+            at_most=2,
+        ),
+        *(
+            by_weight(law, *shape)
+            for law in ("uniform", "popularity")
+            for shape in ((12_800, 100), (1_000_000, 1))
+        ),
+    ]
+
+
+def _epochs() -> list[Bar]:
+    def epoch(law: str) -> Figure:
+        return Figure("epochs", "negsamp", {"dataset": "Beauty", "law": law}, 1)
+
+    return [
+        Bar(
+            "epoch of SASRec on Beauty, GenNi, beta = 1, over the one with uniform negatives",
+            epoch("genni"),
+            epoch("uniform"),
+            at_most=1.1,
+        )
+    ]

@@ -1,0 +1,108 @@
+"""Who is measured on the device: the library, what a few lines of torch do, and the floors."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.checks import wrong_scores
+from benchmarks.contenders import ours
+from benchmarks.contenders.torch_matrix import softmax_multinomial
+from benchmarks.gpu.arithmetic import Rates
+from benchmarks.gpu.device import Device
+from benchmarks.problems import Problem
+from benchmarks.work import Contender, Work
+
+__all__ = ["ARITHMETIC", "PRODUCT", "contenders", "library", "matrix"]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRODUCT = "bare product, bfloat16"
+ARITHMETIC = "arithmetic alone"
+BFLOAT16_TOLERANCE = 0.1
+"""Of scores with a standard deviation of 2, rounded to 8 bits."""
+
+
+def library(dtype: str) -> str:
+    """Return the name of the library with queries and items in a dtype."""
+    return f"negsamp, {dtype}"
+
+
+def matrix(dtype: str) -> str:
+    """Return the name of the peer that builds the matrix of scores, in a dtype."""
+    return f"matmul + softmax + multinomial, {dtype}"
+
+
+def contenders(device: Device, rates: Rates | None) -> list[Contender]:
+    """Return all who are measured; the arithmetic alone only where its rates are known."""
+    places = {name: device.place(dtype) for name, dtype in DTYPES.items()}
+    every = ("genni", "uniform", "popularity")
+    found = [
+        Contender(
+            library("bfloat16"),
+            "ours",
+            every,
+            partial(ours.prepare, backend="torch", place=places["bfloat16"]),
+        ),
+        Contender(
+            library("float32"),
+            "ours",
+            ("genni",),
+            partial(ours.prepare, backend="torch", place=places["float32"]),
+        ),
+        *(
+            Contender(
+                matrix(name),
+                "peer",
+                ("genni",),
+                partial(softmax_multinomial, place=place),
+                "torch.matmul, torch.softmax, torch.multinomial",
+                holds_scores=True,
+            )
+            for name, place in places.items()
+        ),
+        Contender(
+            PRODUCT,
+            "floor",
+            ("genni",),
+            partial(bare_product, device=device),
+            "torch.mm into a matrix that is there",
+            holds_scores=True,
+            draws=False,
+        ),
+    ]
+    if rates is not None:
+        found.append(
+            Contender(
+                ARITHMETIC,
+                "floor",
+                ("genni",),
+                partial(arithmetic_alone, rates=rates),
+                "the longer of products and exponentials, each at the rate measured for it",
+                draws=False,
+            )
+        )
+    return found
+
+
+def bare_product(problem: Problem, device: Device) -> Work:
+    """Multiply queries and items into a matrix that is there."""
+    place = device.place(torch.bfloat16)
+    queries, table = (place(torch.from_numpy(each)) for each in (problem.queries, problem.items))
+    out = torch.empty((len(queries), len(table) - 1), dtype=torch.bfloat16, device=queries.device)
+
+    def run() -> Any:
+        return torch.mm(queries, table[1:].T, out=out)
+
+    def wrong(scores: Any) -> str | None:
+        return wrong_scores(problem, scores[-1:].float().cpu(), BFLOAT16_TOLERANCE)
+
+    return Work(run, wrong)
+
+
+def arithmetic_alone(problem: Problem, rates: Rates) -> Work:
+    """Stand for the time that the arithmetic of a draw takes; nothing runs."""
+    setting = problem.setting
+    needed = rates.seconds(setting.rows, setting.num_candidates, setting.dim)
+    return Work(lambda: None, lambda _: None, seconds=lambda _: needed)

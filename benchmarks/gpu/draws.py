@@ -1,0 +1,150 @@
+"""Draws on the device beside their peers and floors, in turn."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.gpu.arithmetic import Rates
+from benchmarks.gpu.contenders import ARITHMETIC, contenders, library
+from benchmarks.gpu.device import Device
+from benchmarks.problems import Problem
+from benchmarks.records import Measurement, Seconds, Status
+from benchmarks.settings import Draw
+from benchmarks.work import Contender, Work
+
+__all__ = ["SETTINGS", "measure_draws"]
+
+SETTINGS = (
+    Draw("genni", 12_800, 12_101),
+    Draw("genni", 12_800, 1_000_000),
+    *(
+        Draw(law, rows, 12_101, num_negatives=num_negatives, exclude="interactions")
+        for law in ("uniform", "popularity")
+        for rows, num_negatives in ((12_800, 1), (12_800, 100), (1_000_000, 1))
+    ),
+)
+REPEATS, SHORTEST_REPEAT, WARM_UPS = 15, 0.01, 3
+LARGEST_SCORES = 4_000_000_000
+"""Bytes; who builds a larger matrix is left out."""
+
+
+@dataclass
+class _Entrant:
+    """A contender whose work is ready, and its samples: seconds of a call, one a repeat."""
+
+    contender: Contender
+    work: Work
+    runs: int = 1
+    samples: list[float] = field(default_factory=list)
+
+
+def measure_draws(
+    device: Device,
+    rates: Rates | None,
+    settings: Sequence[Draw],
+    deadline: float,
+    tell: Callable[[str], None],
+) -> tuple[list[Measurement], bool]:
+    """Measure settings one after the other, those who take part in each in turn.
+
+    Parameters
+    ----------
+    device : Device
+        Where.
+    rates : Rates or None
+        What the arithmetic alone costs, if that is known.
+    settings : sequence of Draw
+        What is drawn.
+    deadline : float
+        By ``time.monotonic()``; settings that would begin later are left out.
+    tell : callable
+        Is given a line for each measurement.
+
+    Returns
+    -------
+    tuple of (list of Measurement, bool)
+        The measurements; and whether no setting was left out.
+    """
+    measurements: list[Measurement] = []
+    for setting in settings:
+        if time.monotonic() > deadline:
+            return measurements, False
+        problem = Problem.of(setting)
+        ready = [
+            _enter(each, problem, device)
+            for each in contenders(device, rates)
+            if each.takes(setting)
+        ]
+        entrants = [each for each in ready if isinstance(each, _Entrant)]
+        for _ in range(REPEATS):
+            for entrant in entrants:
+                entrant.samples.append(_sample(entrant, device))
+        found = [
+            _finish(each, problem, device) if isinstance(each, _Entrant) else each for each in ready
+        ]
+        for each in found:
+            figure = each.reason if each.seconds is None else f"{each.seconds.median * 1e3:.3g} ms"
+            tell(f"{_named(setting)}: {each.contender}: {each.status} {figure}")
+        measurements += found
+    return measurements, True
+
+
+def _enter(contender: Contender, problem: Problem, device: Device) -> _Entrant | Measurement:
+    """Run the work until it is warm and look at what it made; count how many make a repeat."""
+    setting = problem.setting
+    if contender.holds_scores and setting.score_bytes > LARGEST_SCORES:
+        reason = f"needs {setting.score_bytes / 1e9:.1f} GB for its scores"
+        return Measurement.without_figure(contender, setting, "skipped", reason)
+    try:
+        work = contender.prepare(problem)
+        made: Any = None
+        for _ in range(WARM_UPS):
+            made = work.run()
+        wrong = work.wrong(made)
+        elapsed = device.seconds(work.run, 1)
+    except Exception as error:  # noqa: BLE001  (the others go on)
+        return Measurement.without_figure(contender, setting, *_failure(error))
+    if wrong is not None:
+        return Measurement.without_figure(contender, setting, "wrong", wrong)
+    runs = math.ceil(SHORTEST_REPEAT / max(elapsed, 1e-6))
+    return _Entrant(contender, work, 1 if work.seconds is not None else min(runs, 1000))
+
+
+def _failure(error: Exception) -> tuple[Status, str]:
+    text = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return ("missing" if isinstance(error, ImportError) else "failed"), text
+
+
+def _sample(entrant: _Entrant, device: Device) -> float:
+    if entrant.work.seconds is not None:
+        return entrant.work.seconds(entrant.work.run())
+    return device.seconds(entrant.work.run, entrant.runs) / entrant.runs
+
+
+def _finish(entrant: _Entrant, problem: Problem, device: Device) -> Measurement:
+    """Sum up the samples; take the peak of memory where nobody's matrix is in the way."""
+    contender, setting = entrant.contender, problem.setting
+    try:
+        wrong = entrant.work.wrong(entrant.work.run())
+        peak = None if contender.name == ARITHMETIC else device.peak_bytes(entrant.work.run)
+    except Exception as error:  # noqa: BLE001
+        return Measurement.without_figure(contender, setting, *_failure(error))
+    if wrong is not None:
+        return Measurement.without_figure(contender, setting, "wrong", wrong)
+    return Measurement(
+        contender.name,
+        contender.role,
+        setting,
+        "measured",
+        seconds=Seconds.of(entrant.samples, entrant.runs),
+        peak_bytes=peak if contender.name == library("bfloat16") else None,
+    )
+
+
+def _named(setting: Draw) -> str:
+    size = f"{setting.law}, {setting.rows:,} x {setting.num_items:,}"
+    return size if setting.num_negatives == 1 else f"{size}, k = {setting.num_negatives}"

@@ -1,0 +1,66 @@
+"""One epoch of SASRec on Amazon Beauty with each sampler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from benchmarks.contenders.epochs import prepare
+from benchmarks.gpu.device import Device
+from benchmarks.records import Measurement, Seconds
+from benchmarks.settings import Epoch
+from benchmarks.work import Contender, NotMeasuredError
+
+__all__ = ["SETTINGS", "measure_epochs"]
+
+SETTINGS = (Epoch("Beauty", "uniform"), Epoch("Beauty", "popularity"), Epoch("Beauty", "genni"))
+OURS = Contender("negsamp", "ours", ("epoch",), partial(prepare, backend="torch"))
+
+
+def measure_epochs(
+    device: Device, settings: Sequence[Epoch], deadline: float, tell: Callable[[str], None]
+) -> tuple[list[Measurement], bool]:
+    """Train for one epoch with each sampler, on the device, each after an epoch on little data.
+
+    Parameters
+    ----------
+    device, deadline, tell
+        As for :func:`benchmarks.gpu.draws.measure_draws`.
+    settings : sequence of Epoch
+        The data and the samplers.
+
+    Returns
+    -------
+    tuple of (list of Measurement, bool)
+        The measurements; and whether no epoch was left out.
+    """
+    measurements: list[Measurement] = []
+    for setting in settings:
+        if time.monotonic() > deadline:
+            return measurements, False
+        found = _measure(device, setting)
+        measurements.append(found)
+        figure = found.reason if found.seconds is None else f"{found.seconds.median:.3g} s"
+        tell(f"{setting.dataset}, {setting.law}: {found.status} {figure}")
+    return measurements, True
+
+
+def _measure(device: Device, setting: Epoch) -> Measurement:
+    try:
+        prepare(setting.quick(), "torch", device.name).run()
+        work = prepare(setting, "torch", device.name)
+        made = work.run()
+        wrong = work.wrong(made)
+    except NotMeasuredError as why:
+        return Measurement.without_figure(OURS, setting, "skipped", str(why))
+    except ImportError as error:
+        return Measurement.without_figure(OURS, setting, "missing", str(error))
+    except Exception as error:  # noqa: BLE001  (the other epochs go on)
+        reason = f"{type(error).__name__}: {error}"
+        return Measurement.without_figure(OURS, setting, "failed", reason)
+    if wrong is not None:
+        return Measurement.without_figure(OURS, setting, "wrong", wrong)
+    assert work.seconds is not None  # an epoch tells how long it took
+    seconds = Seconds.of([work.seconds(made)])
+    return Measurement(OURS.name, OURS.role, setting, "measured", seconds=seconds)

@@ -1,0 +1,138 @@
+"""The parts of a run: what each does, needs and roughly takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+from benchmarks.gpu import draws, epochs
+from benchmarks.gpu.arithmetic import measure_rates
+from benchmarks.gpu.device import Device
+from benchmarks.gpu.records import NOT_MEASURED, PartResult
+from benchmarks.gpu.suite import run_tests
+from benchmarks.settings import Draw, Epoch
+
+__all__ = ["PARTS", "Part", "Run", "missing_packages"]
+
+CONTRACT = ("tests/samplers/test_contract.py", "tests/samplers/test_bad_input.py")
+LAWS = ("tests/samplers/test_laws.py", "tests/samplers/test_stream.py")
+QUICK_TESTS = "golden or anything"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the parts of one run share.
+
+    Attributes
+    ----------
+    device : Device
+        Where.
+    quick : bool
+        Whether it only shows that all works, with small sizes and few tests.
+    deadline : float
+        By ``time.monotonic()``; what would begin later is left out.
+    tell : callable
+        Is given a line for people now and then.
+    """
+
+    device: Device
+    quick: bool
+    deadline: float
+    tell: Callable[[str], None]
+
+    def conditions(self, **more: Any) -> dict[str, Any]:
+        """Return what the figures of a part depend on; a dry run is named as one."""
+        marks: dict[str, Any] = {"quick": self.quick}
+        if self.quick:
+            marks["note"] = f"a quick run on {self.device.name}, {NOT_MEASURED}"
+        return self.device.conditions() | marks | more
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that can be chosen.
+
+    Attributes
+    ----------
+    name, about : str
+        Its name for ``--only``; a line for people.
+    needs : tuple of str
+        Packages beside NumPy and PyTorch, by the names that they are imported by.
+    minutes : float
+        About how long it takes on an H100.
+    run : callable
+        Runs it.
+    files : tuple of str
+        The tests that it runs, if it is one of tests.
+    """
+
+    name: str
+    about: str
+    needs: tuple[str, ...]
+    minutes: float
+    run: Callable[[Run], PartResult]
+    files: tuple[str, ...] = ()
+
+
+def missing_packages(part: Part) -> list[str]:
+    """Return what a part needs and this interpreter does not have."""
+    return [name for name in part.needs if find_spec(name) is None]
+
+
+def table(run: Run) -> PartResult:
+    """Measure draws beside their peers and floors."""
+    settings: Sequence[Draw] = draws.SETTINGS
+    if run.quick:
+        settings = tuple(dict.fromkeys(each.quick() for each in settings))
+    rates = measure_rates(run.device)
+    measurements, whole = draws.measure_draws(run.device, rates, settings, run.deadline, run.tell)
+    conditions = run.conditions(rates=None if rates is None else asdict(rates))
+    return PartResult("table", conditions, measurements, whole=whole)
+
+
+def one_epoch(run: Run) -> PartResult:
+    """Train for one epoch with each sampler."""
+    settings: Sequence[Epoch] = epochs.SETTINGS
+    if run.quick:
+        settings = tuple(each.quick() for each in settings)
+    measurements, whole = epochs.measure_epochs(run.device, settings, run.deadline, run.tell)
+    return PartResult("epochs", run.conditions(), measurements, whole=whole)
+
+
+def _tested(name: str, files: tuple[str, ...], run: Run) -> PartResult:
+    """Run tests on the device."""
+    seconds, only = run.deadline - time.monotonic(), QUICK_TESTS if run.quick else ""
+    tests, whole = run_tests(files, run.device, seconds, run.tell, only)
+    return PartResult(name, run.conditions(), tests=tests, whole=whole)
+
+
+PARTS = (
+    Part(
+        "contract",
+        "the contract suite, by Hypothesis, and what must be refused",
+        ("pytest", "hypothesis"),
+        2.0,
+        partial(_tested, "contract", CONTRACT),
+        CONTRACT,
+    ),
+    Part(
+        "laws",
+        "the laws by enumeration and chi-square, and the golden draws",
+        ("pytest", "hypothesis", "scipy"),
+        1.0,
+        partial(_tested, "laws", LAWS),
+        LAWS,
+    ),
+    Part("table", "draws beside their peers and floors, and their memory", (), 2.0, table),
+    Part(
+        "epochs",
+        "an epoch of SASRec on Beauty with each sampler; reads the folder in NEGSAMP_DATA",
+        ("safetensors",),
+        1.0,
+        one_epoch,
+    ),
+)

@@ -1,0 +1,112 @@
+"""Result files of what was measured on a GPU: one a part, and none of a dry run in a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.records import CaseResult, Measurement
+
+__all__ = ["PartResult", "TestCount", "read_parts"]
+
+NOT_MEASURED = "not a GPU measurement"
+
+
+@dataclass(frozen=True)
+class TestCount:
+    """How the tests of a file came out.
+
+    Attributes
+    ----------
+    file : str
+        Its path in the checkout.
+    passed, failed, skipped : int
+        Numbers of tests; one that cannot be set up has failed.
+    seconds : float
+        What they took.
+    """
+
+    __test__ = False  # it is no test
+
+    file: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What came out of one part.
+
+    Attributes
+    ----------
+    part : str
+        Its name.
+    conditions : dict
+        Device, clocks, versions, source; "quick" tells a dry run, and "note" names one.
+    measurements : list of Measurement
+        Times and memory, if the part has any.
+    tests : list of TestCount
+        Tests, if the part has any.
+    whole : bool
+        Whether the part came to its end.
+    """
+
+    part: str
+    conditions: dict[str, Any]
+    measurements: list[Measurement] = field(default_factory=list)
+    tests: list[TestCount] = field(default_factory=list)
+    whole: bool = True
+
+    @property
+    def passed(self) -> bool:
+        """Whether it came to its end, at least one test has passed, if it has any, and none failed.
+
+        What a measurement reached plays no part.
+        """
+        failed = any(each.failed for each in self.tests)
+        tested = any(each.passed for each in self.tests) or bool(self.measurements)
+        return self.whole and tested and not failed
+
+    def as_case(self) -> CaseResult:
+        """Return the measurements as the result of a case, which bars look them up in."""
+        return CaseResult(self.part, "", None, 1, "time", self.conditions, self.measurements)
+
+    def write(self, folder: Path, bars: Sequence[dict[str, Any]]) -> Path:
+        """Write the file of the part, whole or not at all, with how its bars came out."""
+        from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
+
+        path = folder / f"{self.part}.json"
+        write_json(path, asdict(self) | {"bars": list(bars)})
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> PartResult:
+        """Read a file.
+
+        Raises
+        ------
+        ValueError
+            If it is not the result of a part, or that of a dry run.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            content.pop("bars")
+            measurements = [Measurement.from_json(each) for each in content["measurements"]]
+            tests = [TestCount(**each) for each in content["tests"]]
+            result = cls(**content | {"measurements": measurements, "tests": tests})
+            quick = result.conditions["quick"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not the result of a part: {error!r}") from error
+        if quick:
+            raise ValueError(f"{path} is {result.conditions['note']}: take it out of the folder")
+        return result
+
+
+def read_parts(folder: Path) -> list[PartResult]:
+    """Read all result files of a folder, in the order of their names."""
+    return [PartResult.read(path) for path in sorted(folder.glob("*.json"))]

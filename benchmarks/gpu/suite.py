@@ -1,0 +1,101 @@
+"""The tests of the contract and of the laws, run on the device in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.gpu import counting
+from benchmarks.gpu.device import Device
+from benchmarks.gpu.records import TestCount
+from benchmarks.machine import CHECKOUT
+
+__all__ = ["run_tests"]
+
+PROCESSES = 4
+"""As many share the device where pytest-xdist is installed: the tests wait for the host."""
+
+
+def run_tests(
+    files: Sequence[str],
+    device: Device,
+    seconds: float,
+    tell: Callable[[str], None],
+    only: str = "",
+) -> tuple[list[TestCount], bool]:
+    """Run the tests of some files on the torch backend of a device.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths in the checkout.
+    device : Device
+        Where the arrays of the tests are made.
+    seconds : float
+        After so many the tests are cut off.
+    tell : callable
+        Is given what failed.
+    only : str
+        An expression of pytest's ``-k`` beside the backend.
+
+    Returns
+    -------
+    tuple of (list of TestCount, bool)
+        One a file; and whether the tests came to their end.
+    """
+    backend = "torch-cuda" if device.name == "cuda" else "torch"
+    chosen = f"{backend} and not cuda" if device.name == "cpu" else backend
+    with tempfile.TemporaryDirectory(prefix="negsamp-tests-") as folder:
+        outcomes = Path(folder) / "outcomes"
+        outcomes.touch()
+        command = [sys.executable, "-m", "pytest", *_options(), *files]
+        command += ["-k", f"({chosen}) and ({only})" if only else chosen]
+        variables = {
+            "NEGSAMP_TEST_BACKENDS": backend,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            counting.FILE: str(outcomes),
+        }
+        try:
+            done = subprocess.run(
+                command,
+                cwd=CHECKOUT,
+                env=os.environ | variables,
+                timeout=max(seconds, 1.0),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            tell(f"cut off after {seconds:.0f} s")
+            whole = False
+        else:
+            whole = done.returncode in (0, 1)
+            if done.returncode != 0:
+                tell(done.stdout[-4000:] + done.stderr[-2000:])
+        lines = [json.loads(line) for line in outcomes.read_text(encoding="utf-8").splitlines()]
+    counts = [_count(file, [each for each in lines if each["file"] == file]) for file in files]
+    for each in counts:
+        tell(f"{each.file}: {each.passed} passed, {each.failed} failed, {each.skipped} skipped")
+    return counts, whole
+
+
+def _options() -> list[str]:
+    """Return options that take the place of the project's own and of all plugins found."""
+    options = ["-c", os.devnull, f"--rootdir={CHECKOUT}", "--import-mode=importlib", "-q"]
+    options += ["-p", "no:cacheprovider", "-p", "benchmarks.gpu.counting"]
+    if find_spec("xdist") is not None:
+        options += ["-p", "xdist", "-n", str(min(PROCESSES, os.cpu_count() or 1))]
+    return options
+
+
+def _count(file: str, lines: Sequence[dict[str, str]]) -> TestCount:
+    found = Counter(each["outcome"] for each in lines)
+    seconds = sum(float(each["seconds"]) for each in lines)
+    return TestCount(file, found["passed"], found["failed"], found["skipped"], seconds)

@@ -1,0 +1,175 @@
+"""What ``make gpu`` runs, gone through without a GPU; its report takes none of that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.gpu import __main__ as command
+from benchmarks.gpu.arithmetic import Rates
+from benchmarks.gpu.bars import all_lines
+from benchmarks.gpu.contenders import ARITHMETIC, PRODUCT, library, matrix
+from benchmarks.gpu.device import Device, check_wheel
+from benchmarks.gpu.draws import measure_draws
+from benchmarks.gpu.parts import PARTS
+from benchmarks.gpu.records import PartResult, TestCount
+from benchmarks.gpu.report import REPORT, render, write_report
+from benchmarks.records import Measurement, Seconds
+from benchmarks.settings import Draw, Epoch
+
+ROOT = Path(__file__).parents[2]
+CONDITIONS = {
+    "machine": "cuda (a GPU)",
+    "versions": {"torch": "2.11"},
+    "source": "0123456789ab",
+    "clocks": {"clocks.sm": "1980"},
+    "quick": False,
+}
+DRAW, LARGE = Draw("genni", 12_800, 12_101), Draw("genni", 12_800, 1_000_000)
+
+
+def measured(contender: str, setting: Draw | Epoch, seconds: float, **more: Any) -> Measurement:
+    figure = Seconds(seconds, seconds, seconds, 3)
+    return Measurement(contender, "ours", setting, "measured", seconds=figure, **more)
+
+
+def table_result() -> PartResult:
+    uniform = Draw("uniform", 12_800, 12_101, num_negatives=100, exclude="interactions")
+    return PartResult(
+        "table",
+        CONDITIONS,
+        [
+            measured(library("float32"), DRAW, 2e-4),
+            measured(library("bfloat16"), DRAW, 1e-4),
+            measured(matrix("float32"), DRAW, 4e-3),
+            measured(matrix("bfloat16"), DRAW, 9e-4),
+            measured(PRODUCT, DRAW, 5e-5),
+            measured(library("bfloat16"), LARGE, 6e-3, peak_bytes=70_000_000),
+            measured(library("bfloat16"), uniform, 1e-3),
+        ],
+    )
+
+
+def test_bars_are_held_to_what_was_measured() -> None:
+    lines = all_lines(["table"], [table_result()])
+    assert [line.met for line in lines] == [True, False, True, False, None, True, *3 * [None]]
+    assert [line.reached for line in lines[:4]] == ["20 times", "9 times", "2 times", "70 MB"]
+    assert lines[4].reached == f"not measured: {ARITHMETIC} does not take part in table"
+    assert lines[5].reached == "1,280,000,000 draws/s"
+
+
+def test_tests_are_a_bar_too() -> None:
+    counts = [TestCount("a.py", 7, 0, 1, 1.0), TestCount("b.py", 2, 0, 0, 1.0)]
+    (line,) = all_lines(["laws"], [PartResult("laws", CONDITIONS, tests=counts)])
+    assert (line.reached, line.met) == ("9 passed", True)
+    counts.append(TestCount("c.py", 1, 2, 0, 1.0))
+    failed = PartResult("laws", CONDITIONS, tests=counts, whole=False)
+    (line,) = all_lines(["laws"], [failed])
+    assert (line.reached, line.met) == ("10 passed, 2 failed, cut off", False)
+
+
+def test_arithmetic_is_the_longer_of_products_and_powers() -> None:
+    assert Rates(128e9, 1e9).seconds(1000, 1000, 64) == pytest.approx(1e-3)
+    assert Rates(12.8e9, 1e9).seconds(1000, 1000, 64) == pytest.approx(1e-2)
+    measurements, whole = measure_draws(
+        Device("cpu"), Rates(1e9, 1e9), [DRAW.quick()], float("inf"), lambda _: None
+    )
+    (found,) = [each for each in measurements if each.contender == ARITHMETIC]
+    assert whole
+    assert found.seconds is not None
+    assert found.seconds.median == pytest.approx(128 * 3000 * 128 / 1e9)
+
+
+def test_the_report_is_made_of_the_files_alone(tmp_path: Path) -> None:
+    assert write_report(tmp_path).count("not measured") == len(all_lines(names(), []))
+    result = table_result()
+    result.write(tmp_path, [asdict(line) for line in all_lines(["table"], [result])])
+    assert PartResult.read(tmp_path / "table.json") == result
+    text = write_report(tmp_path)
+    assert (tmp_path / REPORT).read_text() == text
+    assert "table: measured on cuda (a GPU); torch 2.11; source 0123456789ab" in text
+    assert "| at least 10 times | 9 times | **missed** |" in text
+    assert "| at most 64 MB | 70 MB | **missed** |" in text
+    assert "| at most 1.1 times | not measured |  |" in text
+
+
+def test_a_dry_run_goes_through_draws_and_epochs_and_is_not_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--device", "cpu", "--quick", "-o", str(tmp_path), "--only", "table,epochs"]
+    assert command.main(options) == 0
+    assert not (tmp_path / REPORT).exists()
+    for name, count in (("table", 9), ("epochs", 3)):
+        content = json.loads((tmp_path / f"{name}.json").read_text())
+        assert [each["status"] for each in content["measurements"]] == ["measured"] * count
+        assert content["bars"] == []
+        assert content["conditions"]["note"] == "a quick run on cpu, not a GPU measurement"
+    assert command.main(["--report", "-o", str(tmp_path)]) == 2
+    assert "is a quick run on cpu, not a GPU measurement" in capsys.readouterr().err
+
+
+def test_a_dry_run_of_the_tests(tmp_path: Path) -> None:
+    options = ["--device", "cpu", "--quick", "-o", str(tmp_path), "--only", "laws"]
+    assert command.main(options) == 0
+    content = json.loads((tmp_path / "laws.json").read_text())
+    laws, stream = (TestCount(**each) for each in content["tests"])
+    assert (laws.file, stream.file) == PARTS[1].files
+    assert (stream.passed, stream.failed, content["whole"]) == (7, 0, True)
+
+
+def test_what_cannot_run_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for options, message in (
+        ([], "no CUDA device"),
+        (["--only", "tabel"], "unknown part 'tabel'; known: contract, laws, table, epochs"),
+        (["--device", "cpu"], "--device cpu is a dry run: add --quick and --output FOLDER"),
+        (["--device", "cpu", "--quick"], "a quick run is not for results/gpu"),
+    ):
+        output = [] if "--quick" in options else ["-o", str(tmp_path / "new")]
+        assert command.main([*options, *output]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_missing_packages_and_lack_of_time_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = tuple(replace(part, needs=("no_such_package",)) for part in PARTS)
+    monkeypatch.setattr(command, "PARTS", lacking)
+    options = ["--device", "cpu", "--quick", "-o", str(tmp_path), "--only", "laws"]
+    assert command.main(options) == 1
+    assert "laws: left out; not installed here: no_such_package." in capsys.readouterr().out
+    monkeypatch.setattr(command, "PARTS", PARTS)
+    assert command.main([*options, "--minutes", "-1"]) == 1
+    assert "laws: left out, the -1 minutes are over" in capsys.readouterr().out
+
+
+def test_a_wheel_of_another_checkout_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_wheel()
+    monkeypatch.setattr("benchmarks.gpu.device.CHECKOUT", tmp_path)
+    (tmp_path / "negsamp").mkdir()
+    (tmp_path / "negsamp" / "errors.py").write_text("changed\n")
+    with pytest.raises(ValueError, match="the wheel is not of this checkout"):
+        check_wheel()
+
+
+def test_a_committed_report_is_what_its_files_give() -> None:
+    folder = ROOT / command.RESULTS
+    results = [PartResult.read(path) for path in sorted(folder.glob("*.json"))]
+    assert (folder / REPORT).read_text(encoding="utf-8") == render(results)
+    for result in results:
+        stored = json.loads((folder / f"{result.part}.json").read_text(encoding="utf-8"))["bars"]
+        assert stored == [asdict(line) for line in all_lines([result.part], [result])]
+
+
+def names() -> list[str]:
+    return [part.name for part in PARTS]
