@@ -17,12 +17,14 @@ from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp_torch import by_score, by_weight, fused, sharded
+from negsamp_torch import by_score, by_weight, fused
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
 from negsamp_torch.request import Request
+from negsamp_torch.results import Result
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
 from negsamp_torch.sharded import ShardedDotProduct
+from negsamp_torch.sharded import by_score as over_shards
 from negsamp_torch.tables import Tables
 
 __all__ = ["TorchBackend"]
@@ -34,7 +36,8 @@ class TorchBackend:
     Attributes
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk, bytes_per_chunk : int
-        Bounds of the work in hand, the last one's with kernels in Triton; no draw depends on them beyond rounding.
+        Bounds of the work in hand, the last where kernels in Triton draw; no draw depends on them
+        beyond rounding.
     fused : bool or None
         Whether kernels in Triton draw. None, the default: on CUDA devices where Triton is
         installed.
@@ -99,10 +102,14 @@ class TorchBackend:
             return self._by_weight_fused(request, stream, num_negatives, replacement)
         rows = request.rows
         positions, log_q = by_weight.draw(
-            rows, stream, num_negatives, replacement, self._tables_on(rows.numbers.device).cumulative
+            rows,
+            stream,
+            num_negatives,
+            replacement,
+            self._tables_on(rows.numbers.device).cumulative,
         )
-        result = _Result(rows, num_negatives)
-        result.put(rows, self._catalogue.items.start + positions, log_q)
+        result = Result(rows, num_negatives, self._catalogue.items.start)
+        result.put(rows, positions, log_q)
         return result.negatives()
 
     @torch.no_grad()
@@ -121,12 +128,27 @@ class TorchBackend:
             return self._by_score_fused(
                 request, stream, num_negatives, replacement, score, alpha, candidates
             )
-        rows = request.rows
+        rows, items = request.rows, self._catalogue.items
+        result = Result(rows, num_negatives, items.start)
         if isinstance(score, ShardedDotProduct):
-            return self._by_score_over_shards(
-                rows, stream, num_negatives, replacement, score, alpha, candidates
+            if candidates is not None and candidates.per_row:
+                raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
+            places = None if candidates is None else self._candidates(rows, stream, candidates)
+            count = len(items) if candidates is None else candidates.count
+            drawn = over_shards.by_score(
+                rows,
+                stream,
+                num_negatives,
+                replacement,
+                score,
+                alpha,
+                items,
+                places,
+                self._rows_at_once(count),
+                self.scores_per_tile,
             )
-        result = _Result(rows, num_negatives)
+            result.put(rows, *drawn)
+            return result.negatives()
         called = not isinstance(score, DotProduct)
         own = candidates if candidates is not None and candidates.per_row else None
         if called and own is not None:
@@ -136,11 +158,9 @@ class TorchBackend:
             shared = self._candidates(rows, stream, candidates)
         table = None
         if isinstance(score, DotProduct):
-            items = self._catalogue.items
             embeddings = self.asarray(score.items, like=rows.numbers)
             table = Table.of(embeddings[items.start : items.stop], shared)
-        fitting = self.blocks_per_chunk * BLOCK // len(self._catalogue.items)
-        size = len(rows) if called else max(min(self.rows_per_chunk, fitting), 1)
+        size = len(rows) if called else self._rows_at_once(len(items))
         for chunk in rows.chunks(size):
             places = shared if own is None else self._candidates(chunk, stream, own)
             with torch.autocast(rows.numbers.device.type, enabled=False):
@@ -156,57 +176,7 @@ class TorchBackend:
                 )
             if places is not None:
                 columns = places[columns] if own is None else places.gather(1, columns)
-            result.put(chunk, self._catalogue.items.start + columns, log_q)
-        return result.negatives()
-
-    def _by_score_over_shards(
-        self,
-        rows: Rows,
-        stream: Stream,
-        num_negatives: int,
-        replacement: bool,
-        score: ShardedDotProduct,
-        alpha: float,
-        candidates: Candidates | None,
-    ) -> Negatives:
-        items = self._catalogue.items
-        if candidates is not None and candidates.per_row:
-            raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
-        exchange = sharded.Exchange(score.process_group)
-        count = len(items) if candidates is None else candidates.count
-        sharded.agree(
-            exchange, rows, stream, num_negatives, replacement, score, alpha, items, count
-        )
-        places = None if candidates is None else self._candidates(rows, stream, candidates)
-        shard = sharded.shard_of(exchange, score.local_items, items, places)
-        queries = self.asarray(score.queries, like=rows.numbers)
-        queries = queries.reshape(-1, queries.shape[-1])[rows.numbers].float()
-        everyone, own = rows, slice(0, len(rows))
-        if score.split:
-            everyone, queries, own = sharded.gather_rows(exchange, rows, queries)
-        fitting = self.blocks_per_chunk * BLOCK // count
-        size = max(min(self.rows_per_chunk, fitting), 1)
-        drawn = [torch.zeros((0, num_negatives), dtype=torch.int64, device=rows.numbers.device)]
-        logs = [drawn[0].double()]
-        for start, chunk in zip(range(0, len(everyone), size), everyone.chunks(size), strict=True):
-            columns, log_q = sharded.draw(
-                exchange,
-                chunk,
-                chunk.excluded if places is None else chunk.excluded.among(places),
-                queries[start : start + size],
-                shard,
-                alpha,
-                stream,
-                num_negatives,
-                replacement,
-                count,
-                tile=max(self.scores_per_tile // len(chunk), 1),
-            )
-            drawn.append(columns if places is None else places[columns])
-            logs.append(log_q)
-        score.bytes_received += exchange.bytes_received
-        result = _Result(rows, num_negatives)
-        result.put(rows, items.start + torch.cat(drawn)[own], torch.cat(logs)[own])
+            result.put(chunk, columns, log_q)
         return result.negatives()
 
     def _candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
@@ -232,7 +202,7 @@ class TorchBackend:
     def _by_weight_fused(
         self, request: Request, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
-        from negsamp_torch.fused.by_weight import by_weight
+        from negsamp_torch.fused.by_weight import by_weight  # noqa: PLC0415 - loads Triton
 
         tables = self._tables_on(request.device)
         drawn, log_q, status = by_weight(
@@ -257,7 +227,7 @@ class TorchBackend:
         alpha: float,
         candidates: Candidates | None,
     ) -> Negatives:
-        from negsamp_torch.fused.by_score import by_score
+        from negsamp_torch.fused.by_score import by_score  # noqa: PLC0415 - loads Triton
 
         items = self._catalogue.items
         drawn, log_q, status = by_score(
@@ -284,6 +254,9 @@ class TorchBackend:
         item_ids = torch.where(request.kept[:, None], drawn + self._catalogue.items.start, 0)
         return Negatives(item_ids.view(shape), log_q.view(shape))
 
+    def _rows_at_once(self, num_columns: int) -> int:
+        return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
+
     def _is_fused(self, device: torch.device) -> bool:
         return fused.works_on(device) if self.fused is None else self.fused
 
@@ -291,20 +264,3 @@ class TorchBackend:
         if device not in self._tables:
             self._tables[device] = Tables(self._catalogue, device)
         return self._tables[device]
-
-
-class _Result:
-    """Ids and log-probabilities of all targets, filled in chunk by chunk; 0 where masked."""
-
-    def __init__(self, rows: Rows, num_negatives: int) -> None:
-        self._shape = (*rows.shape, num_negatives)
-        shape, device = (prod(rows.shape), num_negatives), rows.numbers.device
-        self._item_ids = torch.zeros(shape, dtype=torch.int64, device=device)
-        self._log_q = torch.zeros(shape, dtype=torch.float32, device=device)
-
-    def put(self, chunk: Rows, item_ids: Tensor, log_q: Tensor) -> None:
-        self._item_ids[chunk.numbers] = item_ids
-        self._log_q[chunk.numbers] = log_q.float()
-
-    def negatives(self) -> Negatives:
-        return Negatives(self._item_ids.view(self._shape), self._log_q.view(self._shape))

@@ -13,22 +13,20 @@ from negsamp.backend import Candidates
 from negsamp.stream import Stream
 from negsamp_torch.candidates import one_for_all_rows
 from negsamp_torch.fused import subsets
-from negsamp_torch.fused.draws import draw
-from negsamp_torch.fused.masses import exclude, masses_of_own, masses_of_shared
+from negsamp_torch.fused.counter import counter_of
+from negsamp_torch.fused.kernels.draws import draw
+from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
 from negsamp_torch.request import Request
-from negsamp_torch.fused.words import place_of
 from negsamp_torch.scores import BLOCK
 
 __all__ = ["by_score"]
 
-TILE_ROWS = 128
-"""Rows of a tile of the matrix product."""
-STEP = 64
-"""Dimensions that are multiplied at once."""
 PROGRAMS = 1024
 """About as many programs make the first pass: enough to fill a device."""
 TILE_BLOCKS = 1024
 """Blocks whose masses a draw holds at once."""
+LINE_BYTES = 128
+"""Bytes of an embedding that are multiplied at once."""
 
 
 def by_score(
@@ -79,37 +77,50 @@ def by_score(
     bytes_per_row = 8 * num_blocks + (subsets.bytes_per_row(len(items), width) if own else 0)
     rows = min(max(bytes_per_chunk // bytes_per_row, 1), size)
     masses = torch.empty((2, rows, num_blocks), device=device)
-    table = _common_dtype(queries, items)
-    problem = dict(
-        zip(("user_items", "begins", "ends"), request.bounds, strict=True),
-        shifts=masses[0],
-        sums=masses[1],
-        numbers=request.numbers[0],
-        count=request.numbers[1],
-        queries=table[0],
-        items=table[1],
-        more=request.more,
-        num_more=request.more.shape[1],
-        factor=alpha / math.log(2),
-        width=width,
-        dim=items.shape[1],
-        num_blocks=num_blocks,
-        BLOCK=BLOCK,
-        STEP=min(STEP, max(triton.next_power_of_2(items.shape[1]), 16)),
-        STEPS=request.longest.bit_length(),
-    )
+    queries, items = _common_dtype(queries, items)
+    user_items, begins, ends = request.bounds
+    scores: dict[str, Any] = {
+        "shifts": masses[0],
+        "sums": masses[1],
+        "numbers": request.numbers[0],
+        "count": request.numbers[1],
+        "queries": queries,
+        "items": items,
+        "factor": alpha / math.log(2),
+        "width": width,
+        "dim": items.shape[1],
+        "num_blocks": num_blocks,
+        "BLOCK": BLOCK,
+        "STEP": _step(items),
+    }
+    exclusion = {
+        "user_items": user_items,
+        "begins": begins,
+        "ends": ends,
+        "more": request.more,
+        "num_more": request.more.shape[1],
+        "STEPS": request.longest.bit_length(),
+    }
     results = {"drawn": drawn, "log_q": log_q, "status": status}
+    counter = counter_of(stream, device)
     for first in range(0, size, rows):
         chunk = min(rows, size - first)
-        part: dict[str, Any] = {**problem, "first": first}
+        scores["first"] = first
         if own:
             numbers = request.numbers[0][first : first + chunk]
             places = subsets.one_for_each_row(stream, len(items), width, numbers)
-            masses_of_own[(chunk, num_blocks)](places=places, **part)
+            masses_of_own[(chunk, num_blocks)](places=places, **scores, **exclusion)
         else:
-            _shared(part, chunk, places, candidates is not None)
+            _sum_shared(scores, chunk, places, candidates is not None)
+            exclude[(chunk,)](
+                places=places,
+                PLACE_STEPS=width.bit_length(),
+                LISTED=candidates is not None,
+                **scores,
+                **exclusion,
+            )
         draw[(chunk,)](
-            place_in_stream=place_of(stream, device),
+            counter=counter,
             places=places,
             places_a_row=width if own else 0,
             num_negatives=num_negatives,
@@ -117,34 +128,45 @@ def by_score(
             LISTED=candidates is not None,
             REPLACEMENT=replacement,
             **results,
-            **part,
+            **scores,
+            **exclusion,
         )
     return drawn, log_q, status
 
 
-def _shared(part: dict[str, Any], chunk: int, places: Tensor, listed: bool) -> None:
-    """Sum the blocks of a chunk of rows that share their columns, and mend what is excluded."""
-    tile = min(TILE_ROWS, max(triton.next_power_of_2(chunk), 16))
-    tiles, num_blocks = triton.cdiv(chunk, tile), part["num_blocks"]
+def _sum_shared(scores: dict[str, Any], chunk: int, places: Tensor, listed: bool) -> None:
+    """Launch the first pass over rows that share their columns."""
+    items, num_blocks = scores["items"], scores["num_blocks"]
+    tile = min(_tile_rows(items), max(triton.next_power_of_2(chunk), 16))
+    tiles = triton.cdiv(chunk, tile)
     blocks_each = triton.cdiv(num_blocks * tiles, max(PROGRAMS, tiles))
-    wanted = ("shifts", "sums", "numbers", "count", "first", "queries", "items", "factor", "width")
-    wanted += ("dim", "num_blocks", "BLOCK", "STEP")
     masses_of_shared[(tiles, triton.cdiv(num_blocks, blocks_each))](
-        **{name: part[name] for name in wanted},
         places=places,
-        blocks_each=blocks_each,
         num_rows=chunk,
+        blocks_each=blocks_each,
         ROWS=tile,
         LISTED=listed,
         PRECISION="tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3",
         WIDEN=triton.knobs.runtime.interpret,
         num_warps=8,
+        num_stages=2,
+        **scores,
     )
-    steps = part["width"].bit_length() if listed else 0
-    exclude[(chunk,)](places=places, PLACE_STEPS=steps, LISTED=listed, **part)
 
 
 def _common_dtype(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(queries.dtype, items.dtype)
     dtype = torch.float32 if dtype == torch.float64 else dtype
     return queries.to(dtype).contiguous(), items.to(dtype).contiguous()
+
+
+def _step(items: Tensor) -> int:
+    """Return how many dimensions are multiplied at once."""
+    whole = max(triton.next_power_of_2(items.shape[1]), 16)
+    return int(min(LINE_BYTES // items.element_size(), whole))
+
+
+def _tile_rows(items: Tensor) -> int:
+    """Return how many rows a tile may have for its scores to stay in registers."""
+    roomy = not items.is_cuda or torch.cuda.get_device_capability(items.device) >= (9, 0)
+    return 128 if roomy or items.element_size() == 2 else 64

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 import triton
-import triton.language as tl
 from torch import Tensor
 
 from negsamp.stream import Stream
-from negsamp_torch.fused.words import place_of, words
+from negsamp_torch.fused.counter import counter_of
+from negsamp_torch.fused.kernels.floyd import floyd
 
 __all__ = ["bytes_per_row", "one_for_each_row"]
 
@@ -28,7 +28,7 @@ def one_for_each_row(stream: Stream, num_items: int, count: int, numbers: Tensor
     floyd[(triton.cdiv(len(numbers), LANES),)](
         taken.view(torch.uint8),
         numbers,
-        place_of(stream, numbers.device),
+        counter_of(stream, numbers.device),
         len(numbers),
         num_items,
         steps,
@@ -39,20 +39,3 @@ def one_for_each_row(stream: Stream, num_items: int, count: int, numbers: Tensor
         taken = ~taken
     chosen = taken.nonzero_static(size=len(numbers) * count)
     return chosen[:, 1].reshape(len(numbers), count).contiguous()
-
-
-@triton.jit(do_not_specialize=["num_rows", "num_items", "num_steps"])
-def floyd(taken, numbers, place_in_stream, num_rows, num_items, num_steps, LANES: tl.constexpr):
-    """Mark a uniform subset of `num_steps` places, one row a lane."""
-    row = tl.program_id(0) * LANES + tl.arange(0, LANES)
-    kept = row < num_rows
-    number = tl.load(numbers + row, mask=kept, other=0)
-    line = taken + row.to(tl.int64) * num_items
-    for m in range(num_steps):
-        largest = num_items - num_steps + m
-        high, low = words(place_in_stream, 1, number * num_steps + m)
-        word = (high.to(tl.uint64) << 32) | low.to(tl.uint64)
-        bound = tl.full((LANES,), 1, tl.uint64) * (largest + 1).to(tl.uint64)
-        place = tl.umulhi(word, bound).to(tl.int64)
-        again = tl.load(line + place, mask=kept, other=0) != 0
-        tl.store(line + tl.where(again, largest, place), 1, mask=kept)

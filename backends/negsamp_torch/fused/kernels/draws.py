@@ -5,8 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from negsamp_torch.fused.blocks import block_exponents, log_mass
-from negsamp_torch.fused.words import fraction, words
+from negsamp_torch.fused.kernels.blocks import block_exponents, log_mass
+from negsamp_torch.fused.kernels.words import fraction, words
 
 __all__ = ["draw"]
 
@@ -60,7 +60,7 @@ def draw(
     numbers,
     count,
     first,
-    place_in_stream,
+    counter,
     queries,
     items,
     places,
@@ -110,7 +110,7 @@ def draw(
             elif total == 0.0:
                 problem = 2 + j
         if problem == 0:
-            word, next_word = words(place_in_stream, 0, number * num_negatives + j)
+            word, next_word = words(counter, 0, number * num_negatives + j)
             threshold = fraction(word) * total
             block = pick_block(shifts, sums, num_blocks, highest, threshold, TILE)
             exponents = block_exponents(

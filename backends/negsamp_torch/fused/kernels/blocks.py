@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from negsamp_torch.fused.exclusion import is_excluded
+from negsamp_torch.fused.kernels.exclusion import is_excluded
 
 __all__ = ["block_exponents", "log_mass"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from negsamp_torch.fused.blocks import block_exponents, log_mass
-from negsamp_torch.fused.exclusion import lower_bound
+from negsamp_torch.fused.kernels.blocks import block_exponents, log_mass
+from negsamp_torch.fused.kernels.exclusion import lower_bound
 
 __all__ = ["exclude", "masses_of_own", "masses_of_shared"]
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-from negsamp.stream import Stream
-
-__all__ = ["fraction", "place_of", "words"]
-
-
-def place_of(stream: Stream, device: torch.device) -> Tensor:
-    """Return key and number of the call as int64 words on a device, where kernels read them."""
-    key = stream.key - (stream.key >> 63 << 64)
-    return torch.tensor([key, stream.call], dtype=torch.int64, device=device)
+__all__ = ["fraction", "words"]
 
 
 @triton.jit
-def words(place, use: tl.constexpr, draws):
-    """Return the two words of each draw, int64; see :meth:`negsamp.stream.Stream.words`."""
-    call = tl.load(place + 1)
+def words(counter, use: tl.constexpr, draws):
+    """Return the two words of each draw, int64; see :meth:`negsamp.stream.Stream.words`.
+
+    `counter` holds the key of the stream and the number of the call.
+    """
+    call = tl.load(counter + 1)
     block = draws >> 1
     nothing = block & 0
     first, second, third, fourth = tl.philox(
-        tl.load(place),
+        tl.load(counter),
         (block & 0xFFFFFFFF).to(tl.uint32),
         (block >> 32).to(tl.uint32),
         (nothing + (call & 0xFFFFFFFF)).to(tl.uint32),
