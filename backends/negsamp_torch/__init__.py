@@ -1,6 +1,7 @@
 """The PyTorch backend: tensors in, tensors out, on their device."""
 
 from negsamp_torch.backend import TorchBackend
+from negsamp_torch.operators import Compiled, compiled
 from negsamp_torch.sharded import ShardedDotProduct
 
-__all__ = ["ShardedDotProduct", "TorchBackend"]
+__all__ = ["Compiled", "ShardedDotProduct", "TorchBackend", "compiled"]

@@ -1,0 +1,158 @@
+"""Sampling inside ``torch.compile``: an operator that the compiler does not look into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negsamp.errors import InvalidInputError
+from negsamp.negatives import Negatives
+from negsamp.sampler import Sampler
+from negsamp.scores import DotProduct
+from negsamp_torch import registry
+
+__all__ = ["Compiled", "compiled"]
+
+
+class Compiled:
+    """A sampler as :func:`compiled` returns it.
+
+    Attributes
+    ----------
+    sampler : Sampler
+        The sampler that draws: its schedules, state and errors are those of every draw.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        if not isinstance(sampler, Sampler):
+            raise InvalidInputError(f"compiled() takes a sampler; got {type(sampler).__name__}")
+        self.sampler = sampler
+        self._number = registry.enter(sampler)
+        self._num_negatives = sampler.num_negatives
+        self._calls = torch.zeros((), dtype=torch.int64)
+
+    def __reduce__(self) -> tuple[type[Compiled], tuple[Sampler]]:
+        return Compiled, (self.sampler,)
+
+    def __call__(
+        self,
+        targets: Tensor,
+        *,
+        score: DotProduct | None = None,
+        users: Tensor | None = None,
+        mask: Tensor | None = None,
+        exclude: Tensor | None = None,
+    ) -> Negatives:
+        """Draw negatives for each target: :meth:`negsamp.Sampler.sample`, inside a graph or not.
+
+        Parameters
+        ----------
+        targets, users, mask, exclude : Tensor
+            As there; tensors alone.
+        score : DotProduct, optional
+            As there; a callable is Python code that an operator cannot be given.
+
+        Returns
+        -------
+        Negatives
+            What the sampler's next call draws.
+
+        Raises
+        ------
+        InvalidInputError
+            If `score` is neither None nor a DotProduct.
+        NegSampError
+            As the sampler raises it, when the compiled code runs.
+        """
+        if score is not None and not isinstance(score, DotProduct):
+            raise InvalidInputError(
+                "a compiled sampler takes a DotProduct as score, or none: no other callable can be "
+                "handed to an operator; draw outside the compiled function"
+            )
+        queries = None if score is None else score.queries.detach()
+        items = None if score is None else score.items.detach()
+        given = (targets, queries, items, users, mask, exclude)
+        return Negatives(*_draw(self._calls, self._number, self._num_negatives, *given))
+
+
+def compiled(sampler: Sampler) -> Compiled:
+    """Return a sampler to call inside a function that ``torch.compile`` compiles.
+
+    The whole of a training step, sampling included, is then one graph (``fullgraph=True``). Every
+    call of the compiled step draws afresh, and what it draws is bit for bit what
+    ``sampler.sample`` would have drawn in its place; two draws of one step differ.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Draws when the compiled code runs. It stays the one to save, load, and give epochs and
+        losses to: ``alpha`` and ``beta`` are read at each draw, are no part of the graph, and
+        never make it compile again.
+
+    Returns
+    -------
+    Compiled
+        Takes what ``sampler.sample`` takes, except that scores are those of a
+        :class:`negsamp.DotProduct` or none.
+
+    Raises
+    ------
+    InvalidInputError
+        If `sampler` is not a sampler.
+
+    Notes
+    -----
+    The sampler runs outside the graph, in a registered operator, ``negsamp::draw``, which counts
+    its calls in a tensor of its own on the CPU. The compiler sees a tensor change, so it neither
+    merges nor leaves out nor reorders draws, and does not put them into CUDA graphs, in which they
+    would repeat themselves (``mode="reduce-overhead"`` goes without; to replay draws see
+    :func:`negsamp_torch.replayed`). Keep what is returned as long as the compiled function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from negsamp import Uniform
+    >>> from negsamp_torch import compiled
+    >>> draw = compiled(Uniform(1000, seed=1))
+    >>> def step(targets):
+    ...     return draw(targets).item_ids[:, 0]
+    >>> whole = torch.compile(step, fullgraph=True)  # calls of whole draw what those of step would
+    >>> step(torch.tensor([3, 5, 8])).tolist()
+    [890, 586, 672]
+    """
+    return Compiled(sampler)
+
+
+@torch.library.custom_op(
+    "negsamp::draw",
+    mutates_args=("calls",),
+    schema="(Tensor(a!) calls, int number, int num_negatives, Tensor targets, Tensor? queries, "
+    "Tensor? items, Tensor? users, Tensor? mask, Tensor? exclude) -> (Tensor, Tensor)",
+)
+def _draw(
+    calls: Tensor,
+    number: int,
+    num_negatives: int,  # noqa: ARG001
+    targets: Tensor,
+    queries: Tensor | None,
+    items: Tensor | None,
+    users: Tensor | None,
+    mask: Tensor | None,
+    exclude: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Draw with the sampler of a number; `num_negatives` is there for the shapes alone."""
+    score = None if queries is None else DotProduct(queries, items)
+    negatives = registry.sampler_of(number).sample(
+        targets, score=score, users=users, mask=mask, exclude=exclude
+    )
+    calls.add_(1)
+    return negatives.item_ids, negatives.log_q
+
+
+@_draw.register_fake
+def _(_: Tensor, __: int, num_negatives: int, targets: Tensor, *___: Any) -> tuple[Tensor, Tensor]:
+    shape = (*targets.shape, num_negatives)
+    item_ids = targets.new_empty(shape, dtype=torch.int64)
+    return item_ids, targets.new_empty(shape, dtype=torch.float32)
