@@ -125,7 +125,8 @@ def train_command(
     ] = "1.0",
     gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
     loss: Annotated[
-        Literal["nce", "bpr"], typer.Option(help="nce (eq. 4) or bpr (section 4.2).")
+        Literal["nce", "bpr", "sampled_softmax"],
+        typer.Option(help="nce (eq. 4), bpr (section 4.2), or a softmax corrected by log_q."),
     ] = "nce",
     seed: SeedOption = 0,
     max_epochs: EpochsOption = None,

@@ -9,11 +9,11 @@ import torch
 
 from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
-from negsamp_models.losses import bpr_loss, nce_loss
+from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 
 __all__ = ["LOSSES", "MODELS", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
 
-LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
+LOSSES = {"nce": nce_loss, "bpr": bpr_loss, "sampled_softmax": sampled_softmax_loss}
 MODELS = {"sasrec": "SASRec", "s3rec": "S3-Rec"}
 """The models' names as people write them."""
 
@@ -42,10 +42,14 @@ class TrainingSettings:
         Longest input; the last items of longer ones are used.
     hidden_size, num_layers, num_heads, dropout
         Of :class:`~negsamp_models.sasrec.SASRec`.
-    loss : {"nce", "bpr"}
-        Eq. 4 of the paper, or BPR (section 4.2).
+    loss : {"nce", "bpr", "sampled_softmax"}
+        Eq. 4 of the paper, BPR (section 4.2), or a sampled softmax corrected by ``log_q``.
     exclude_interactions : bool
         Exclude all items of the user's training part from the negatives, not the target alone.
+    leak_held_out : bool
+        With `exclude_interactions`, exclude the user's validation and test items too. The negatives
+        then tell the model what is held out: an ablation that measures what such figures gain, and
+        no way to train a model. No command offers it; results, tables and the page mark it.
     model : {"sasrec", "s3rec"}
         SASRec from random weights, or from those of a pre-training.
     seed : int
@@ -63,8 +67,9 @@ class TrainingSettings:
     num_layers: int = 2
     num_heads: int = 2
     dropout: float = 0.5
-    loss: Literal["nce", "bpr"] = "nce"
+    loss: Literal["nce", "bpr", "sampled_softmax"] = "nce"
     exclude_interactions: bool = False
+    leak_held_out: bool = False
     model: Literal["sasrec", "s3rec"] = "sasrec"
     seed: int = 0
     device: str = "auto"
@@ -79,6 +84,10 @@ class TrainingSettings:
             raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
         if not 0 <= as_number("dropout", self.dropout) < 1:
             raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
+        if self.leak_held_out and not self.exclude_interactions:
+            raise TrainingSettingsError(
+                "leak_held_out", True, "False unless exclude_interactions is True"
+            )
         if self.loss not in LOSSES:
             raise TrainingSettingsError("loss", self.loss, " or ".join(map(repr, LOSSES)))
         if self.model not in MODELS:

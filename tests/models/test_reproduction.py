@@ -11,10 +11,18 @@ import pytest
 
 from negsamp import ConfigError
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, key_of, load_grid
+from negsamp_models.reproduction.figures import compared, figures_of
+from negsamp_models.reproduction.grids import (
+    Contrast,
+    Grid,
+    PlannedRun,
+    grid_names,
+    key_of,
+    load_grid,
+)
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
-from negsamp_models.reproduction.report import figures_of, page
+from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, make_runs, results_below
 from negsamp_models.settings import TrainingSettings
 
@@ -34,7 +42,7 @@ def result_of(run: PlannedRun, test: float, validation: float = 1.0) -> RunResul
         test=dict.fromkeys(METRICS, test),
         test_unmasked=dict.fromkeys(METRICS, test + 1),
         epochs=[epoch],
-        environment={},
+        environment={"device": "cpu (test)", "threads": 2, "torch": "2"},
     )
 
 
@@ -80,7 +88,7 @@ def test_runs_have_a_file_each(name: str) -> None:
 
 
 def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
-    for name in ("table1", "table2", "table3", "table5"):
+    for name in ("table1", "table2", "table3", "table5", "seen_items"):
         for cell in load_grid(name).cells:
             figures = figures_of(load_grid(name), cell, {})[1].values()
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
@@ -135,6 +143,25 @@ def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
 def test_grids_refuse(name: str, datasets: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_grid(name, datasets)
+
+
+def test_one_grid_leaks_and_no_other_may(tmp_path: Path) -> None:
+    leaking = {
+        name
+        for name in grid_names()
+        for cell in load_grid(name).cells
+        for choice in cell.choices
+        if choice.runs[0].settings.leak_held_out
+    }
+    assert leaking == {"leak"}
+    path = tmp_path / "mine.toml"
+    settings = "settings = { exclude_interactions = true, leak_held_out = true }"
+    text = TINY.replace("settings = { max_epochs = 2, hidden_size = 8, num_layers = 1 }", settings)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="leaks held-out items into the negatives"):
+        load_grid(str(path))
+    path.write_text("leaks = true\n" + text, encoding="utf-8")
+    assert load_grid(str(path)).cells[0].choices[0].runs[0].slug.endswith("-leakheldout")
 
 
 def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
@@ -208,23 +235,86 @@ def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
 
-def test_the_page_says_first_what_does_not_come_out() -> None:
+def test_the_page_says_first_what_falls_short() -> None:
     grid = small_grid()
     runs = {(cell.dataset, cell.row): cell.choices[0].runs for cell in grid.cells if cell.choices}
     sasrec, genni = runs["Beauty", "SASRec"], runs["Beauty", "GenNi_SA"]
     yelp = runs["Yelp", "SASRec"]
     made = [(sasrec[0], 3.8), (sasrec[1], 3.9), (genni[0], 2.0), (yelp[0], 1.7)]
     text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
-    summary, _, rest = text.partition("## Table 1")
-    assert "- below: Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seeds), paper 6.30" in summary
-    assert "- above: Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
-    assert summary.index("- below") < summary.index("- above")
+    summary, _, rest = text.partition("## The paper's tables")
+    assert "- Runs: 4 of 32 are made." in summary
+    assert "- Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seed), paper 6.30" in summary
+    assert "- Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
+    assert summary.index("Below the paper") < summary.index("Above the paper")
     assert "Beauty, SASRec, HR@5" not in summary
-    assert "| SASRec | 3.85 ± 0.07 (3.84) |" in rest
-    assert "| GenNi_SA | 2.00 (6.30) ▼ |" in rest
-    assert "| SASRec_pop | - (4.08) |" in rest
-    assert "| Yelp, seen items ranked |" in rest
-    assert "| SASRec | 2.70 (1.72) ▲ |" in rest
+    assert (
+        "do not hold here:\n\n- GenNi outperforms uniform negatives (Table 1, Beauty): GenNi_SA "
+        "against SASRec: HR@5 2.00 against 3.85, worse (1 seed and 2)" in summary
+    )
+    assert "| SASRec | 3.85 ± 0.07 ● |" in rest
+    assert "| *paper* | *3.84 ± 0.06* |" in rest
+    assert "| GenNi_SA | 2.00 ▼ |" in rest
+    assert "| SASRec_pop | - | - | - | - | 0 |" in rest
+    assert "SASRec_pop: validation waits for the runs that are missing" in rest
+    masked, ranked = rest.index("| Yelp, seen items masked |"), rest.index("seen items ranked |")
+    assert "| SASRec | 1.70 ● |" in rest[masked:ranked]
+    assert "| SASRec | 2.70 ▲ |" in rest[ranked:]
+
+
+@pytest.mark.parametrize(
+    ("expected", "ours", "outcome"),
+    [
+        ("above", 5.0, "holds"),
+        ("above", 4.05, "not told apart"),
+        ("above", 3.0, "does not hold"),
+        ("not above", 5.0, "does not hold"),
+        ("not above", 4.05, "holds"),
+        ("not below", 3.0, "does not hold"),
+        ("not below", 5.0, "holds"),
+    ],
+)
+def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcome: str) -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    contrast = Contrast("GenNi_SA", "SASRec", claim="so", expected=expected)
+    grid = replace(grid, contrasts=(contrast,))
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {runs["SASRec"].key: result_of(runs["SASRec"], 4.0)}
+    assert [each.outcome for each in compared(grid, results)] == ["missing"]
+    results[runs["GenNi_SA"].key] = result_of(runs["GenNi_SA"], ours)
+    assert [each.outcome for each in compared(grid, results)] == [outcome]
+
+
+def test_contrasts_name_rows_and_points_of_their_grid() -> None:
+    for name in grid_names():
+        grid = load_grid(name)
+        assert all(each.one.keys() == each.other.keys() for each in compared(grid, {}))
+
+
+def test_a_sweep_is_a_wide_table_with_the_paper_below() -> None:
+    grid = load_grid("table3")
+    run = next(cell for cell in grid.cells if (cell.row, cell.point) == ("GenNi", 3)).choices[0]
+    text = page([grid], {run.runs[0].key: result_of(run.runs[0], 5.9)}, {})
+    assert "| Beauty | k: | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | seeds |" in text
+    assert "| GenNi | HR@5 | - | - | - | 5.90 ● | - | - | - | - | 1 |" in text
+    assert "| *paper* |  | *5.64* | *5.70* | *5.83* | *5.81* |" in text
+
+
+def test_leaking_rows_are_marked() -> None:
+    grid = load_grid("leak")
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {run.key: result_of(run, 5.0) for run in runs.values()}
+    text = page([grid], results, {})
+    assert "| GenNi, whole sequence **LEAKS** | 1.00 | 5.00 |" in text
+    assert "| GenNi, training items | 1.00 | 5.00 |" in text
+
+
+def test_times_name_their_device() -> None:
+    grid = load_grid("table5", ["Beauty"])
+    run = grid.cells[0].choices[0].runs[0]
+    text = page([grid], {run.key: result_of(run, 5.0)}, {})
+    assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
+    assert "Ours were taken on cpu (test), 2 threads, torch 2: SASRec." in text
 
 
 def test_pictures_of_what_there_is(tmp_path: Path) -> None:

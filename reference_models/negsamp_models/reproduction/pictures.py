@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import matplotlib
 
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import figures_of
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.report import figures_of
 from negsamp_models.results import write_whole
 
 __all__ = ["draw"]
@@ -38,8 +39,10 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
     metric = grid.metrics[0]
-    known = [c.dataset for c in grid.cells if figures_of(grid, c, results)[1][metric].mean]
-    shown = [dataset for dataset in grid.datasets if known.count(dataset) > 1]
+    known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
+    points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
+    several = {dataset for (dataset, _), number in points.items() if number > 1}
+    shown = [dataset for dataset in grid.datasets if dataset in several]
     if not shown:
         return False
     size = (5.5 * len(shown), 4)
@@ -63,23 +66,31 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
 
 
 def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
-    key, values = grid.sweep or ("", [])
+    """Draw a line a row, with the deviation over seeds; the paper's dashed, where it prints one."""
+    values = [] if grid.sweep is None else grid.sweep[1]
     metric = grid.metrics[-1]
     for row in grid.rows:
         cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
         figures = [figures_of(grid, cell, results)[1][metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
-        axes.errorbar(
+        line = axes.errorbar(
             [value for value, _ in known],
             [figure.mean for _, figure in known],
             yerr=[figure.deviation for _, figure in known],
             marker="o",
-            capsize=3,
+            capsize=3 if any(figure.num_seeds > 1 for _, figure in known) else 0,
             label=row,
         )
+        theirs = [(v, f.theirs.mean) for v, f in zip(values, figures, strict=True) if f.theirs]
+        if theirs:
+            style = {"color": line[0].get_color(), "linestyle": "--", "alpha": 0.6}
+            axes.plot(*zip(*theirs, strict=True), label=f"{row}, paper", **style)
     if min(values) > 0 and max(values) / min(values) > 20:
         axes.set_xscale("log")
-    axes.set(xlabel=key.replace("_", " "), ylabel=f"test {metric}, percent")
+    else:
+        axes.set_xticks(values)
+    where = metric if metric.startswith("validation") else f"test {metric}"
+    axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:

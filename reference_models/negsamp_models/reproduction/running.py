@@ -15,13 +15,15 @@ from pathlib import Path
 from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals
+from negsamp_models.law import study_law
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid, PlannedRun, key_of
 from negsamp_models.results import write_json
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
+from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent
+from negsamp_models.watching import Silent, Together
 
 __all__ = ["Event", "make_runs", "results_below"]
 
@@ -127,13 +129,21 @@ def _make(run: PlannedRun, file: Path, data_dir: Path | None, device: str) -> Ru
     settings = replace(run.settings, device=device)
     with StopSignals() as stop:
         trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop)
+        weights = file.with_suffix(".weights")
+        if run.law is not None:
+            kept = Snapshots(weights, trainer.model, run.law.epochs)
+            trainer.watcher = Together(_Teller(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
         if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
             trainer.restore(checkpoint)
         result = trainer.run()
+        if run.law is not None:
+            law = study_law(trainer, result, read_snapshots(weights), run.law)
+            result = replace(result, law=law.to_json())
     write_json(file, result.to_json())
     checkpoints.discard()
+    remove_snapshots(weights)
     return result
 
 
