@@ -115,15 +115,20 @@ class RunOptions:
         Save after so many batches of an epoch, and every epoch, at any cost.
     tensorboard : bool
         Write logs for TensorBoard.
+    keep_weights : tuple of int
+        Keep the weights after so many epochs, 0 for those before training.
     """
 
     resume: bool = False
     checkpoint_seconds: float = 300.0
     checkpoint_batches: int | None = None
     tensorboard: bool = False
+    keep_weights: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:
             raise TrainingSettingsError("checkpoint_seconds", self.checkpoint_seconds, "> 0")
         if self.checkpoint_batches is not None:
             as_count("checkpoint_batches", self.checkpoint_batches)
+        for epochs in self.keep_weights:
+            as_count("keep_weights", epochs, low=0)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from negsamp import ConfigError
+from negsamp_models.commands import application
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.figures import compared, figures_of
 from negsamp_models.reproduction.grids import (
@@ -20,6 +25,7 @@ from negsamp_models.reproduction.grids import (
     key_of,
     load_grid,
 )
+from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.report import page
@@ -197,7 +203,7 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     path.write_text(TINY, encoding="utf-8")
     grid = load_grid(str(path))
     started: list[str] = []
-    ended: list[tuple[str, str]] = []
+    ended: list[tuple[str, RunResult | BaseException]] = []
     events: list[Event] = []
 
     def make() -> dict[str, RunResult]:
@@ -209,15 +215,15 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
             device="cpu",
             on_event=events.append,
             on_start=lambda run: started.append(run.slug),
-            on_end=lambda run, error: ended.append((run.slug, str(error))),
+            on_end=lambda run, outcome: ended.append((run.slug, outcome)),
         )
 
     results = make()
     assert len(results) == 1
     assert len(started) == 2
-    failures = [message for _, message in ended if message != "None"]
+    failures = [outcome for _, outcome in ended if isinstance(outcome, BaseException)]
     assert len(failures) == 1
-    assert "num_heads must divide hidden_size" in failures[0]
+    assert "num_heads must divide hidden_size" in str(failures[0])
     assert [event.epoch for event in events] == [0, 1]
     file = next((tmp_path / "results").rglob("seed0.json"))
     run = grid.cells[0].choices[0].runs[0]
@@ -226,6 +232,84 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     started.clear()
     make()
     assert started == [grid.cells[1].choices[0].runs[0].slug]
+
+
+# The order.
+
+
+def test_seed_0_of_every_configuration_comes_first() -> None:
+    grids = [load_grid("table2", ["Beauty"], seeds=2), load_grid("table1", ["Beauty"], seeds=2)]
+    runs = by_need(grids, {})
+    slugs = [(run.slug, run.settings.seed) for run in runs]
+    assert slugs[:2] == [("genni-alpha2.5-beta0.1", 0), ("genni-alpha2.5-beta1", 0)]
+    assert len(slugs) == len(set(slugs))
+    seeds = [seed for _, seed in slugs]
+    assert seeds == sorted(seeds)
+    assert seeds.count(0) == 4 + 1 + 6  # table 2, uniform, and what gamma is chosen from
+    assert len(Outlook.of(grids, {}).runs) == len(runs) + 1  # and seed 1 of the gamma
+
+
+def test_a_run_that_keeps_the_law_stands_for_the_one_that_does_not() -> None:
+    grids = [load_grid("table1", ["Sports"], seeds=1), load_grid("fig9")]
+    (run,) = [run for run in by_need(grids, {}) if run.sampler["sampler"] == "genni"]
+    assert run.law is not None
+    result = result_of(run, 5.0)
+    left = by_need(grids, {run.key: result})
+    assert [each.law for each in left if each.key == run.key] == [run.law]
+    assert run.key not in {each.key for each in by_need(grids, {run.key: replace(result, law={})})}
+
+
+def test_times_are_of_the_runs_most_alike() -> None:
+    cells = load_grid("fig5", ["Beauty", "Toys"], seeds=2).cells
+    runs = {(cell.dataset, cell.point): cell.choices[0].runs for cell in cells}
+    known = result_of(runs["Beauty", 0][0], 1.0)  # one epoch: 4 s, and 1 s of validation
+    slow = replace(known, epochs=[replace(known.epochs[0], training_seconds=99.0)])
+    one = runs["Beauty", 0][1]
+    assert expected_seconds(one, {}) is None
+    assert expected_seconds(one, {"a": known}) == 5
+    other = replace(slow, sampler=dict(runs["Beauty", 1][0].sampler))
+    assert expected_seconds(one, {"a": known, "b": other}) == 5
+    assert expected_seconds(runs["Beauty", 2][0], {"a": known, "b": other}) == (5 + 100) / 2
+    assert expected_seconds(runs["Toys", 0][0], {"b": other}) == 100
+    outlook = Outlook.of([load_grid("fig9")], {"b": other})
+    assert outlook.words(jobs=2) == "1 run left, about 1 min"
+    assert "known after the first" in Outlook.of([load_grid("fig9")], {}).words()
+
+
+def test_the_command_shows_its_plan(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("seeds = 1", "seeds = 2"), encoding="utf-8")
+    arguments = ["reproduce", str(path), "--results", str(tmp_path), "--dry-run"]
+    shown = CliRunner().invoke(application, arguments)
+    assert shown.exit_code == 0
+    lines = [line.split() for line in shown.output.splitlines() if "synthetic" in line]
+    assert [line[3] for line in lines] == ["0", "0", "1", "1"]
+    assert "4 runs left; how long they take is known after the first" in shown.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("max_epochs = 2", "max_epochs = 8"), encoding="utf-8")
+    command = [sys.executable, "-m", "negsamp_models", "reproduce", str(path), "--device", "cpu"]
+    folder = tmp_path / "results"
+    with subprocess.Popen([*command, "--results", str(folder)]) as process:
+        while not list(folder.rglob("*.checkpoints/*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    positions, before = [0], [-1]
+    while positions != before:  # the run stops with a checkpoint, and makes no other
+        before = positions
+        time.sleep(2)
+        positions = sorted(int(each.stem[:6]) for each in folder.rglob("*.checkpoints/*.json"))
+    assert positions[-1] < 8
+    assert not list(folder.rglob("seed0.json"))
+    shown = subprocess.run([*command, "--results", str(folder)], capture_output=True, check=False)
+    assert shown.returncode == 1  # of the row that is wrong
+    results = results_below(folder)
+    assert [len(result.epochs) for result in results.values()] == [8]
+    assert not list(folder.rglob("*.checkpoints"))
 
 
 # The page.

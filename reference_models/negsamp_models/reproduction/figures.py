@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from negsamp_models.law import LawStudy
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Grid
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 
-__all__ = ["Compared", "Figure", "compared", "figures_of", "is_leaking", "value_of"]
+__all__ = ["Compared", "Figure", "compared", "figures_of", "is_leaking", "law_of", "value_of"]
 
 SECONDS = "s/epoch"
 VALIDATION = "validation "
@@ -72,6 +73,15 @@ def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
     if metric.startswith(VALIDATION):
         return run.validation[metric.removeprefix(VALIDATION)]
     return (run.test if masked else run.test_unmasked)[metric]
+
+
+def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
+    """Return the law that the first run of a cell kept, if it was to keep one and is made."""
+    run = cell.choices[0].runs[0]
+    result = results.get(run.key)
+    if run.law is None or result is None or result.law is None:
+        return None
+    return LawStudy.from_json(result.law)
 
 
 def is_leaking(cell: Cell) -> bool:

@@ -61,6 +61,11 @@ class PlannedRun:
     settings: TrainingSettings
     law: LawRequest | None = None
 
+    @classmethod
+    def of(cls, result: RunResult) -> PlannedRun:
+        """Return the run that a result is of."""
+        return cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
+
     @cached_property
     def key(self) -> str:
         """What tells it from other runs, whatever device and file they are on."""

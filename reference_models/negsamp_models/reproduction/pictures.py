@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
+from negsamp_models.law_picture import draw_law
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import figures_of
+from negsamp_models.reproduction.figures import figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.results import write_whole
 
@@ -24,7 +24,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     Parameters
     ----------
     grid : Grid
-        One with a sweep or with curves.
+        Any; there are pictures of sweeps, curves and laws.
     results : mapping
         By key.
     path : Path
@@ -33,8 +33,15 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     Returns
     -------
     bool
-        False, and nothing written, if no data set has two points to compare.
+        False, and nothing written, if there is nothing to draw, or less than two points.
     """
+    for cell in grid.cells:
+        if (study := law_of(cell, results)) is not None:
+            title = f"User {study.user} of {cell.dataset}: what {cell.row} draws from"
+            draw_law(study, path, title)
+            return True
+    if not (grid.sweep or grid.curves):
+        return False
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
@@ -91,6 +98,7 @@ def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunRe
         axes.set_xticks(values)
     where = metric if metric.startswith("validation") else f"test {metric}"
     axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
+    axes.set_ylim(bottom=0)
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
@@ -100,8 +108,12 @@ def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunR
         run = None if choice is None else results.get(choice.runs[0].key)
         if cell.dataset != dataset or run is None:
             continue
-        seconds = list(accumulate(record.training_seconds for record in run.epochs))
+        seconds = [run.seconds_per_epoch * (record.epoch + 1) for record in run.epochs]
         values = [record.validation[metric] for record in run.epochs]
         line = axes.plot(seconds, values, label=cell.row)[0]
         axes.plot(seconds[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
-    axes.set(xlabel="training time, seconds", ylabel=f"validation {metric}, percent")
+    axes.set(
+        xlabel="training time, seconds (number of epochs times their median)",
+        ylabel=f"validation {metric}, percent",
+    )
+    axes.set_ylim(bottom=0)

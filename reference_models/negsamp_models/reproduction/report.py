@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import exp
 from pathlib import Path
+from statistics import fmean
 
+from negsamp_models.law_picture import moment
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.beyond import beyond_tables
-from negsamp_models.reproduction.figures import SECONDS, Compared, compared, figures_of
+from negsamp_models.reproduction.figures import SECONDS, Compared, compared, figures_of, law_of
 from negsamp_models.reproduction.grid_tables import MARKS, grid_tables, plural
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.results import write_whole
@@ -167,10 +170,27 @@ def _section(grid: Grid, results: Mapping[str, RunResult], picture: str | None) 
         yield from beyond_tables(grid, results)
         return
     yield from grid_tables(grid, results)
+    yield from _sharers(grid, results)
     contrasts = list(compared(grid, results)) if grid.part == "open" else []
     if any(each.verdict for each in contrasts):
         yield from (f"- {_evidence(each)}" for each in contrasts)
         yield ""
+
+
+def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say of each law how many items share the draws over training."""
+    for cell in grid.cells:
+        if (study := law_of(cell, results)) is None:
+            continue
+        stages = "; ".join(
+            f"{moment(study, stage)} {fmean(map(exp, stage.entropy)):,.0f}"
+            for stage in study.stages
+        )
+        yield (
+            f"User {study.user} of {cell.dataset}, {cell.row}: items that share the draws (the "
+            f"exponential of the entropy, mean over positions; {study.num_items:,} are there): "
+            f"{stages}.\n"
+        )
 
 
 def _point(grid: Grid, cell: Cell) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import load_dataset
-from negsamp_models.interruption import StopSignals
+from negsamp_models.interruption import StopSignals, stop_with_parent
 from negsamp_models.law import study_law
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid, PlannedRun, key_of
+from negsamp_models.reproduction.order import by_need
 from negsamp_models.results import write_json
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
@@ -69,9 +70,9 @@ def make_runs(
     device: str,
     on_event: Callable[[Event], None],
     on_start: Callable[[PlannedRun], None],
-    on_end: Callable[[PlannedRun, BaseException | None], None],
+    on_end: Callable[[PlannedRun, RunResult | BaseException], None],
 ) -> dict[str, RunResult]:
-    """Make the runs that grids lack, those that decide a choice before those that depend on it.
+    """Make the runs that grids lack, in the order of :func:`.order.by_need`.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ def make_runs(
     device : str
         As in :class:`TrainingSettings`.
     on_event, on_start, on_end : callable
-        Told of epochs, and of each run's start and end, with its exception if it failed. A run that
-        failed is not tried again, and stops no other.
+        Told of epochs, and of each run's start and end, with its result, or its exception if it
+        failed. A run that failed is not tried again, and stops no other.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def make_runs(
     ):
         while True:
             taken = failed | {run.key for run in running.values()}
-            for run in [run for grid in grids for run in grid.missing(results)]:
+            for run in by_need(grids, results):
                 if len(running) < jobs and run.key not in taken:
                     taken.add(run.key)
                     on_start(run)
@@ -120,7 +121,7 @@ def make_runs(
                     results[run.key] = future.result()
                 else:
                     failed.add(run.key)
-                on_end(run, error)
+                on_end(run, error or future.result())
 
 
 def _make(run: PlannedRun, file: Path, data_dir: Path | None, device: str) -> RunResult:
@@ -164,6 +165,7 @@ class _Teller(Silent):
 def _set_events(events: Queue[Event]) -> None:
     global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
     _events = events
+    stop_with_parent()
 
 
 @contextmanager
