@@ -384,6 +384,32 @@ def test_a_sweep_is_a_wide_table_with_the_paper_below() -> None:
     assert "| *paper* |  | *5.64* | *5.70* | *5.83* | *5.81* |" in text
 
 
+def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
+    grid = load_grid("beyond")
+    (cell,) = grid.cells
+    firsts = [choice.runs[0] for choice in cell.choices]
+    assert [run.settings.seed for run in cell.missing({})] == [0] * len(firsts)
+    results = {
+        run.key: result_of(run, test=90 + place, validation=5 + (place == 1))
+        for place, run in enumerate(firsts[1:])
+    }
+    text = page([grid], results, {})
+    assert "Validation has not chosen yet: 1 run of 7 missing. Until then no test" in text
+    assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
+    results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
+    (chosen,) = cell.missing(results)
+    assert (chosen.sampler, chosen.settings.seed) == (firsts[2].sampler, 1)
+    results[chosen.key] = result_of(chosen, test=4.0)
+    text = page([grid], results, {})
+    label = cell.choices[2].label
+    assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
+    assert (
+        f"Validation chose **{label}**. Its test figures, read once (2 seeds): HR@5 47.50" in text
+    )
+    assert "(aim 7: reached)" in text
+    assert "99.00" not in text
+
+
 def test_leaking_rows_are_marked() -> None:
     grid = load_grid("leak")
     runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}

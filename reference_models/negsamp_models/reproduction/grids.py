@@ -192,6 +192,8 @@ class Grid:
     paper : str
         Key of the paper's figures that stand beside ours.
     contrasts : tuple of Contrast
+    aim : mapping of str to float
+        What was to be reached on test, by metric.
     cells : tuple of Cell
     """
 
@@ -206,6 +208,7 @@ class Grid:
     curves: bool
     paper: str
     contrasts: tuple[Contrast, ...]
+    aim: Mapping[str, float]
     cells: tuple[Cell, ...]
 
     @property
@@ -295,6 +298,7 @@ def load_grid(
         curves=content.get("curves", False),
         paper=content.get("paper", Path(name).stem),
         contrasts=tuple(Contrast(**each) for each in content.get("contrasts", [])),
+        aim=content.get("aim", {}),
         cells=tuple(cells),
     )
 
