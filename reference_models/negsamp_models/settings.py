@@ -22,7 +22,11 @@ class TrainingSettingsError(NegSampError, ValueError):
     """A setting is out of its range."""
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
-        super().__init__(f"{name} must be {allowed}; got {value!r}")
+        super().__init__(name, value, allowed)
+
+    def __str__(self) -> str:
+        name, value, allowed = self.args
+        return f"{name} must be {allowed}; got {value!r}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,9 @@ from rich.table import Table
 
 from negsamp import ConfigError
 from negsamp_models.options import DataDirOption, DeviceOption, given
-from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, load_grid
+from negsamp_models.reproduction.grids import Grid, Step, grid_names, load_grid
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import Event, make_runs, results_below
 from negsamp_models.session import complaints
@@ -60,6 +62,9 @@ def reproduce_command(
     process and leaves one JSON file; until then it has checkpoints beside it, so that an
     interrupted command, given again, goes on where it was. Without a name, the grids are listed
     with what is missing of each.
+
+    S3-Rec is pre-trained first, once for a data set and seed. Its weights stay beside the results,
+    in `DATASET/pretraining/seedN`; without them it is made again when a run needs it.
     """
     console = Console()
     with complaints():
@@ -71,6 +76,8 @@ def reproduce_command(
         ]
         if dry_run or not (names or every):
             console.print(_overview(grids, results))
+            if first := _pretrainings(grids, results):
+                console.print(first)
             return
         with _Display(console) as display:
             make_runs(
@@ -118,6 +125,22 @@ def _overview(grids: list[Grid], folder: Path) -> Table:
     return table
 
 
+def _pretrainings(grids: list[Grid], folder: Path) -> Table | None:
+    """Return what has to be pre-trained before runs that are missing, if anything has to."""
+    found = results_below(folder)
+    runs = {run.key: run for grid in grids for run in grid.missing(found)}
+    steps = [run.first_step(folder) for run in runs.values()]
+    waiting = Counter(step for step in steps if isinstance(step, PlannedPretraining))
+    table = Table("first", "epochs", "runs that wait for it", box=box.SIMPLE_HEAD)
+    for step, number in waiting.items():
+        table.add_row(_name(step), str(step.max_epochs), str(number))
+    return table if waiting else None
+
+
+def _name(step: Step) -> str:
+    return f"{step.dataset} {step.slug} seed {step.settings.seed}"
+
+
 class _Display:
     """A line for each run that goes on, and one for each that ended."""
 
@@ -140,19 +163,19 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def on_start(self, run: PlannedRun) -> None:
-        name = f"{run.dataset} {run.slug} seed {run.settings.seed}"
-        maximum = run.settings.max_epochs
-        self._tasks[run.key] = self._progress.add_task(name, total=maximum, status="")
+    def on_start(self, step: Step) -> None:
+        total = step.max_epochs
+        self._tasks[step.key] = self._progress.add_task(_name(step), total=total, status="")
 
     def on_event(self, event: Event) -> None:
-        status = f"best {event.best_epoch + 1}, now NDCG@10 {event.validation:.2f}"
+        status = ""
+        if event.best_epoch is not None:
+            status = f"best {event.best_epoch + 1}, now NDCG@10 {event.validation:.2f}"
         self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
 
-    def on_end(self, run: PlannedRun, error: BaseException | None) -> None:
-        task = self._tasks.pop(run.key)
-        name = f"{run.dataset} {run.slug} seed {run.settings.seed}"
-        self._progress.remove_task(task)
+    def on_end(self, step: Step, error: BaseException | None) -> None:
+        name = _name(step)
+        self._progress.remove_task(self._tasks.pop(step.key))
         if error is None:
             self._progress.console.print(f"[green]done[/]  {name}")
         else:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from negsamp import ConfigError
+from negsamp_models.datasets.sources import full_name
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["Cell", "Choice", "Grid", "PlannedRun", "grid_names", "key_of", "load_grid"]
+__all__ = ["Cell", "Choice", "Grid", "PlannedRun", "Step", "grid_names", "key_of", "load_grid"]
 
 _ORDER = ["gamma", "alpha", "beta", "candidates", "num_negatives"]
 _SETTINGS = {field.name for field in fields(TrainingSettings)}
@@ -35,6 +37,7 @@ class PlannedRun:
     Attributes
     ----------
     dataset : str
+        Its full name.
     sampler : mapping
         As for :func:`negsamp_models.training.build_sampler`.
     settings : TrainingSettings
@@ -48,7 +51,23 @@ class PlannedRun:
     @cached_property
     def key(self) -> str:
         """What tells it from other runs, whatever device and file they are on."""
-        return key_of(self.dataset, self.sampler, asdict(self.settings))
+        begun = None if self.pretraining is None else self.pretraining.identity
+        return key_of(self.dataset, self.sampler, asdict(self.settings), begun)
+
+    @cached_property
+    def pretraining(self) -> PlannedPretraining | None:
+        """What has to be made before it."""
+        return PlannedPretraining.of(self.dataset, self.settings)
+
+    def first_step(self, results: Path) -> Step:
+        """Return what has to be made next for it: its pre-training, or it itself."""
+        begun = self.pretraining
+        return self if begun is None or begun.is_made(results) else begun
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs it has at most."""
+        return self.settings.max_epochs
 
     @property
     def slug(self) -> str:
@@ -64,6 +83,10 @@ class PlannedRun:
     def file(self, folder: Path) -> Path:
         """Return where its result belongs."""
         return folder / self.dataset.lower() / self.slug / f"seed{self.settings.seed}.json"
+
+
+Step = PlannedRun | PlannedPretraining
+"""What is made by one process: a run, or what runs begin with."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +172,17 @@ class Grid:
         return list(runs.values())
 
 
-def key_of(dataset: str, sampler: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return what runs are told apart by: all but the device."""
+def key_of(
+    dataset: str,
+    sampler: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    pretraining: Mapping[str, Any] | None = None,
+) -> str:
+    """Return what runs are told apart by: all but the device; pre-training, if there was one."""
     settings = {name: value for name, value in settings.items() if name != "device"}
     told = [dataset, _as_floats({"num_negatives": 1, **sampler}), _as_floats(settings)]
+    if pretraining is not None:
+        told.append(_as_floats(decisive(pretraining)))
     return json.dumps(told, sort_keys=True)
 
 
@@ -251,6 +281,7 @@ def _at(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 def _choices(
     dataset: str, config: Mapping[str, Any], num_seeds: int, settings: Mapping[str, Any]
 ) -> tuple[Choice, ...]:
+    name = full_name(dataset)
     sampler = {name: v for name, v in config.items() if name not in ("settings", "on")}
     changed = {**config.get("settings", {}), **settings}
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
@@ -259,7 +290,7 @@ def _choices(
         Choice(
             label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
             runs=tuple(
-                PlannedRun(dataset, sampler | option, TrainingSettings(**changed, seed=seed))
+                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed))
                 for seed in range(num_seeds)
             ),
         )
