@@ -59,6 +59,9 @@ def build_sampler(
 ) -> Sampler:
     """Build the sampler of a run; what it knows of the data is the training part alone.
 
+    The one exception is an ablation that measures what a leak is worth: with `leak_held_out` of the
+    settings, interactions are of the whole sequences.
+
     Parameters
     ----------
     config : mapping
@@ -79,7 +82,8 @@ def build_sampler(
     if config.get("sampler") == "popularity":
         arguments["counts"] = split.training_part.item_counts(dataset.num_items)
     if settings.exclude_interactions:
-        arguments["interactions"] = Interactions.from_sequences(split.training_part)
+        known = dataset.sequences if settings.leak_held_out else split.training_part
+        arguments["interactions"] = Interactions.from_sequences(known)
     return from_config(config, **arguments)
 
 
@@ -201,6 +205,11 @@ class Trainer:
         """
         state = self.state
         self.watcher.on_start(state.records)
+        if self.settings.leak_held_out:
+            self.watcher.on_notice(
+                "this run LEAKS: its negatives leave out the validation and test items, so its "
+                "figures are no result; an ablation alone may do this"
+            )
         while not self._finished:
             record = self._epoch()
             state.close_epoch(record)
@@ -307,7 +316,7 @@ class Trainer:
         )
         self.state.sampling_seconds += time.perf_counter() - before
         self.state.num_draws += int(lengths[places].sum()) * self.sampler.num_negatives
-        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives.item_ids)
+        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives)
         loss = loss * float(weight)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 A grid has rows, each a sampler's configuration, and perhaps a sweep of one key over values. A list
 in a row stands for values that validation chooses from: all are run with the first seed, and the
-best with the others.
+best with the others; with ``choose = true`` it chooses among the rows in the same way.
 """
 
 from __future__ import annotations
@@ -11,23 +11,37 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from negsamp import ConfigError
 from negsamp_models.datasets.sources import full_name
+from negsamp_models.law import LawRequest
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["Cell", "Choice", "Grid", "PlannedRun", "Step", "grid_names", "key_of", "load_grid"]
+__all__ = [
+    "Cell",
+    "Choice",
+    "Contrast",
+    "Grid",
+    "PlannedRun",
+    "Step",
+    "grid_names",
+    "key_of",
+    "load_grid",
+]
 
 _ORDER = ["gamma", "alpha", "beta", "candidates", "num_negatives"]
 _SETTINGS = {field.name for field in fields(TrainingSettings)}
+_PARTS = ("paper", "open", "beyond")
+_OPEN = ("exclusions", "leak", "candidates", "alpha_step", "seen_items", "layers_heads")
+_KINDS = {kind: place for place, kind in enumerate(["table", "fig", *_OPEN, "beyond"])}
 
 
 @dataclass(frozen=True)
@@ -42,11 +56,19 @@ class PlannedRun:
         As for :func:`negsamp_models.training.build_sampler`.
     settings : TrainingSettings
         With the seed.
+    law : LawRequest or None
+        What of the negatives' law the result must hold. A run with it serves as one without.
     """
 
     dataset: str
     sampler: Mapping[str, Any]
     settings: TrainingSettings
+    law: LawRequest | None = None
+
+    @classmethod
+    def of(cls, result: RunResult) -> PlannedRun:
+        """Return the run that a result is of."""
+        return cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
 
     @cached_property
     def key(self) -> str:
@@ -83,6 +105,11 @@ class PlannedRun:
     def file(self, folder: Path) -> Path:
         """Return where its result belongs."""
         return folder / self.dataset.lower() / self.slug / f"seed{self.settings.seed}.json"
+
+    def is_made(self, results: Mapping[str, RunResult]) -> bool:
+        """Whether there is a result, with the law if that is asked for."""
+        result = results.get(self.key)
+        return result is not None and (self.law is None or result.law is not None)
 
 
 Step = PlannedRun | PlannedPretraining
@@ -139,7 +166,35 @@ class Cell:
             wanted = [choice.runs[0] for choice in self.choices]
         else:
             wanted = list(chosen.runs)
-        return [run for run in wanted if run.key not in results]
+        return [run for run in wanted if not run.is_made(results)]
+
+    def left(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
+        """Return all runs to be made; for those that wait for a choice, those of its first."""
+        waiting = self.choices[0].runs[1:] if self.chosen(results) is None else ()
+        return [*self.missing(results), *waiting]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two rows of a grid to be compared, on each data set.
+
+    Attributes
+    ----------
+    row, other : str
+    at, other_at : int or None
+        Indices into the sweep's values; without them, all points, each with itself.
+    claim : str
+        What the paper says of the two, if it says something.
+    expected : {"above", "not above", "not below"}
+        Where `row` is to `other` if the claim holds.
+    """
+
+    row: str
+    other: str
+    at: int | None = None
+    other_at: int | None = None
+    claim: str = ""
+    expected: Literal["above", "not above", "not below"] = "above"
 
 
 @dataclass(frozen=True)
@@ -149,22 +204,39 @@ class Grid:
     Attributes
     ----------
     name, title : str
+    part : {"paper", "open", "beyond"}
+        Of the page: the paper's own, what it leaves open, or what goes beyond it.
+    note : str
+        What a reader of the results should know first.
     datasets, metrics, rows : tuple of str
     sweep : tuple of str and list, or None
         The key that is swept, and its values.
     curves : bool
         Whether validation over time is drawn.
+    paper : str
+        Key of the paper's figures that stand beside ours.
+    contrasts : tuple of Contrast
     cells : tuple of Cell
     """
 
     name: str
     title: str
+    part: str
+    note: str
     datasets: tuple[str, ...]
     metrics: tuple[str, ...]
     rows: tuple[str, ...]
     sweep: tuple[str, list[Any]] | None
     curves: bool
+    paper: str
+    contrasts: tuple[Contrast, ...]
     cells: tuple[Cell, ...]
+
+    @property
+    def swept(self) -> str:
+        """What is swept, in words; nothing without a sweep."""
+        key = "" if self.sweep is None else self.sweep[0]
+        return {"num_negatives": "k", "num_layers": "layers"}.get(key, key).replace("_", " ")
 
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
         """Return the runs to be made next, each once."""
@@ -187,14 +259,13 @@ def key_of(
 
 
 def grid_names() -> list[str]:
-    """Return the names of the grids that come with the package: tables, figures, the rest."""
+    """Return the names of the grids that come with the package, in the order of the page."""
     folder = files(__package__).joinpath("grids")
     names = [f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")]
-    kinds = {"table": 0, "fig": 1}
 
     def place(name: str) -> tuple[int, int, str]:
         kind, number, rest = re.fullmatch(r"(\D*)(\d*)(.*)", name, re.ASCII).groups()  # type: ignore[union-attr]
-        return kinds.get(kind, len(kinds)), int(number or 0), rest
+        return _KINDS.get(kind, len(_KINDS)), int(number or 0), kind + rest
 
     return sorted(names, key=place)
 
@@ -218,7 +289,8 @@ def load_grid(
     Raises
     ------
     ConfigError
-        If there is no such grid, it has no such data set, or the file is not a grid's.
+        If there is no such grid, it has no such data set, or the file is not a grid's; or if a row
+        leaks held-out items into the negatives and the grid does not say ``leaks = true``.
     """
     content = _read(name)
     kept = [each for each in content["datasets"] if datasets is None or each in datasets]
@@ -229,6 +301,7 @@ def load_grid(
     sweep = next(iter(content["sweep"].items())) if "sweep" in content else None
     points = [None] if sweep is None else range(len(sweep[1]))
     num_seeds = content["seeds"] if seeds is None else seeds
+    law = LawRequest(**content["law"]) if "law" in content else None
     cells = []
     for dataset in kept:
         for row, declared in content["rows"].items():
@@ -236,16 +309,23 @@ def load_grid(
                 config = dict(declared) | declared.get("on", {}).get(dataset, {})
                 if sweep is not None and point is not None:
                     config = _at(config, sweep[0], sweep[1][point])
-                choices = _choices(dataset, config, num_seeds, settings)
+                choices = _choices(dataset, config, num_seeds, settings, law)
                 cells.append(Cell(dataset, row, point, choices))
+    _refuse_leaks(name, content, cells)
+    if content.get("choose", False):
+        cells = [_one_of_rows(dataset, cells) for dataset in kept]
     return Grid(
         name=Path(name).stem,
         title=content["title"],
+        part=content.get("part", "paper"),
+        note=content.get("note", "").strip(),
         datasets=tuple(kept),
         metrics=tuple(content["metrics"]),
         rows=tuple(content["rows"]),
         sweep=sweep,
         curves=content.get("curves", False),
+        paper=content.get("paper", Path(name).stem),
+        contrasts=tuple(Contrast(**each) for each in content.get("contrasts", [])),
         cells=tuple(cells),
     )
 
@@ -266,7 +346,25 @@ def _read(name: str) -> dict[str, Any]:
     missing = {"title", "datasets", "seeds", "metrics", "rows"} - content.keys()
     if missing:
         raise ConfigError(f"the grid {name} lacks {', '.join(sorted(missing))}")
+    if (part := content.get("part", "paper")) not in _PARTS:
+        raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
     return content
+
+
+def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:
+    runs = [run for cell in cells for choice in cell.choices for run in choice.runs]
+    if any(run.settings.leak_held_out for run in runs) and not content.get("leaks", False):
+        raise ConfigError(
+            f"the grid {name} leaks held-out items into the negatives; take leak_held_out away, or "
+            "say leaks = true if the leak itself is what it measures"
+        )
+
+
+def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:
+    """Make the rows of a data set the choices of one cell."""
+    rows = [cell for cell in cells if cell.dataset == dataset]
+    choices = [replace(choice, label=cell.row) for cell in rows for choice in cell.choices]
+    return Cell(dataset, "best on validation", None, tuple(choices))
 
 
 def _at(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -279,7 +377,11 @@ def _at(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def _choices(
-    dataset: str, config: Mapping[str, Any], num_seeds: int, settings: Mapping[str, Any]
+    dataset: str,
+    config: Mapping[str, Any],
+    num_seeds: int,
+    settings: Mapping[str, Any],
+    law: LawRequest | None,
 ) -> tuple[Choice, ...]:
     name = full_name(dataset)
     sampler = {name: v for name, v in config.items() if name not in ("settings", "on")}
@@ -290,7 +392,7 @@ def _choices(
         Choice(
             label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
             runs=tuple(
-                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed))
+                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed), law)
                 for seed in range(num_seeds)
             ),
         )

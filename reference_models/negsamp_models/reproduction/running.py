@@ -15,21 +15,27 @@ from typing import Any
 
 from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import load_dataset
-from negsamp_models.interruption import StopSignals
+from negsamp_models.interruption import StopSignals, stop_with_parent
+from negsamp_models.law import study_law
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid, PlannedRun, Step, key_of
+from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.results import write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
+from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent
+from negsamp_models.watching import Silent, Together
 
-__all__ = ["Event", "make_runs", "results_below"]
+__all__ = ["Event", "Outcome", "make_runs", "results_below"]
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 _events: Queue[Event] | None = None
+
+Outcome = RunResult | PretrainingResult | BaseException
+"""What a step ends with: its result, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,9 @@ def make_runs(
     device: str,
     on_event: Callable[[Event], None],
     on_start: Callable[[Step], None],
-    on_end: Callable[[Step, BaseException | None], None],
+    on_end: Callable[[Step, Outcome], None],
 ) -> dict[str, RunResult]:
-    """Make the runs that grids lack, those that decide a choice before those that depend on it.
+    """Make the runs that grids lack, in the order of :func:`.order.by_need`.
 
     What several runs begin with, a pre-training, is made once and before them. Without it these
     runs are not made; the others are.
@@ -91,8 +97,8 @@ def make_runs(
     device : str
         As in :class:`TrainingSettings`.
     on_event, on_start, on_end : callable
-        Told of epochs, and of each run's start and end, with its exception if it failed. A run that
-        failed is not tried again, and stops no other.
+        Told of epochs, and of each run's start and end, with its result, or its exception if it
+        failed. A run that failed is not tried again, and stops no other.
 
     Returns
     -------
@@ -110,7 +116,7 @@ def make_runs(
     ):
         while True:
             taken = failed | {run.key for run in running.values()}
-            for run in [run for grid in grids for run in grid.missing(results)]:
+            for run in by_need(grids, results):
                 step = run.first_step(folder)
                 if len(running) < jobs and step.key not in taken:
                     taken.add(step.key)
@@ -127,7 +133,7 @@ def make_runs(
                     failed.add(step.key)
                 elif isinstance(step, PlannedRun):
                     results[step.key] = future.result()
-                on_end(step, error)
+                on_end(step, error or future.result())
 
 
 def _make(step: Step, folder: Path, data_dir: Path | None, device: str) -> Any:
@@ -143,13 +149,21 @@ def _train(run: PlannedRun, folder: Path, data_dir: Path | None, device: str) ->
     begun = None if run.pretraining is None else run.pretraining.read(folder)
     with StopSignals() as stop:
         trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop, pretrained=begun)
+        weights = file.with_suffix(".weights")
+        if run.law is not None:
+            kept = Snapshots(weights, trainer.model, run.law.epochs)
+            trainer.watcher = Together(_Teller(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
         if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
             trainer.restore(checkpoint)
         result = trainer.run()
+        if run.law is not None:
+            law = study_law(trainer, result, read_snapshots(weights), run.law)
+            result = replace(result, law=law.to_json())
     write_json(file, result.to_json())
     checkpoints.discard()
+    remove_snapshots(weights)
     return result
 
 
@@ -181,6 +195,7 @@ class _Teller(Silent):
 def _set_events(events: Queue[Event]) -> None:
     global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
     _events = events
+    stop_with_parent()
 
 
 @contextmanager
