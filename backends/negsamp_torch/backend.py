@@ -17,11 +17,15 @@ from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp_torch import by_score, by_weight, sharded
+from negsamp_torch import by_score, by_weight, fused
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
-from negsamp_torch.rows import Rows, UserItems, gather
+from negsamp_torch.request import Request
+from negsamp_torch.results import Result
+from negsamp_torch.rows import Rows
 from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
 from negsamp_torch.sharded import ShardedDotProduct
+from negsamp_torch.sharded import by_score as over_shards
+from negsamp_torch.tables import Tables
 
 __all__ = ["TorchBackend"]
 
@@ -31,18 +35,24 @@ class TorchBackend:
 
     Attributes
     ----------
-    rows_per_chunk, scores_per_tile, blocks_per_chunk : int
-        Bounds of the work in hand; no draw depends on them beyond rounding.
+    rows_per_chunk, scores_per_tile, blocks_per_chunk, bytes_per_chunk : int
+        Bounds of the work in hand, the last where kernels in Triton draw; no draw depends on them
+        beyond rounding.
+    fused : bool or None
+        Whether kernels in Triton draw. None, the default: on CUDA devices where Triton is
+        installed.
     """
+
+    fused: bool | None = None
 
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
     scores_per_tile = 1 << 19
+    bytes_per_chunk = 1 << 25
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._user_items: dict[torch.device, UserItems] = {}
-        self._cumulative: dict[torch.device, Tensor] = {}
+        self._tables: dict[torch.device, Tables] = {}
 
     @staticmethod
     def report() -> Mapping[str, str]:
@@ -72,33 +82,40 @@ class TorchBackend:
         array = array.detach()
         return (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
 
-    def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Rows:
-        """Check ids and users, and gather exclusions."""
-        user_items = self._interactions_on(targets.device)
-        return gather(self._catalogue.items, user_items, targets, users, mask, exclude)
+    def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Request:
+        """Gather exclusions; ids and users are checked here or, with kernels, as they draw."""
+        user_items = self._tables_on(targets.device).user_items
+        request = Request(self._catalogue.items, user_items, targets, users, mask, exclude)
+        if not self._is_fused(targets.device):
+            request.rows  # noqa: B018
+        return request
 
-    def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
+    def candidates(self, request: Request, stream: Stream, candidates: Candidates) -> Tensor:
         """Return the pre-selected positions."""
-        width = len(self._catalogue.items)
-        if candidates.per_row:
-            return one_for_each_row(stream, width, candidates.count, rows.numbers)
-        return one_for_all_rows(stream, width, candidates.count, rows.numbers.device)
+        return self._candidates(request.rows, stream, candidates)
 
     def by_weight(
-        self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
+        self, request: Request, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
         """Draw in proportion to the weights of the catalogue."""
+        if self._is_fused(request.device):
+            return self._by_weight_fused(request, stream, num_negatives, replacement)
+        rows = request.rows
         positions, log_q = by_weight.draw(
-            rows, stream, num_negatives, replacement, self._cumulative_on(rows.numbers.device)
+            rows,
+            stream,
+            num_negatives,
+            replacement,
+            self._tables_on(rows.numbers.device).cumulative,
         )
-        result = _Result(rows, num_negatives)
-        result.put(rows, self._catalogue.items.start + positions, log_q)
+        result = Result(rows, num_negatives, self._catalogue.items.start)
+        result.put(rows, positions, log_q)
         return result.negatives()
 
     @torch.no_grad()
     def by_score(
         self,
-        rows: Rows,
+        request: Request,
         stream: Stream,
         num_negatives: int,
         replacement: bool,
@@ -106,28 +123,46 @@ class TorchBackend:
         alpha: float,
         candidates: Candidates | None,
     ) -> Negatives:
-        """Draw in proportion to exp(alpha * score); fused kernels will take over from here."""
-        if isinstance(score, ShardedDotProduct):
-            return self._by_score_over_shards(
-                rows, stream, num_negatives, replacement, score, alpha, candidates
+        """Draw in proportion to exp(alpha * score)."""
+        if isinstance(score, DotProduct) and self._is_fused(request.device):
+            return self._by_score_fused(
+                request, stream, num_negatives, replacement, score, alpha, candidates
             )
-        result = _Result(rows, num_negatives)
+        rows, items = request.rows, self._catalogue.items
+        result = Result(rows, num_negatives, items.start)
+        if isinstance(score, ShardedDotProduct):
+            if candidates is not None and candidates.per_row:
+                raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
+            places = None if candidates is None else self._candidates(rows, stream, candidates)
+            count = len(items) if candidates is None else candidates.count
+            drawn = over_shards.by_score(
+                rows,
+                stream,
+                num_negatives,
+                replacement,
+                score,
+                alpha,
+                items,
+                places,
+                self._rows_at_once(count),
+                self.scores_per_tile,
+            )
+            result.put(rows, *drawn)
+            return result.negatives()
         called = not isinstance(score, DotProduct)
         own = candidates if candidates is not None and candidates.per_row else None
         if called and own is not None:
             raise validation.callable_per_row()
         shared = None
         if candidates is not None and own is None:
-            shared = self.candidates(rows, stream, candidates)
+            shared = self._candidates(rows, stream, candidates)
         table = None
         if isinstance(score, DotProduct):
-            items = self._catalogue.items
             embeddings = self.asarray(score.items, like=rows.numbers)
             table = Table.of(embeddings[items.start : items.stop], shared)
-        fitting = self.blocks_per_chunk * BLOCK // len(self._catalogue.items)
-        size = len(rows) if called else max(min(self.rows_per_chunk, fitting), 1)
+        size = len(rows) if called else self._rows_at_once(len(items))
         for chunk in rows.chunks(size):
-            places = shared if own is None else self.candidates(chunk, stream, own)
+            places = shared if own is None else self._candidates(chunk, stream, own)
             with torch.autocast(rows.numbers.device.type, enabled=False):
                 columns, log_q = by_score.draw(
                     chunk,
@@ -141,58 +176,14 @@ class TorchBackend:
                 )
             if places is not None:
                 columns = places[columns] if own is None else places.gather(1, columns)
-            result.put(chunk, self._catalogue.items.start + columns, log_q)
+            result.put(chunk, columns, log_q)
         return result.negatives()
 
-    def _by_score_over_shards(
-        self,
-        rows: Rows,
-        stream: Stream,
-        num_negatives: int,
-        replacement: bool,
-        score: ShardedDotProduct,
-        alpha: float,
-        candidates: Candidates | None,
-    ) -> Negatives:
-        items = self._catalogue.items
-        if candidates is not None and candidates.per_row:
-            raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
-        exchange = sharded.Exchange(score.process_group)
-        count = len(items) if candidates is None else candidates.count
-        sharded.agree(
-            exchange, rows, stream, num_negatives, replacement, score, alpha, items, count
-        )
-        places = None if candidates is None else self.candidates(rows, stream, candidates)
-        shard = sharded.shard_of(exchange, score.local_items, items, places)
-        queries = self.asarray(score.queries, like=rows.numbers)
-        queries = queries.reshape(-1, queries.shape[-1])[rows.numbers].float()
-        everyone, own = rows, slice(0, len(rows))
-        if score.split:
-            everyone, queries, own = sharded.gather_rows(exchange, rows, queries)
-        fitting = self.blocks_per_chunk * BLOCK // count
-        size = max(min(self.rows_per_chunk, fitting), 1)
-        drawn = [torch.zeros((0, num_negatives), dtype=torch.int64, device=rows.numbers.device)]
-        logs = [drawn[0].double()]
-        for start, chunk in zip(range(0, len(everyone), size), everyone.chunks(size), strict=True):
-            columns, log_q = sharded.draw(
-                exchange,
-                chunk,
-                chunk.excluded if places is None else chunk.excluded.among(places),
-                queries[start : start + size],
-                shard,
-                alpha,
-                stream,
-                num_negatives,
-                replacement,
-                count,
-                tile=max(self.scores_per_tile // len(chunk), 1),
-            )
-            drawn.append(columns if places is None else places[columns])
-            logs.append(log_q)
-        score.bytes_received += exchange.bytes_received
-        result = _Result(rows, num_negatives)
-        result.put(rows, items.start + torch.cat(drawn)[own], torch.cat(logs)[own])
-        return result.negatives()
+    def _candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
+        width = len(self._catalogue.items)
+        if candidates.per_row:
+            return one_for_each_row(stream, width, candidates.count, rows.numbers)
+        return one_for_all_rows(stream, width, candidates.count, rows.numbers.device)
 
     def _scores(
         self, chunk: Rows, score: Scorer, table: Table | None, places: Tensor | None
@@ -208,37 +199,68 @@ class TorchBackend:
             return OwnScores(queries, table, places)
         return SharedScores(queries, table)
 
-    def _interactions_on(self, device: torch.device) -> UserItems | None:
-        interactions = self._catalogue.interactions
-        if interactions is None:
-            return None
-        if device not in self._user_items:
-            self._user_items[device] = UserItems(
-                self.asarray(interactions.item_ids).to(device),
-                self.asarray(interactions.offsets).to(device),
-            )
-        return self._user_items[device]
+    def _by_weight_fused(
+        self, request: Request, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Negatives:
+        from negsamp_torch.fused.by_weight import by_weight  # noqa: PLC0415 - loads Triton
 
-    def _cumulative_on(self, device: torch.device) -> Tensor | None:
-        if self._catalogue.cumulative is None:
-            return None
-        if device not in self._cumulative:
-            self._cumulative[device] = self.asarray(self._catalogue.cumulative).to(device)
-        return self._cumulative[device]
+        tables = self._tables_on(request.device)
+        drawn, log_q, status = by_weight(
+            request,
+            stream,
+            num_negatives,
+            replacement,
+            tables.cumulative,
+            tables.weights_before,
+        )
+        if bool((status != 0).any()):
+            request.complain(status, num_negatives, replacement)
+        return self._negatives(request, drawn, log_q)
 
+    def _by_score_fused(
+        self,
+        request: Request,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: DotProduct,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        from negsamp_torch.fused.by_score import by_score  # noqa: PLC0415 - loads Triton
 
-class _Result:
-    """Ids and log-probabilities of all targets, filled in chunk by chunk; 0 where masked."""
+        items = self._catalogue.items
+        drawn, log_q, status = by_score(
+            request,
+            stream,
+            num_negatives,
+            replacement,
+            self.asarray(score.queries, like=request.targets).flatten(0, -2),
+            self.asarray(score.items, like=request.targets)[items.start : items.stop],
+            alpha,
+            candidates,
+            self.bytes_per_chunk,
+        )
+        if bool((status != 0).any()):
+            places = None
+            if candidates is not None:
+                places = self._candidates(request.rows, stream, candidates)
+            request.complain(status, num_negatives, replacement, places)
+        return self._negatives(request, drawn, log_q)
 
-    def __init__(self, rows: Rows, num_negatives: int) -> None:
-        self._shape = (*rows.shape, num_negatives)
-        shape, device = (prod(rows.shape), num_negatives), rows.numbers.device
-        self._item_ids = torch.zeros(shape, dtype=torch.int64, device=device)
-        self._log_q = torch.zeros(shape, dtype=torch.float32, device=device)
+    def _negatives(self, request: Request, drawn: Tensor, log_q: Tensor) -> Negatives:
+        """Turn places into ids, and restore the shape; 0 where masked."""
+        shape = (*request.shape, drawn.shape[1])
+        item_ids = torch.where(request.kept[:, None], drawn + self._catalogue.items.start, 0)
+        return Negatives(item_ids.view(shape), log_q.view(shape))
 
-    def put(self, chunk: Rows, item_ids: Tensor, log_q: Tensor) -> None:
-        self._item_ids[chunk.numbers] = item_ids
-        self._log_q[chunk.numbers] = log_q.float()
+    def _rows_at_once(self, num_columns: int) -> int:
+        return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
 
-    def negatives(self) -> Negatives:
-        return Negatives(self._item_ids.view(self._shape), self._log_q.view(self._shape))
+    def _is_fused(self, device: torch.device) -> bool:
+        return fused.works_on(device) if self.fused is None else self.fused
+
+    def _tables_on(self, device: torch.device) -> Tables:
+        if device not in self._tables:
+            self._tables[device] = Tables(self._catalogue, device)
+        return self._tables[device]

@@ -121,10 +121,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class UserItems:
-    """Interactions on a device."""
+    """Interactions on a device.
 
-    item_ids: Tensor
+    Attributes
+    ----------
+    places : int32 or int64, shape (num_interactions,)
+        Positions in the catalogue, ascending and distinct within a user.
+    offsets : int64, shape (num_users + 1,)
+        Where the places of each user begin.
+    longest : int
+        The most items that a user has.
+    """
+
+    places: Tensor
     offsets: Tensor
+    longest: int
 
     @property
     def num_users(self) -> int:
@@ -172,7 +183,7 @@ def gather(
         of_row = torch.repeat_interleave(lengths)
         within = torch.arange(len(of_row), device=device) - (lengths.cumsum(0) - lengths)[of_row]
         rows.append(of_row)
-        places.append(user_items.item_ids[begin[of_row] + within].long() - start)
+        places.append(user_items.places[begin[of_row] + within].long())
     excluded = Excluded.of_pairs(torch.cat(rows), torch.cat(places), len(row), len(items))
     return Rows(shape, numbers, excluded)
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels for a GPU run on CPUs, slowly
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -25,11 +27,14 @@ class Adapter:
         Makes the framework's array of a NumPy array.
     numpy : callable
         The way back.
+    fused : bool
+        Whether the kernels in Triton are to draw.
     """
 
     name: str
     array: Callable[[Any], Any]
     numpy: Callable[[Any], npt.NDArray[Any]]
+    fused: bool = False
 
 
 def numpy_adapter() -> Adapter:
@@ -49,6 +54,10 @@ def cuda_adapter() -> Adapter:
     return torch_adapter("cuda")
 
 
+def fused_adapter() -> Adapter:
+    return replace(torch_adapter(), fused=True)
+
+
 def numba_adapter() -> Adapter:
     return Adapter("numba", np.asarray, np.asarray)
 
@@ -62,6 +71,7 @@ ADAPTERS = {
     "numba": numba_adapter,
     "numba-torch": numba_on_tensors_adapter,
     "torch": torch_adapter,
+    "torch-triton": fused_adapter,
     "torch-cuda": cuda_adapter,
 }
 
@@ -71,6 +81,8 @@ def missing(name: str) -> str | None:
     for framework in name.removesuffix("-cuda").split("-"):
         if find_spec(framework) is None:
             return f"{framework} is not installed"
+    if name == "torch-triton" and os.environ["TRITON_INTERPRET"] != "1":
+        return "Triton compiles here instead of interpreting"
     if name.endswith("cuda"):
         import torch
 
@@ -101,7 +113,21 @@ def backend(request: pytest.FixtureRequest) -> Adapter:
 def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the backend under test the one that "auto" stands for."""
     if "backend" in request.fixturenames:
-        monkeypatch.setenv("NEGSAMP_BACKEND", request.getfixturevalue("backend").name)
+        adapter = request.getfixturevalue("backend")
+        monkeypatch.setenv("NEGSAMP_BACKEND", adapter.name)
+        if adapter.fused:
+            monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Interpret kernels only where calls are few; NEGSAMP_TEST_BACKENDS=torch-triton does all."""
+    if "NEGSAMP_TEST_BACKENDS" in os.environ:
+        return
+    slow = [
+        item for item in items if "torch-triton" in item.name and item.path.stem != "test_bad_input"
+    ]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 def pytest_report_header() -> str:

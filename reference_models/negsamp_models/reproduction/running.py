@@ -200,10 +200,10 @@ def _set_events(events: Queue[Event]) -> None:
 
 @contextmanager
 def _divided_cores(jobs: int) -> Iterator[None]:
-    """Let processes that are started here use their share of the cores."""
+    """Let processes that are started here use their share of the cores, or what is set."""
     share = str(max((os.cpu_count() or 1) // jobs, 1))
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, share))
+    os.environ.update({name: value or share for name, value in before.items()})
     try:
         yield
     finally:

@@ -1,0 +1,172 @@
+"""Draws in proportion to exp(alpha * score) by kernels: the two passes of the reference, fused."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+
+from negsamp.backend import Candidates
+from negsamp.stream import Stream
+from negsamp_torch.candidates import one_for_all_rows
+from negsamp_torch.fused import subsets
+from negsamp_torch.fused.counter import counter_of
+from negsamp_torch.fused.kernels.draws import draw
+from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
+from negsamp_torch.request import Request
+from negsamp_torch.scores import BLOCK
+
+__all__ = ["by_score"]
+
+PROGRAMS = 1024
+"""About as many programs make the first pass: enough to fill a device."""
+TILE_BLOCKS = 1024
+"""Blocks whose masses a draw holds at once."""
+LINE_BYTES = 128
+"""Bytes of an embedding that are multiplied at once."""
+
+
+def by_score(
+    request: Request,
+    stream: Stream,
+    num_negatives: int,
+    replacement: bool,
+    queries: Tensor,
+    items: Tensor,
+    alpha: float,
+    candidates: Candidates | None,
+    bytes_per_chunk: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return places in the catalogue, log-probabilities, and what became of each row.
+
+    Parameters
+    ----------
+    queries, items : Tensor
+        (rows, dim), and (items, dim) by place in the catalogue.
+    bytes_per_chunk : int
+        Bound on what is kept of the rows in hand: 8 bytes a block, and the rows' own candidates.
+
+    Returns
+    -------
+    drawn, log_q : int64 and float32, shape (rows, num_negatives)
+        0 in rows that are not sampled.
+    status : int32, shape (rows,)
+        0 where all went well; see :meth:`Request.complain`.
+
+    Notes
+    -----
+    The product is made in the dtype that queries and items have in common: bfloat16 and float16 on
+    tensor cores, float32 there as three TF32 products, which keep its precision, or as one if
+    ``torch.backends.cuda.matmul.allow_tf32`` is set. Block sums are float32, sums of them float64.
+    Nothing here waits for the device.
+    """
+    size, device = request.targets.numel(), request.device
+    drawn = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
+    log_q = torch.zeros((size, num_negatives), dtype=torch.float32, device=device)
+    status = request.new_status()
+    own = candidates is not None and candidates.per_row
+    places, width = request.numbers[0], len(items)
+    if candidates is not None:
+        width = candidates.count
+        if not own:
+            places = one_for_all_rows(stream, len(items), width, device)
+    num_blocks = triton.cdiv(width, BLOCK)
+    bytes_per_row = 8 * num_blocks + (subsets.bytes_per_row(len(items), width) if own else 0)
+    rows = min(max(bytes_per_chunk // bytes_per_row, 1), size)
+    masses = torch.empty((2, rows, num_blocks), device=device)
+    queries, items = _common_dtype(queries, items)
+    user_items, begins, ends = request.bounds
+    scores: dict[str, Any] = {
+        "shifts": masses[0],
+        "sums": masses[1],
+        "numbers": request.numbers[0],
+        "count": request.numbers[1],
+        "queries": queries,
+        "items": items,
+        "factor": alpha / math.log(2),
+        "width": width,
+        "dim": items.shape[1],
+        "num_blocks": num_blocks,
+        "BLOCK": BLOCK,
+        "STEP": _step(items),
+    }
+    exclusion = {
+        "user_items": user_items,
+        "begins": begins,
+        "ends": ends,
+        "more": request.more,
+        "num_more": request.more.shape[1],
+        "STEPS": request.longest.bit_length(),
+    }
+    results = {"drawn": drawn, "log_q": log_q, "status": status}
+    counter = counter_of(stream, device)
+    for first in range(0, size, rows):
+        chunk = min(rows, size - first)
+        scores["first"] = first
+        if own:
+            numbers = request.numbers[0][first : first + chunk]
+            places = subsets.one_for_each_row(stream, len(items), width, numbers)
+            masses_of_own[(chunk, num_blocks)](places=places, **scores, **exclusion)
+        else:
+            _sum_shared(scores, chunk, places, candidates is not None)
+            exclude[(chunk,)](
+                places=places,
+                PLACE_STEPS=width.bit_length(),
+                LISTED=candidates is not None,
+                **scores,
+                **exclusion,
+            )
+        draw[(chunk,)](
+            counter=counter,
+            places=places,
+            places_a_row=width if own else 0,
+            num_negatives=num_negatives,
+            TILE=min(TILE_BLOCKS, triton.next_power_of_2(num_blocks)),
+            LISTED=candidates is not None,
+            REPLACEMENT=replacement,
+            **results,
+            **scores,
+            **exclusion,
+        )
+    return drawn, log_q, status
+
+
+def _sum_shared(scores: dict[str, Any], chunk: int, places: Tensor, listed: bool) -> None:
+    """Launch the first pass over rows that share their columns."""
+    items, num_blocks = scores["items"], scores["num_blocks"]
+    tile = min(_tile_rows(items), max(triton.next_power_of_2(chunk), 16))
+    tiles = triton.cdiv(chunk, tile)
+    blocks_each = triton.cdiv(num_blocks * tiles, max(PROGRAMS, tiles))
+    masses_of_shared[(tiles, triton.cdiv(num_blocks, blocks_each))](
+        places=places,
+        num_rows=chunk,
+        blocks_each=blocks_each,
+        ROWS=tile,
+        LISTED=listed,
+        PRECISION="tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3",
+        WIDEN=triton.knobs.runtime.interpret,
+        num_warps=8,
+        num_stages=2,
+        **scores,
+    )
+
+
+def _common_dtype(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = torch.promote_types(queries.dtype, items.dtype)
+    dtype = torch.float32 if dtype == torch.float64 else dtype
+    return queries.to(dtype).contiguous(), items.to(dtype).contiguous()
+
+
+def _step(items: Tensor) -> int:
+    """Return how many dimensions are multiplied at once."""
+    whole = max(triton.next_power_of_2(items.shape[1]), 16)
+    return int(min(LINE_BYTES // items.element_size(), whole))
+
+
+def _tile_rows(items: Tensor) -> int:
+    """Return how many rows a tile may have for its scores to stay in registers."""
+    roomy = not items.is_cuda or torch.cuda.get_device_capability(items.device) >= (9, 0)
+    return 128 if roomy or items.element_size() == 2 else 64

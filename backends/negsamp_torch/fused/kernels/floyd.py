@@ -1,0 +1,27 @@
+"""Floyd's algorithm for uniform subsets, one row a lane."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from negsamp_torch.fused.kernels.words import words
+
+__all__ = ["floyd"]
+
+
+@triton.jit(do_not_specialize=["num_rows", "num_items", "num_steps"])
+def floyd(taken, numbers, counter, num_rows, num_items, num_steps, LANES: tl.constexpr):
+    """Mark a uniform subset of `num_steps` places, one row a lane."""
+    row = tl.program_id(0) * LANES + tl.arange(0, LANES)
+    kept = row < num_rows
+    number = tl.load(numbers + row, mask=kept, other=0)
+    line = taken + row.to(tl.int64) * num_items
+    for m in range(num_steps):
+        largest = num_items - num_steps + m
+        high, low = words(counter, 1, number * num_steps + m)
+        word = (high.to(tl.uint64) << 32) | low.to(tl.uint64)
+        bound = tl.full((LANES,), 1, tl.uint64) * (largest + 1).to(tl.uint64)
+        place = tl.umulhi(word, bound).to(tl.int64)
+        again = tl.load(line + place, mask=kept, other=0) != 0
+        tl.store(line + tl.where(again, largest, place), 1, mask=kept)

@@ -1,0 +1,194 @@
+"""The first pass: the mass of every block of every row, without the scores being written down."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from negsamp_torch.fused.kernels.blocks import block_exponents, log_mass
+from negsamp_torch.fused.kernels.exclusion import lower_bound
+
+__all__ = ["exclude", "masses_of_own", "masses_of_shared"]
+
+
+@triton.jit(do_not_specialize=["first", "num_rows", "blocks_each"])
+def masses_of_shared(
+    shifts,
+    sums,
+    numbers,
+    count,
+    first,
+    num_rows,
+    queries,
+    items,
+    places,
+    factor,
+    width,
+    dim,
+    num_blocks,
+    blocks_each,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STEP: tl.constexpr,
+    LISTED: tl.constexpr,
+    PRECISION: tl.constexpr,
+    WIDEN: tl.constexpr,
+):
+    """Multiply a tile of rows by block after block and sum each; nothing is excluded yet.
+
+    A program works on ROWS rows and `blocks_each` blocks. The chunk has `num_rows` rows and starts
+    at the `first` of all rows, of which `count` are sampled.
+    """
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    kept = (row < num_rows) & (first + row < tl.load(count))
+    if first + tl.program_id(0) * ROWS >= tl.load(count):
+        return
+    number = tl.load(numbers + first + row, mask=kept, other=0)
+    first_block = tl.program_id(1) * blocks_each
+    for block in range(first_block, tl.minimum(first_block + blocks_each, num_blocks)):
+        column = block * BLOCK + tl.arange(0, BLOCK)
+        inside = column < width
+        place = tl.load(places + column, mask=inside, other=0) if LISTED else column.to(tl.int64)
+        score = tl.zeros((ROWS, BLOCK), tl.float32)
+        for start in range(0, dim, STEP):
+            axis = start + tl.arange(0, STEP)
+            known = axis < dim
+            query = tl.load(
+                queries + number[:, None] * dim + axis[None, :],
+                mask=kept[:, None] & known[None, :],
+                other=0.0,
+            )
+            lines = tl.load(
+                items + place[None, :] * dim + axis[:, None],
+                mask=inside[None, :] & known[:, None],
+                other=0.0,
+            )
+            if WIDEN:
+                query, lines = query.to(tl.float32), lines.to(tl.float32)
+            score = tl.dot(query, lines, score, input_precision=PRECISION)
+        exponent = tl.where(inside[None, :], score * factor, -float("inf"))
+        shift, total = log_mass(exponent, 1)
+        tl.store(shifts + row.to(tl.int64) * num_blocks + block, shift, mask=kept)
+        tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
+
+
+@triton.jit(do_not_specialize=["first", "num_more"])
+def masses_of_own(
+    shifts,
+    sums,
+    numbers,
+    count,
+    first,
+    queries,
+    items,
+    places,
+    user_items,
+    begins,
+    ends,
+    more,
+    num_more,
+    factor,
+    width,
+    dim,
+    num_blocks,
+    BLOCK: tl.constexpr,
+    STEP: tl.constexpr,
+    STEPS: tl.constexpr,
+):
+    """Sum one block of one row's own candidates, exclusions left out."""
+    row = tl.program_id(0).to(tl.int64)
+    block = tl.program_id(1)
+    if first + row >= tl.load(count):
+        return
+    number = tl.load(numbers + first + row)
+    exponents = block_exponents(
+        queries + number * dim,
+        items,
+        places + row * width,
+        user_items,
+        tl.load(begins + number),
+        tl.load(ends + number),
+        more + number * num_more,
+        num_more,
+        block,
+        factor,
+        width,
+        dim,
+        BLOCK,
+        STEP,
+        STEPS,
+        True,
+    )
+    shift, total = log_mass(exponents, 0)
+    tl.store(shifts + row * num_blocks + block, shift)
+    tl.store(sums + row * num_blocks + block, total)
+
+
+@triton.jit(do_not_specialize=["first", "num_more"])
+def exclude(
+    shifts,
+    sums,
+    numbers,
+    count,
+    first,
+    queries,
+    items,
+    places,
+    user_items,
+    begins,
+    ends,
+    more,
+    num_more,
+    factor,
+    width,
+    dim,
+    num_blocks,
+    BLOCK: tl.constexpr,
+    STEP: tl.constexpr,
+    STEPS: tl.constexpr,
+    PLACE_STEPS: tl.constexpr,
+    LISTED: tl.constexpr,
+):
+    """Sum once more, without them, the blocks in which one row has excluded items."""
+    row = tl.program_id(0).to(tl.int64)
+    if first + row >= tl.load(count):
+        return
+    number = tl.load(numbers + first + row)
+    begin = tl.load(begins + number)
+    end = tl.load(ends + number)
+    more += number * num_more
+    last = tl.full((), -1, tl.int64)
+    for i in range(begin, end + num_more):
+        if i < end:
+            place = tl.load(user_items + i).to(tl.int64)
+        else:
+            place = tl.load(more + (i - end))
+        column = place
+        if LISTED:
+            column = lower_bound(places, place, 0, width, PLACE_STEPS)
+            found = tl.load(places + column, mask=column < width, other=-1)
+            column = tl.where(found == place, column, -1)
+        block = tl.where(column < 0, last, column // BLOCK)
+        if block != last:
+            exponents = block_exponents(
+                queries + number * dim,
+                items,
+                places,
+                user_items,
+                begin,
+                end,
+                more,
+                num_more,
+                block,
+                factor,
+                width,
+                dim,
+                BLOCK,
+                STEP,
+                STEPS,
+                LISTED,
+            )
+            shift, total = log_mass(exponents, 0)
+            tl.store(shifts + row * num_blocks + block, shift)
+            tl.store(sums + row * num_blocks + block, total)
+        last = block

@@ -1,0 +1,93 @@
+"""The score that users write for a table that lies on several ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from negsamp.errors import InvalidInputError
+from negsamp_torch.sharded.exchange import Exchange
+
+__all__ = ["ShardedDotProduct"]
+
+
+@dataclass(eq=False)
+class ShardedDotProduct:
+    """Dot products with item embeddings of which each rank holds a contiguous slice.
+
+    Give it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
+    samplers of the same seed, and, up to the rounding of scores, each rank gets the negatives that
+    one device would draw from the whole table.
+
+    Parameters
+    ----------
+    queries : Tensor, shape targets.shape + (dim,)
+        One query a target.
+    items : Tensor, shape (num_lines, dim), or DTensor
+        This rank's lines of the table: the slices of ranks 0, 1, ... stand one after the other and
+        make up the lines 0, 1, ..., which are the item ids. Slices may differ in length and be
+        empty. Of a DTensor, that must be sharded on its first axis alone, the local part is taken.
+    group : ProcessGroup, optional
+        The ranks; by default that of the DTensor's mesh, else the default group.
+    split : bool
+        False: all ranks call with the same rows. True: each rank calls with rows of its own, as
+        many as it has, and gets negatives for these, as if one device had been given the rows of
+        ranks 0, 1, ... one after the other.
+
+    Attributes
+    ----------
+    bytes_received : int
+        What collectives brought this rank in all calls so far. A call brings, with N rows in all, k
+        negatives and W ranks, (W - 1) (127 * 4 * dim + 16 N + 112) bytes and 16 N k more, and,
+        without replacement, (W - 1) 16 N for each further negative; where rows are split, also the
+        queries and exclusions of the other ranks. That is O(N), whatever the catalogue.
+
+    Raises
+    ------
+    InvalidInputError
+        On all ranks, if the ranks differ in seed, call, alpha, beta, rows or catalogue, or if
+        lines are missing. A rank that dies or raises before it has called makes the others fail
+        when the group's timeout is over.
+
+    Notes
+    -----
+    ``candidates="query"`` and callables are not supported. At alpha = 0 no score is looked at: each
+    rank draws its rows by itself, so that with ``split=True`` samplers should be spawned by rank.
+    """
+
+    queries: Any
+    items: Any
+    group: Any = None
+    split: bool = False
+    bytes_received: int = field(default=0, init=False)
+
+    backend = "torch"
+
+    def __call__(self, item_ids: Tensor) -> Tensor:
+        """Return the scores of `item_ids` for all rows, summed over ranks; rows must be shared."""
+        if self.split:
+            raise InvalidInputError("probabilities over shards need the same rows on all ranks")
+        exchange = Exchange(self.process_group)
+        items = self.local_items
+        bounds = exchange.bounds(items)
+        queries = self.queries.reshape(-1, self.queries.shape[-1]).float()
+        first, last = bounds[exchange.rank], bounds[exchange.rank + 1]
+        scores = queries.new_zeros((len(queries), len(item_ids)))
+        own = (item_ids >= first) & (item_ids < last)
+        scores[:, own] = queries @ items[item_ids[own] - first].float().T
+        return exchange.sum(scores)
+
+    @property
+    def local_items(self) -> Tensor:
+        """The lines of this rank."""
+        items: Tensor = self.items.to_local() if hasattr(self.items, "to_local") else self.items
+        return items.detach()
+
+    @property
+    def process_group(self) -> Any:
+        """The ranks; None is the default group."""
+        if self.group is None and hasattr(self.items, "device_mesh"):
+            return self.items.device_mesh.get_group()
+        return self.group

@@ -1,0 +1,260 @@
+"""The kernels in Triton: run here by its interpreter, and compiled for GPUs that are not here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from negsamp import DotProduct, GenNi, Interactions, InvalidScoresError, Negatives, Popularity
+from negsamp.stream import CANDIDATES, NEGATIVES, Stream
+from tests.samplers.cases import Case, cases
+from tests.samplers.conftest import numpy_adapter, torch_adapter
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+triton = pytest.importorskip("triton", reason="Triton is not installed")
+
+import triton.language as tl  # noqa: E402
+
+from negsamp_torch.fused.counter import counter_of  # noqa: E402 - needs Triton
+from negsamp_torch.fused.kernels.words import words  # noqa: E402
+
+RANDOM = np.random.default_rng(3)
+NUM_ITEMS, NUM_ROWS = 300, 6
+TARGETS = RANDOM.integers(1, NUM_ITEMS, NUM_ROWS)
+USERS = RANDOM.integers(0, 5, NUM_ROWS)
+INTERACTIONS = Interactions.from_sequences(
+    [RANDOM.integers(1, NUM_ITEMS, size) for size in (0, 1, 9, 40, 100)]
+)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def write_words(out: Any, counter: Any, draws: Any, use: tl.constexpr) -> None:
+    """Write down the words of eight draws."""
+    lane = tl.arange(0, 8)
+    first, second = words(counter, use, tl.load(draws + lane))
+    tl.store(out + lane, first)
+    tl.store(out + 8 + lane, second)
+
+
+@pytest.fixture(autouse=True)
+def fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the kernels draw."""
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+
+
+def drawn(
+    backend: str, dim: int = 16, scale: float = 1.0, dtype: Any = torch.float32, **changes: Any
+) -> Negatives:
+    """Draw by GenNi with everything that a row may exclude."""
+    random = np.random.default_rng(dim)
+    queries = torch.tensor(
+        random.normal(size=(NUM_ROWS, dim)) * scale, dtype=dtype or torch.float32
+    )
+    items = torch.tensor(random.normal(size=(NUM_ITEMS, dim)), dtype=dtype or torch.float32)
+    arguments: dict[str, Any] = {
+        "targets": torch.tensor(TARGETS),
+        "users": torch.tensor(USERS),
+        "mask": torch.arange(NUM_ROWS) % 5 != 2,
+        "exclude": torch.stack([torch.tensor(TARGETS) % 50 + 1, torch.full((NUM_ROWS,), -1)], 1),
+    }
+    sampler = GenNi(
+        range(1, NUM_ITEMS),
+        3,
+        interactions=INTERACTIONS,
+        backend=backend,
+        **{"alpha": 1.5} | changes,
+    )
+    if backend == "torch":
+        return sampler.sample(score=DotProduct(queries, items), **arguments)
+    queries, items = queries.float(), items.float()
+    numbers = {name: np.asarray(value) for name, value in arguments.items()}
+    found = sampler.sample(score=DotProduct(queries.numpy(), items.numpy()), **numbers)
+    return Negatives(torch.tensor(found.item_ids), torch.tensor(found.log_q))
+
+
+def assert_same(ours: Negatives, theirs: Negatives) -> None:
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-4, atol=1e-3)
+
+
+@settings(max_examples=12)
+@given(case=cases(scales=(0.0, 0.5, 3.0)))
+def test_any_call_draws_what_the_reference_draws(case: Case) -> None:
+    torch_arrays, numpy_arrays = torch_adapter(), numpy_adapter()
+    ours = case.sampler("torch").sample(**case.arguments(torch_arrays.array))
+    theirs = case.sampler("numpy").sample(**case.arguments(numpy_arrays.array))
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize(
+    ("beta", "candidates"), [(1.0, "batch"), (0.6, "batch"), (0.2, "query"), (0.8, "query")]
+)
+def test_everything_a_row_may_exclude(beta: float, candidates: Any, replacement: bool) -> None:
+    changes = {"beta": beta, "candidates": candidates, "replacement": replacement}
+    assert_same(drawn("torch", **changes), drawn("numpy", **changes))
+
+
+@pytest.mark.parametrize(
+    ("dim", "dtype"),
+    [(1, torch.float32), (100, torch.bfloat16), (17, torch.float16), (256, torch.float32)],
+)
+def test_sizes_and_dtypes_of_embeddings(dim: int, dtype: Any) -> None:
+    scale = dim**-0.5
+    assert_same(drawn("torch", dim, scale, dtype), drawn("numpy", dim, scale, dtype))
+
+
+@pytest.mark.parametrize("scale", [30.0, 1e4])
+@pytest.mark.parametrize("replacement", [True, False])
+def test_scores_that_overflow_without_a_shift(scale: float, replacement: bool) -> None:
+    ours = drawn("torch", scale=scale, replacement=replacement)
+    theirs = drawn("numpy", scale=scale, replacement=replacement)
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("candidates", ["batch", "query"])
+def test_chunks_do_not_change_draws(candidates: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = drawn("torch", beta=0.1, candidates=candidates)
+    monkeypatch.setattr("negsamp_torch.TorchBackend.bytes_per_chunk", 100)
+    cut = drawn("torch", beta=0.1, candidates=candidates)
+    assert torch.equal(whole.item_ids, cut.item_ids)
+    torch.testing.assert_close(whole.log_q, cut.log_q)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_weights_and_ids_beyond_float32(replacement: bool) -> None:
+    start = 2**24 + 1
+    counts = np.zeros(start + 3000, np.int64)
+    counts[start:] = np.arange(3000) ** 3
+    targets = start + RANDOM.integers(0, 3000, 200)
+    sequences = [start + RANDOM.integers(0, 3000, 30) for _ in range(4)]
+    changes: dict[str, Any] = {
+        "gamma": 1.0,
+        "items": range(start, start + 3000),
+        "num_negatives": 20,
+        "interactions": Interactions.from_sequences(sequences),
+        "replacement": replacement,
+    }
+    users = np.arange(200) % 4
+    theirs = Popularity(counts, **changes).sample(targets, users=users)
+    ours = Popularity(counts, **changes, backend="torch").sample(
+        torch.tensor(targets), users=torch.tensor(users)
+    )
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-6)
+
+
+def block_masses(items: Any, queries: Any, excluded: list[int], kernels: Any) -> Any:
+    """Return log2 of the block masses that the first pass leaves, of rows without a user."""
+    found = []
+    kernel = kernels.draw
+
+    class Spy:
+        def __getitem__(self, grid: Any) -> Any:
+            def launch(**arguments: Any) -> None:
+                found.append(arguments["shifts"] + arguments["sums"].log2())
+                kernel[grid](**arguments)
+
+            return launch
+
+    kernels.draw = Spy()
+    try:
+        GenNi(len(items), alpha=2.0, backend="torch").sample(
+            torch.tensor(excluded), score=DotProduct(queries, items)
+        )
+    finally:
+        kernels.draw = kernel
+    return found[0]
+
+
+@pytest.mark.parametrize("fixed_up", [True, False], ids=["excluded", "broken twin"])
+def test_masses_are_exact_without_what_is_excluded(
+    fixed_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target has nearly all the mass: subtracting it from the sum would leave nothing right."""
+    from negsamp_torch.fused import by_score as kernels
+
+    if not fixed_up:
+        monkeypatch.setattr(kernels, "exclude", {(2,): lambda **_: None})
+    generator = torch.Generator().manual_seed(0)
+    queries, items = (
+        torch.randn(2, 8, generator=generator),
+        torch.randn(300, 8, generator=generator),
+    )
+    items[130] = 8 * queries[0]
+    scores = 2.0 / np.log(2) * (queries.double() @ items.double().T)
+    scores[[0, 1], [130, 299]] = -torch.inf
+    exact = torch.stack([part.exp2().sum(1).log2() for part in scores.split(128, 1)], 1)
+    close = torch.isclose(
+        block_masses(items, queries, [130, 299], kernels).double(), exact, atol=1e-5
+    )
+    assert bool(close.all()) == fixed_up
+
+
+def test_words_are_those_of_the_stream() -> None:
+    draws = torch.tensor([0, 1, 2, 3, 7, 2**33 - 1, 2**33, 2**62 + 1])
+    for key in (0, 12345, 2**64 - 1):
+        for call in (0, 2**32 + 3, 2**56 - 1):
+            for use in (NEGATIVES, CANDIDATES):
+                out = torch.zeros(16, dtype=torch.int64)
+                write_words[(1,)](out, counter_of(Stream(key, call), draws.device), draws, use)
+                expected = Stream(key, call).words(use, draws)
+                assert torch.equal(out, torch.cat(expected))
+
+
+def test_bad_scores_name_their_row() -> None:
+    queries, items = torch.ones(3, 4), torch.ones(300, 4)
+    queries[2] = torch.nan
+    sampler = GenNi(300, alpha=1.0, backend="torch")
+    with pytest.raises(InvalidScoresError, match=r"row \(2,\)"):
+        sampler.sample(torch.tensor([1, 2, 3]), score=DotProduct(queries, items))
+    items[7] = torch.nan  # which nothing may draw
+    fine = sampler.sample(torch.tensor([7, 7]), score=DotProduct(queries[:2], items))
+    assert (fine.item_ids != 7).all()
+
+
+def test_without_triton_the_eager_kernels_draw_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from negsamp_torch import fused
+
+    monkeypatch.setattr(fused, "find_spec", lambda _: None)
+    fused._has_triton.cache_clear()
+    with pytest.warns(RuntimeWarning, match="Triton is not installed"):
+        assert not fused.works_on(torch.device("cuda"))
+    assert not fused.works_on(torch.device("cuda"))  # a second warning would be an error
+    fused._has_triton.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux alone")
+def test_kernels_compile_for_gpus(tmp_path: Path) -> None:
+    """Within the shared memory that a block has, scores in registers, products on tensor cores."""
+    script = Path(__file__).with_name("compile_kernels.py")
+    environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(script), "80", "90"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found) == 18
+    for name, usage in found.items():
+        assert usage["shared"] <= 99 * 1024, name  # what every device since sm_80 has
+        if "first pass" in name:
+            assert usage["tensor"] > 0, name
+    fast = ["sm_90, first pass, bfloat16", "sm_90, first pass, float32"]
+    fast += ["sm_80, first pass, bfloat16", "sm_80, first pass, 64 rows"]
+    assert [found[name]["stack"] for name in fast] == [0, 0, 0, 0]
