@@ -29,8 +29,11 @@ class RunStoppedError(NegSampError):
     """
 
     def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
+        super().__init__(number, message)
+        self.number, self.message = number, message
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def exit_status(self) -> int:

@@ -22,7 +22,11 @@ class TrainingSettingsError(NegSampError, ValueError):
     """A setting is out of its range."""
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
-        super().__init__(f"{name} must be {allowed}; got {value!r}")
+        super().__init__(name, value, allowed)
+
+    def __str__(self) -> str:
+        name, value, allowed = self.args
+        return f"{name} must be {allowed}; got {value!r}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class TrainingSettings:
     learning_rate : float
         Of Adam with betas 0.9 and 0.999.
     max_length : int
-        Longest input; the last items of longer ones are used.
+        Longest input, at least 2; the last items of longer ones are used.
     hidden_size, num_layers, num_heads, dropout
         Of :class:`~negsamp_models.sasrec.SASRec`.
     loss : {"nce", "bpr", "sampled_softmax"}
@@ -75,10 +79,14 @@ class TrainingSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "patience", "batch_size", "max_length", "hidden_size"):
+        for name in ("max_epochs", "patience", "batch_size", "max_length"):
             as_count(name, getattr(self, name))
-        for name in ("num_layers", "num_heads"):
+        for name in ("hidden_size", "num_layers", "num_heads"):
             as_count(name, getattr(self, name))
+        if self.max_length == 1:
+            raise TrainingSettingsError(
+                "max_length", 1, ">= 2, for one item is no sequence to learn from"
+            )
         as_count("seed", self.seed, low=0, high=2**63 - 1)
         if as_number("learning_rate", self.learning_rate) <= 0:
             raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")

@@ -21,8 +21,8 @@ from negsamp import (
     Sampler,
     from_config,
 )
-from negsamp_models.checkpoint import Checkpoint
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.datasets import Dataset, DatasetError, Sequences
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.distributed import Processes
 from negsamp_models.evaluation import Metrics, rank_answers
@@ -121,6 +121,9 @@ class Trainer:
         If the model needs pre-trained weights and there are none, or the other way round.
     PretrainedError
         If the pre-trained weights are of another catalogue, of other sequences or other sizes.
+    DatasetError
+        If a user has fewer than 4 items, or validation is empty: there is no user, or all answers
+        are items that their users had seen, which are not ranked.
     """
 
     dataset: Dataset
@@ -135,6 +138,12 @@ class Trainer:
     def __post_init__(self) -> None:
         settings = self.settings
         self.split = LeaveOneOut.of(self.dataset, settings.max_length)
+        if not self.split.validation.is_new.any():
+            raise DatasetError(
+                f"the validation set of {self.dataset.name} is empty: each user's last item but "
+                "one is an item the user had before, and seen items are not ranked; no epoch could "
+                "be told from another"
+            )
         check_pretrained(self.pretrained, self.dataset, self.split, settings)
         self.sampler = self.processes.sampler(
             build_sampler(self.sampler_config, self.dataset, self.split, settings)
@@ -175,8 +184,13 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it does not fit.
+            If it does not fit, or is of a later place than the run is to end at.
         """
+        if (checkpoint.epoch, checkpoint.batch) > (self.settings.max_epochs, 0):
+            raise CheckpointError(
+                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
+                f"behind it; max_epochs is {self.settings.max_epochs}: ask for as many or more"
+            )
         self.state = unpack_state(checkpoint, *self._parts)
 
     def run(self) -> RunResult:

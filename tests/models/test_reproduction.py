@@ -29,7 +29,7 @@ from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.report import page
-from negsamp_models.reproduction.running import Event, make_runs, results_below
+from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
 from negsamp_models.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -203,7 +203,7 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     path.write_text(TINY, encoding="utf-8")
     grid = load_grid(str(path))
     started: list[str] = []
-    ended: list[tuple[str, RunResult | BaseException]] = []
+    ended: list[tuple[str, Outcome]] = []
     events: list[Event] = []
 
     def make() -> dict[str, RunResult]:
@@ -234,6 +234,15 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     assert started == [grid.cells[1].choices[0].runs[0].slug]
 
 
+def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Sports"], seeds=1).cells[0].choices[0].runs[0]
+    assert run.dataset == "Sports_and_Outdoors"  # as the data set calls itself in results
+    file = run.file(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(result_of(run, test=1.0).to_json()), encoding="utf-8")
+    assert results_below(tmp_path).keys() == {run.key}
+
+
 # The order.
 
 
@@ -245,13 +254,14 @@ def test_seed_0_of_every_configuration_comes_first() -> None:
     assert len(slugs) == len(set(slugs))
     seeds = [seed for _, seed in slugs]
     assert seeds == sorted(seeds)
-    assert seeds.count(0) == 4 + 1 + 6  # table 2, uniform, and what gamma is chosen from
+    assert seeds.count(0) == 4 + 1 + 6 + 2  # table 2, uniform, what gamma is chosen from, S3-Rec
     assert len(Outlook.of(grids, {}).runs) == len(runs) + 1  # and seed 1 of the gamma
 
 
 def test_a_run_that_keeps_the_law_stands_for_the_one_that_does_not() -> None:
     grids = [load_grid("table1", ["Sports"], seeds=1), load_grid("fig9")]
-    (run,) = [run for run in by_need(grids, {}) if run.sampler["sampler"] == "genni"]
+    plain = [run for run in by_need(grids, {}) if run.pretraining is None]
+    (run,) = [run for run in plain if run.sampler["sampler"] == "genni"]
     assert run.law is not None
     result = result_of(run, 5.0)
     left = by_need(grids, {run.key: result})
@@ -327,7 +337,7 @@ def test_the_page_says_first_what_falls_short() -> None:
     made = [(sasrec[0], 3.8), (sasrec[1], 3.9), (genni[0], 2.0), (yelp[0], 1.7)]
     text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
     summary, _, rest = text.partition("## The paper's tables")
-    assert "- Runs: 4 of 32 are made." in summary
+    assert "- Runs: 4 of 40 are made." in summary
     assert "- Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seed), paper 6.30" in summary
     assert "- Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
     assert summary.index("Below the paper") < summary.index("Above the paper")

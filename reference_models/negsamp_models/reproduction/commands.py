@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +25,12 @@ from rich.table import Table
 from negsamp import ConfigError
 from negsamp_models.options import DataDirOption, DeviceOption, given
 from negsamp_models.records import CHOSEN_BY, RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, load_grid
+from negsamp_models.reproduction.grid_tables import plural
+from negsamp_models.reproduction.grids import Grid, Step, grid_names, load_grid
 from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.report import write_page
-from negsamp_models.reproduction.running import Event, make_runs, results_below
+from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
 from negsamp_models.session import complaints
 
 __all__ = ["report_command", "reproduce_command"]
@@ -68,6 +70,9 @@ def reproduce_command(
     interrupted command, given again, goes on where it was. Seed 0 of every configuration comes
     before seed 1 of any; what validation has to choose among comes before what is chosen. Without a
     name, the grids are listed with what is missing of each.
+
+    S3-Rec is pre-trained first, once for a data set and seed. Its weights stay beside the results,
+    in `DATASET/pretraining/seedN`; without them it is made again when a run needs it.
     """
     console = Console()
     with complaints():
@@ -82,7 +87,7 @@ def reproduce_command(
             console.print(_overview(grids, found))
             return
         if dry_run:
-            console.print(_plan(grids, found))
+            console.print(_plan(grids, found, results))
             console.print(Outlook.of(grids, found).words(jobs))
             return
         with _Display(console, grids, found, jobs) as display, _told_of_interruption(console):
@@ -143,9 +148,15 @@ def _overview(grids: list[Grid], found: dict[str, RunResult]) -> Table:
     return table
 
 
-def _plan(grids: list[Grid], found: dict[str, RunResult]) -> Table:
+def _plan(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table:
     table = Table("run", "for", "expected", box=box.SIMPLE_HEAD)
-    for run in by_need(grids, found):
+    runs = by_need(grids, found)
+    waiting = Counter(run.first_step(folder).key for run in runs)
+    for run in runs:
+        first = run.first_step(folder)
+        if first is not run and first.key in waiting:
+            number = waiting.pop(first.key)
+            table.add_row(_name(first), plural(number, "run"), f"{first.max_epochs} epochs")
         wanted = [grid.name for grid in grids if run.key in {r.key for r in grid.missing(found)}]
         seconds = expected_seconds(run, found)
         time = "?" if seconds is None else duration(seconds)
@@ -153,8 +164,8 @@ def _plan(grids: list[Grid], found: dict[str, RunResult]) -> Table:
     return table
 
 
-def _name(run: PlannedRun) -> str:
-    return f"{run.dataset} {run.slug} seed {run.settings.seed}"
+def _name(step: Step) -> str:
+    return f"{step.dataset} {step.slug} seed {step.settings.seed}"
 
 
 class _Display:
@@ -194,24 +205,28 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def on_start(self, run: PlannedRun) -> None:
-        maximum = run.settings.max_epochs
-        self._tasks[run.key] = self._progress.add_task(_name(run), total=maximum, status="")
+    def on_start(self, step: Step) -> None:
+        total = step.max_epochs
+        self._tasks[step.key] = self._progress.add_task(_name(step), total=total, status="")
 
     def on_event(self, event: Event) -> None:
-        status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"
+        status = ""
+        if event.best_epoch is not None:
+            status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"
         self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
 
-    def on_end(self, run: PlannedRun, outcome: RunResult | BaseException) -> None:
-        self._progress.remove_task(self._tasks.pop(run.key))
+    def on_end(self, step: Step, outcome: Outcome) -> None:
+        self._progress.remove_task(self._tasks.pop(step.key))
         if isinstance(outcome, BaseException):
             self.failed += 1
-            self._print(f"[red]failed[/]  {_name(run)}: {escape(str(outcome))}")
-            return
-        self._results[run.key] = outcome
-        validation = outcome.validation[CHOSEN_BY]
-        self._print(f"[green]done[/]  {_name(run)}: validation {CHOSEN_BY} {validation:.2f}")
-        self._show_what_is_left()
+            self._print(f"[red]failed[/]  {_name(step)}: {escape(str(outcome))}")
+        elif isinstance(outcome, RunResult):
+            self._results[step.key] = outcome
+            validation = outcome.validation[CHOSEN_BY]
+            self._print(f"[green]done[/]  {_name(step)}: validation {CHOSEN_BY} {validation:.2f}")
+            self._show_what_is_left()
+        else:
+            self._print(f"[green]done[/]  {_name(step)}")
 
     def _show_what_is_left(self) -> None:
         self._print(Outlook.of(self._grids, self._results).words(self._jobs))

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from negsamp import ConfigError
+from negsamp_models.datasets.sources import full_name
 from negsamp_models.law import LawRequest
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
 from negsamp_models.settings import TrainingSettings
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Contrast",
     "Grid",
     "PlannedRun",
+    "Step",
     "grid_names",
     "key_of",
     "load_grid",
@@ -48,6 +51,7 @@ class PlannedRun:
     Attributes
     ----------
     dataset : str
+        Its full name.
     sampler : mapping
         As for :func:`negsamp_models.training.build_sampler`.
     settings : TrainingSettings
@@ -69,7 +73,23 @@ class PlannedRun:
     @cached_property
     def key(self) -> str:
         """What tells it from other runs, whatever device and file they are on."""
-        return key_of(self.dataset, self.sampler, asdict(self.settings))
+        begun = None if self.pretraining is None else self.pretraining.identity
+        return key_of(self.dataset, self.sampler, asdict(self.settings), begun)
+
+    @cached_property
+    def pretraining(self) -> PlannedPretraining | None:
+        """What has to be made before it."""
+        return PlannedPretraining.of(self.dataset, self.settings)
+
+    def first_step(self, results: Path) -> Step:
+        """Return what has to be made next for it: its pre-training, or it itself."""
+        begun = self.pretraining
+        return self if begun is None or begun.is_made(results) else begun
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs it has at most."""
+        return self.settings.max_epochs
 
     @property
     def slug(self) -> str:
@@ -90,6 +110,10 @@ class PlannedRun:
         """Whether there is a result, with the law if that is asked for."""
         result = results.get(self.key)
         return result is not None and (self.law is None or result.law is not None)
+
+
+Step = PlannedRun | PlannedPretraining
+"""What is made by one process: a run, or what runs begin with."""
 
 
 @dataclass(frozen=True)
@@ -223,10 +247,17 @@ class Grid:
         return list(runs.values())
 
 
-def key_of(dataset: str, sampler: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """Return what runs are told apart by: all but the device."""
+def key_of(
+    dataset: str,
+    sampler: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    pretraining: Mapping[str, Any] | None = None,
+) -> str:
+    """Return what runs are told apart by: all but the device; pre-training, if there was one."""
     settings = {name: value for name, value in settings.items() if name != "device"}
     told = [dataset, _as_floats({"num_negatives": 1, **sampler}), _as_floats(settings)]
+    if pretraining is not None:
+        told.append(_as_floats(decisive(pretraining)))
     return json.dumps(told, sort_keys=True)
 
 
@@ -356,6 +387,7 @@ def _choices(
     settings: Mapping[str, Any],
     law: LawRequest | None,
 ) -> tuple[Choice, ...]:
+    name = full_name(dataset)
     sampler = {name: v for name, v in config.items() if name not in ("settings", "on")}
     changed = {**config.get("settings", {}), **settings}
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
@@ -364,7 +396,7 @@ def _choices(
         Choice(
             label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
             runs=tuple(
-                PlannedRun(dataset, sampler | option, TrainingSettings(**changed, seed=seed), law)
+                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed), law)
                 for seed in range(num_seeds)
             ),
         )
