@@ -16,18 +16,13 @@ from typer.testing import CliRunner
 from negsamp import ConfigError
 from negsamp_models.commands import application
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.figures import compared, figures_of
-from negsamp_models.reproduction.grids import (
-    Contrast,
-    Grid,
-    PlannedRun,
-    grid_names,
-    key_of,
-    load_grid,
-)
+from negsamp_models.reproduction.grids import Contrast, Grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.planned import PlannedRun, key_of
 from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
 from negsamp_models.settings import TrainingSettings
