@@ -98,7 +98,7 @@ class CheckpointFolder:
         Parameters
         ----------
         on_refusal : callable
-            Is given a sentence for each newer checkpoint that is not.
+            Is given a sentence for each newer checkpoint that is not, if there is one that is.
 
         Returns
         -------
@@ -110,17 +110,22 @@ class CheckpointFolder:
         CheckpointError
             If there are checkpoints but none to go on from. The message gives each one's reason.
         """
-        refusals = []
+        refusals: dict[str, str] = {}
         for name in sorted(self._sealed(), reverse=True):
             try:
-                return self._read(name)
+                checkpoint = self._read(name)
             except CheckpointError as error:
-                refusals.append(str(error))
-                on_refusal(f"{error}; looking for an older one")
+                refusals.setdefault(str(error), name)
+            else:
+                for reason, refused in refusals.items():
+                    on_refusal(f"{self.path / refused} {reason}; an older one is used: {name}")
+                return checkpoint
         if refusals:
+            reasons = "; ".join(f"{name} {reason}" for reason, name in refusals.items())
             raise CheckpointError(
-                f"no checkpoint in {self.path} can be gone on from: {'; '.join(refusals)}. Give "
-                "the settings that the run had, or remove the folder to begin anew"
+                f"no checkpoint in {self.path} can be gone on from: {reasons}. Give the data and "
+                "settings that the run had, name another --output, or remove the folder to begin "
+                "anew"
             )
         return None
 
@@ -143,22 +148,22 @@ class CheckpointFolder:
             data = tensors.read_bytes()
             whole = body.pop("sha256") == _digest(data, body)
         except FileNotFoundError:
-            raise CheckpointError(f"{tensors} is missing") from None
+            raise CheckpointError(f"lacks its {tensors.suffix}") from None
         except (ValueError, KeyError, AttributeError, TypeError):
-            raise CheckpointError(f"{seal} is torn: it is not the JSON of a checkpoint") from None
+            raise CheckpointError(f"is torn: {seal.name} is not the JSON of a checkpoint") from None
         if not whole:
-            raise CheckpointError(f"{tensors} is torn: its SHA-256 is not that in {seal.name}")
+            raise CheckpointError(f"is torn: its SHA-256 is not that in {seal.name}")
         if body["version"] != VERSION:
             raise CheckpointError(
-                f"{seal} has version {body['version']}; this negsamp reads version {VERSION}"
+                f"has version {body['version']}; this negsamp reads version {VERSION}"
             )
         if found := differences(body["identity"], self._identity):
-            raise CheckpointError(f"{seal} is of another run: {', '.join(found)}")
+            raise CheckpointError(f"is of another run: {', '.join(found)}")
         try:
             # Loaded tensors lie in `data`, aligned to nothing; clones own their memory.
             copies = {name: value.clone() for name, value in load(data).items()}
         except SafetensorError as error:
-            raise CheckpointError(f"{tensors} is not a safetensors file: {error}") from error
+            raise CheckpointError(f"is not a safetensors file: {error}") from error
         return Checkpoint(body["epoch"], body["batch"], copies, body["state"])
 
     def _prune(self, newest: str) -> None:

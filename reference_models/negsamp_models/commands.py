@@ -17,6 +17,7 @@ from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
 from negsamp_models.curves import labelled, read_curves
 from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.display import results_table
+from negsamp_models.law_command import law_command
 from negsamp_models.options import (
     CheckpointBatchesOption,
     CheckpointSecondsOption,
@@ -25,12 +26,14 @@ from negsamp_models.options import (
     DeviceOption,
     EpochsOption,
     ExcludeOption,
+    KeepWeightsOption,
     OutputOption,
     PatienceOption,
     ResumeOption,
     SeedOption,
     TensorboardOption,
     given,
+    parse_epochs,
     parse_schedule,
 )
 from negsamp_models.plots import plot_runs
@@ -125,7 +128,8 @@ def train_command(
     ] = "1.0",
     gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
     loss: Annotated[
-        Literal["nce", "bpr"], typer.Option(help="nce (eq. 4) or bpr (section 4.2).")
+        Literal["nce", "bpr", "sampled_softmax"],
+        typer.Option(help="nce (eq. 4), bpr (section 4.2), or a softmax corrected by log_q."),
     ] = "nce",
     seed: SeedOption = 0,
     max_epochs: EpochsOption = None,
@@ -153,6 +157,7 @@ def train_command(
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
+    keep_weights: KeepWeightsOption = "",
 ) -> None:
     """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
 
@@ -202,7 +207,8 @@ def train_command(
         if sampler == "genni":
             config["alpha"] = parse_schedule("alpha", alpha)
             config["beta"] = parse_schedule("beta", beta)
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard)
+        epochs = parse_epochs(keep_weights)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard, epochs)
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes, weights
         )
@@ -250,6 +256,7 @@ def plot_command(
 
 
 application.command("pretrain")(pretrain_command)
+application.command("law")(law_command)
 application.command("reproduce")(reproduce_command)
 application.command("report")(report_command)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from negsamp import NegSampError
 
-__all__ = ["RunStoppedError", "StopSignals"]
+__all__ = ["RunStoppedError", "StopSignals", "stop_with_parent"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -25,13 +29,32 @@ class RunStoppedError(NegSampError):
     """
 
     def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
+        super().__init__(number, message)
+        self.number, self.message = number, message
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def exit_status(self) -> int:
         """What shells report of a process that a signal ended: 128 + its number."""
         return 128 + self.number
+
+
+def stop_with_parent() -> None:
+    """Send this process SIGTERM when the process that started it is no more, however it ended.
+
+    Without this, a run would go on alone after its command was killed, and meet the next command at
+    the same checkpoints.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_for, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_for(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class StopSignals:

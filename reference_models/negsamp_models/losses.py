@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["bpr_loss", "nce_loss"]
+from negsamp import Negatives
+
+__all__ = ["bpr_loss", "nce_loss", "sampled_softmax_loss"]
 
 
 def nce_loss(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Tensor
+    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
 ) -> Tensor:
     """Tell targets from negatives, as a binary classifier does.
 
@@ -24,8 +28,8 @@ def nce_loss(
         s, by item id.
     targets : int64, shape (num_rows,)
         Positives.
-    negatives : int64, shape (num_rows, num_negatives)
-        Sampled negatives.
+    negatives : Negatives
+        What a sampler drew for the targets; arrays of shape (num_rows, num_negatives).
 
     Returns
     -------
@@ -36,12 +40,12 @@ def nce_loss(
     ----------
     Chen et al., "Generating Negative Samples for Sequential Recommendation", eq. 4.
     """
-    positive, negative = _scores(queries, item_embeddings, targets, negatives)
+    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
     return functional.softplus(-positive).mean() + functional.softplus(negative).sum(1).mean()
 
 
 def bpr_loss(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Tensor
+    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
 ) -> Tensor:
     """Rank targets above negatives.
 
@@ -52,8 +56,37 @@ def bpr_loss(
     ----------
     Rendle et al., "BPR", UAI 2009; Chen et al., section 4.2.
     """
-    positive, negative = _scores(queries, item_embeddings, targets, negatives)
+    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
     return functional.softplus(negative - positive[:, None]).sum(1).mean()
+
+
+def sampled_softmax_loss(
+    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
+) -> Tensor:
+    """Find the target in the whole catalogue, whose other items the negatives stand for.
+
+    The mean over rows of ``-log(exp(s+) / (exp(s+) + sum_k exp(s_k) / (K Q(k))))``, with s+ and s_k
+    the scores of the target and of K negatives. The sum is, in expectation, that of exp(s_i) over
+    the items that the sampler may draw, whatever its law Q; without Q, which is ``log_q``, items
+    that are drawn often would count too much. The parameters and the result are those of
+    :func:`nce_loss`.
+
+    Notes
+    -----
+    GenNi with alpha = 1 and beta = 1 draws in proportion to exp(s_i): each term is then the same,
+    the loss is that of the full softmax over target and admissible items, and its gradient is that
+    of the full softmax in expectation, with any number of negatives. With other laws both hold in
+    the limit of many. With beta < 1 the sum is that over the pre-selected items alone.
+
+    References
+    ----------
+    Bengio and Senécal, "Adaptive importance sampling to accelerate training of a neural
+    probabilistic language model", IEEE Transactions on Neural Networks 19(4), 2008.
+    """
+    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
+    corrected = negative - negatives.log_q - math.log(negative.shape[1])
+    every = torch.cat([positive[:, None], corrected], dim=1)
+    return (every.logsumexp(1) - positive).mean()
 
 
 def _scores(

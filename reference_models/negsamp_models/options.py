@@ -17,12 +17,14 @@ __all__ = [
     "DeviceOption",
     "EpochsOption",
     "ExcludeOption",
+    "KeepWeightsOption",
     "OutputOption",
     "PatienceOption",
     "ResumeOption",
     "SeedOption",
     "TensorboardOption",
     "given",
+    "parse_epochs",
     "parse_schedule",
 ]
 
@@ -78,6 +80,14 @@ CheckpointSecondsOption = Annotated[
 CheckpointBatchesOption = Annotated[
     int | None, typer.Option(help="Save after so many batches, and every epoch, at any cost.")
 ]
+KeepWeightsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="EPOCHS",
+        help="Keep the weights after these epochs, such as 0,1,5,20, for `negsamp law`; 0 is "
+        "before training.",
+    ),
+]
 TensorboardOption = Annotated[
     bool,
     typer.Option(
@@ -112,6 +122,22 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
                 "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
             ) from None
     return config
+
+
+def parse_epochs(text: str) -> tuple[int, ...]:
+    """Read numbers of epochs, with commas between.
+
+    Raises
+    ------
+    ConfigError
+        If the text is anything else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise negsamp.ConfigError(
+            f"--keep-weights {text!r}: write numbers of epochs, such as 0,1,5,20"
+        ) from None
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -15,6 +15,9 @@ __all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch"]
 CHOSEN_BY = "NDCG@10"
 """The validation metric that decides which epoch is best."""
 
+_ONCE = {"model": "sasrec", "leak_held_out": False}
+"""What settings were before they could be chosen."""
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -90,6 +93,9 @@ class RunResult:
     pretraining : dict or None
         Where the initial weights came from, if they were not random, see
         :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.
+    law : dict or None
+        What the negatives of one user were drawn from, if the run was to keep it, see
+        :class:`negsamp_models.law.LawStudy`.
     """
 
     dataset: str
@@ -102,6 +108,7 @@ class RunResult:
     epochs: list[EpochRecord]
     environment: dict[str, Any]
     pretraining: dict[str, Any] | None = None
+    law: dict[str, Any] | None = None
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -122,12 +129,15 @@ class RunResult:
             raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
         values = {name: content[name] for name in names}
         values["epochs"] = [EpochRecord(**record) for record in content["epochs"]]
-        values["settings"] = {"model": "sasrec", **content["settings"]}  # there was no other once
-        return cls(**values, pretraining=content.get("pretraining"))
+        values["settings"] = _ONCE | content["settings"]
+        return cls(**values, pretraining=content.get("pretraining"), law=content.get("law"))
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
-        return asdict(self) | {
+        content = asdict(self)
+        if self.law is None:
+            del content["law"]
+        return content | {
             "seconds_per_epoch": self.seconds_per_epoch,
             "sampling_share": self.sampling_share,
         }

@@ -24,6 +24,7 @@ from negsamp_models.results import write_json, write_whole
 from negsamp_models.s3rec.weights import Pretrained
 from negsamp_models.saving import Saver
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
+from negsamp_models.snapshots import Snapshots
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together, Watcher
 
@@ -45,7 +46,8 @@ def train_in_folder(
 
     While it trains the folder holds ``checkpoints/`` and ``log.jsonl``, and ``tensorboard/`` if
     that is asked for; at its end ``model.safetensors`` (the best weights), ``curves.png`` and,
-    last, ``result.json``. Then the checkpoints are removed.
+    last, ``result.json``. Then the checkpoints are removed. With `keep_weights` there are
+    ``weights/EPOCHS.safetensors`` too.
 
     Parameters
     ----------
@@ -120,6 +122,8 @@ def _watchers(
         stack.enter_context(ProgressDisplay(title, trainer.settings.max_epochs, console)),
         JsonLines(folder / "log.jsonl", _description(trainer)),
     ]
+    if options.keep_weights:
+        watchers.append(Snapshots(folder / "weights", trainer.model, options.keep_weights))
     if options.tensorboard:
         watchers.append(stack.enter_context(TensorBoard(folder / "tensorboard")))
     return Together(*watchers)

@@ -9,11 +9,11 @@ import torch
 
 from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
-from negsamp_models.losses import bpr_loss, nce_loss
+from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 
 __all__ = ["LOSSES", "MODELS", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
 
-LOSSES = {"nce": nce_loss, "bpr": bpr_loss}
+LOSSES = {"nce": nce_loss, "bpr": bpr_loss, "sampled_softmax": sampled_softmax_loss}
 MODELS = {"sasrec": "SASRec", "s3rec": "S3-Rec"}
 """The models' names as people write them."""
 
@@ -22,7 +22,11 @@ class TrainingSettingsError(NegSampError, ValueError):
     """A setting is out of its range."""
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
-        super().__init__(f"{name} must be {allowed}; got {value!r}")
+        super().__init__(name, value, allowed)
+
+    def __str__(self) -> str:
+        name, value, allowed = self.args
+        return f"{name} must be {allowed}; got {value!r}"
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,17 @@ class TrainingSettings:
     learning_rate : float
         Of Adam with betas 0.9 and 0.999.
     max_length : int
-        Longest input; the last items of longer ones are used.
+        Longest input, at least 2; the last items of longer ones are used.
     hidden_size, num_layers, num_heads, dropout
         Of :class:`~negsamp_models.sasrec.SASRec`.
-    loss : {"nce", "bpr"}
-        Eq. 4 of the paper, or BPR (section 4.2).
+    loss : {"nce", "bpr", "sampled_softmax"}
+        Eq. 4 of the paper, BPR (section 4.2), or a sampled softmax corrected by ``log_q``.
     exclude_interactions : bool
         Exclude all items of the user's training part from the negatives, not the target alone.
+    leak_held_out : bool
+        With `exclude_interactions`, exclude the user's validation and test items too. The negatives
+        then tell the model what is held out: an ablation that measures what such figures gain, and
+        no way to train a model. No command offers it; results, tables and the page mark it.
     model : {"sasrec", "s3rec"}
         SASRec from random weights, or from those of a pre-training.
     seed : int
@@ -63,22 +71,31 @@ class TrainingSettings:
     num_layers: int = 2
     num_heads: int = 2
     dropout: float = 0.5
-    loss: Literal["nce", "bpr"] = "nce"
+    loss: Literal["nce", "bpr", "sampled_softmax"] = "nce"
     exclude_interactions: bool = False
+    leak_held_out: bool = False
     model: Literal["sasrec", "s3rec"] = "sasrec"
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "patience", "batch_size", "max_length", "hidden_size"):
+        for name in ("max_epochs", "patience", "batch_size", "max_length"):
             as_count(name, getattr(self, name))
-        for name in ("num_layers", "num_heads"):
+        for name in ("hidden_size", "num_layers", "num_heads"):
             as_count(name, getattr(self, name))
+        if self.max_length == 1:
+            raise TrainingSettingsError(
+                "max_length", 1, ">= 2, for one item is no sequence to learn from"
+            )
         as_count("seed", self.seed, low=0, high=2**63 - 1)
         if as_number("learning_rate", self.learning_rate) <= 0:
             raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
         if not 0 <= as_number("dropout", self.dropout) < 1:
             raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
+        if self.leak_held_out and not self.exclude_interactions:
+            raise TrainingSettingsError(
+                "leak_held_out", True, "False unless exclude_interactions is True"
+            )
         if self.loss not in LOSSES:
             raise TrainingSettingsError("loss", self.loss, " or ".join(map(repr, LOSSES)))
         if self.model not in MODELS:
@@ -106,15 +123,20 @@ class RunOptions:
         Save after so many batches of an epoch, and every epoch, at any cost.
     tensorboard : bool
         Write logs for TensorBoard.
+    keep_weights : tuple of int
+        Keep the weights after so many epochs, 0 for those before training.
     """
 
     resume: bool = False
     checkpoint_seconds: float = 300.0
     checkpoint_batches: int | None = None
     tensorboard: bool = False
+    keep_weights: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:
             raise TrainingSettingsError("checkpoint_seconds", self.checkpoint_seconds, "> 0")
         if self.checkpoint_batches is not None:
             as_count("checkpoint_batches", self.checkpoint_batches)
+        for epochs in self.keep_weights:
+            as_count("keep_weights", epochs, low=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from negsamp import InvalidInputError
 from negsamp_models.datasets import MINIMUM_LENGTH, Dataset, DatasetError, Sequences
@@ -48,6 +49,14 @@ class Evaluation:
     inputs: Sequences
     answers: Int64Array
     seen: Sequences
+
+    @property
+    def is_new(self) -> npt.NDArray[np.bool_]:
+        """Whether each answer is none of the items seen, shape (num_users,)."""
+        owners = np.repeat(np.arange(len(self.answers)), self.seen.lengths)
+        is_new = np.ones(len(self.answers), dtype=np.bool_)
+        is_new[owners[self.seen.item_ids == self.answers[owners]]] = False
+        return is_new
 
 
 @dataclass(frozen=True, eq=False)

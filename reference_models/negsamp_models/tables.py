@@ -75,7 +75,9 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             )
     if config.get("num_negatives", 1) != 1:
         parts.append(f"k={config['num_negatives']}")
-    if settings["exclude_interactions"]:
+    if settings.get("leak_held_out"):
+        parts.append("LEAKS validation and test items into the exclusion")
+    elif settings["exclude_interactions"]:
         parts.append("all training items excluded")
     if settings["loss"] != "nce":
         parts.append(settings["loss"])

@@ -21,8 +21,8 @@ from negsamp import (
     Sampler,
     from_config,
 )
-from negsamp_models.checkpoint import Checkpoint
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.datasets import Dataset, DatasetError, Sequences
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.distributed import Processes
 from negsamp_models.evaluation import Metrics, rank_answers
@@ -59,6 +59,9 @@ def build_sampler(
 ) -> Sampler:
     """Build the sampler of a run; what it knows of the data is the training part alone.
 
+    The one exception is an ablation that measures what a leak is worth: with `leak_held_out` of the
+    settings, interactions are of the whole sequences.
+
     Parameters
     ----------
     config : mapping
@@ -79,7 +82,8 @@ def build_sampler(
     if config.get("sampler") == "popularity":
         arguments["counts"] = split.training_part.item_counts(dataset.num_items)
     if settings.exclude_interactions:
-        arguments["interactions"] = Interactions.from_sequences(split.training_part)
+        known = dataset.sequences if settings.leak_held_out else split.training_part
+        arguments["interactions"] = Interactions.from_sequences(known)
     return from_config(config, **arguments)
 
 
@@ -117,6 +121,9 @@ class Trainer:
         If the model needs pre-trained weights and there are none, or the other way round.
     PretrainedError
         If the pre-trained weights are of another catalogue, of other sequences or other sizes.
+    DatasetError
+        If a user has fewer than 4 items, or validation is empty: there is no user, or all answers
+        are items that their users had seen, which are not ranked.
     """
 
     dataset: Dataset
@@ -131,6 +138,12 @@ class Trainer:
     def __post_init__(self) -> None:
         settings = self.settings
         self.split = LeaveOneOut.of(self.dataset, settings.max_length)
+        if not self.split.validation.is_new.any():
+            raise DatasetError(
+                f"the validation set of {self.dataset.name} is empty: each user's last item but "
+                "one is an item the user had before, and seen items are not ranked; no epoch could "
+                "be told from another"
+            )
         check_pretrained(self.pretrained, self.dataset, self.split, settings)
         self.sampler = self.processes.sampler(
             build_sampler(self.sampler_config, self.dataset, self.split, settings)
@@ -171,8 +184,13 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it does not fit.
+            If it does not fit, or is of a later place than the run is to end at.
         """
+        if (checkpoint.epoch, checkpoint.batch) > (self.settings.max_epochs, 0):
+            raise CheckpointError(
+                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
+                f"behind it; max_epochs is {self.settings.max_epochs}: ask for as many or more"
+            )
         self.state = unpack_state(checkpoint, *self._parts)
 
     def run(self) -> RunResult:
@@ -187,6 +205,11 @@ class Trainer:
         """
         state = self.state
         self.watcher.on_start(state.records)
+        if self.settings.leak_held_out:
+            self.watcher.on_notice(
+                "this run LEAKS: its negatives leave out the validation and test items, so its "
+                "figures are no result; an ablation alone may do this"
+            )
         while not self._finished:
             record = self._epoch()
             state.close_epoch(record)
@@ -293,7 +316,7 @@ class Trainer:
         )
         self.state.sampling_seconds += time.perf_counter() - before
         self.state.num_draws += int(lengths[places].sum()) * self.sampler.num_negatives
-        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives.item_ids)
+        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives)
         loss = loss * float(weight)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from negsamp import ConfigError
 from negsamp_models.commands import application
 from negsamp_models.options import parse_schedule
+from tests.models.children import finish, start, wait_for_checkpoint
 
 TINY = ["--dataset", "Tiny", "--max-epochs", "2"]
 
@@ -98,6 +99,8 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--alpha", "-1"], "alpha must stay in [0, inf); got -1"),
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
+        (["train", "--num-heads", "128"], "must divide hidden_size; got 128 heads of 32"),
+        (["train", "--max-length", "1"], "max_length must be >= 2, for one item is no sequence"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
         (["table", "nowhere/result.json"], "No such file"),
     ],
@@ -112,6 +115,49 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
     assert plain(result.output).startswith("error: ")
     assert message in plain(result.output)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: the file is empty"),
+        ("1 1 2 3 4\n2 1 2 3\n", "line 2: user 2 has 3 items, at least 4 are needed"),
+        ("1 1 2 1 3\n2 2 3 2 1\n", "the validation set of Own is empty"),
+    ],
+    ids=["no users", "few items", "all answers seen"],
+)
+def test_data_that_cannot_be_trained_on_are_one_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Own.txt").write_text(text)
+    output = tmp_path / "out"
+    for command in ("train", "compare"):
+        result = run(command, "--dataset", "Own", "--data-dir", str(tmp_path), "-o", str(output))
+        assert result.exit_code == 2
+        assert message in plain(result.output).partition("error: ")[2]
+        assert not output.exists()
+
+
+def test_checkpoints_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path) -> None:
+    """A run is killed after two epochs, and asked to go on as what it is not."""
+    output, random = tmp_path / "out", np.random.default_rng(1)
+    lists = [random.permutation(17)[:9] + 1 for _ in range(30)]
+    lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
+    (data_dir / "Other.txt").write_text("\n".join(lines) + "\n")
+    arguments = ["train", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--resume"]
+    process = start([*arguments, "--max-epochs", "1000"], tmp_path / "printed.txt")
+    wait_for_checkpoint(process, output, after="000002")
+    process.kill()
+    finish(process)
+    before = sorted((output / "checkpoints").iterdir())
+    other = run(*arguments, "--dataset", "Other")
+    assert other.exit_code == 2
+    assert "is of another run: dataset.name is 'Tiny' there, 'Other' here" in plain(other.output)
+    assert "dataset.num_items is 15 there, 17 here" in plain(other.output)
+    shorter = run(*arguments, "--max-epochs", "1")
+    assert shorter.exit_code == 2
+    assert "max_epochs is 1: ask for as many or more" in plain(shorter.output)
+    assert sorted((output / "checkpoints").iterdir()) == before
 
 
 def test_a_broken_result_is_named(tmp_path: Path) -> None:

@@ -9,47 +9,60 @@ import pytest
 import torch
 from torch import Tensor
 
-from negsamp_models.losses import bpr_loss, nce_loss
+from negsamp import DotProduct, GenNi, Negatives, Popularity, Sampler, Uniform
+from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor, Negatives], Tensor]
+Plain = Callable[[float, list[float], list[float]], float]
+LOSSES: list[Loss] = [nce_loss, bpr_loss, sampled_softmax_loss]
 
 
 def log_sigmoid(value: float) -> float:
     return -math.log1p(math.exp(-value)) if value > 0 else value - math.log1p(math.exp(value))
 
 
-def plain_nce(positive: float, negatives: list[float]) -> float:
+def plain_nce(positive: float, negatives: list[float], _: list[float]) -> float:
     return -log_sigmoid(positive) - sum(log_sigmoid(-each) for each in negatives)
 
 
-def plain_bpr(positive: float, negatives: list[float]) -> float:
+def plain_bpr(positive: float, negatives: list[float], _: list[float]) -> float:
     return -sum(log_sigmoid(positive - each) for each in negatives)
 
 
-def inputs(num_negatives: int, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def plain_softmax(positive: float, negatives: list[float], log_q: list[float]) -> float:
+    shares = [each - q - math.log(len(negatives)) for each, q in zip(negatives, log_q, strict=True)]
+    highest = max(positive, *shares)
+    total = sum(math.exp(each - highest) for each in [positive, *shares])
+    return highest + math.log(total) - positive
+
+
+def inputs(num_negatives: int, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Negatives]:
     generator = torch.Generator().manual_seed(num_negatives)
     queries = torch.randn(5, 3, generator=generator, dtype=torch.float64) * scale
     items = torch.randn(7, 3, generator=generator, dtype=torch.float64) * scale
     targets = torch.randint(1, 7, (5,), generator=generator)
     negatives = torch.randint(1, 7, (5, num_negatives), generator=generator)
-    return queries, items, targets, negatives
+    log_q = -torch.rand(5, num_negatives, generator=generator, dtype=torch.float64) * 9
+    return queries, items, targets, Negatives(negatives, log_q)
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 @pytest.mark.parametrize("num_negatives", [1, 2, 9])
-@pytest.mark.parametrize(("loss", "plain"), [(nce_loss, plain_nce), (bpr_loss, plain_bpr)])
-def test_formula(
-    loss: Loss, plain: Callable[[float, list[float]], float], num_negatives: int, scale: float
-) -> None:
+@pytest.mark.parametrize(
+    ("loss", "plain"),
+    [(nce_loss, plain_nce), (bpr_loss, plain_bpr), (sampled_softmax_loss, plain_softmax)],
+)
+def test_formula(loss: Loss, plain: Plain, num_negatives: int, scale: float) -> None:
     queries, items, targets, negatives = inputs(num_negatives, scale)
     expected = 0.0
     for row in range(5):
         scores = (items @ queries[row]).tolist()
-        expected += plain(scores[targets[row]], [scores[i] for i in negatives[row]]) / 5
+        drawn = [scores[i] for i in negatives.item_ids[row]]
+        expected += plain(scores[targets[row]], drawn, negatives.log_q[row].tolist()) / 5
     assert loss(queries, items, targets, negatives).item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("loss", [nce_loss, bpr_loss])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_gradients(loss: Loss) -> None:
     queries, items, targets, negatives = inputs(3)
     assert torch.autograd.gradcheck(
@@ -58,12 +71,107 @@ def test_gradients(loss: Loss) -> None:
     )
 
 
-@pytest.mark.parametrize("loss", [nce_loss, bpr_loss])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_huge_scores_stay_finite(loss: Loss) -> None:
-    queries, items, targets, negatives = (each.clone() for each in inputs(2, 1e18))
+    queries, items, targets, negatives = inputs(2, 1e18)
     queries.requires_grad_()
     value = loss(queries, items, targets, negatives)
     value.backward()  # type: ignore[no-untyped-call]
     assert math.isfinite(value.item())
     assert queries.grad is not None
     assert bool(queries.grad.isfinite().all())
+
+
+# The sampled softmax against the full one, on a catalogue that can be enumerated.
+
+
+def full_softmax(queries: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean over rows of the cross entropy over items 1, 2, ..."""
+    scores = queries @ items[1:].T
+    return torch.nn.functional.cross_entropy(scores, targets - 1)
+
+
+def law_of(sampler: Sampler, queries: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    law = sampler.probabilities(targets, score=DotProduct(queries, items))
+    return torch.as_tensor(law)
+
+
+def gradients(value: Tensor, *parameters: Tensor) -> list[Tensor]:
+    return list(torch.autograd.grad(value, parameters))
+
+
+def expected_loss(
+    law: Tensor, queries: Tensor, items: Tensor, targets: Tensor, broken: bool = False
+) -> Tensor:
+    """Return the mean of the loss with one negative over all that can be drawn, row by row."""
+    total = queries.new_zeros(())
+    for row, target in enumerate(targets.tolist()):
+        for item in range(1, len(items)):
+            if item == target:
+                continue
+            share = law[row, item - 1]
+            log_q = torch.zeros_like(share) if broken else share.log()
+            negatives = Negatives(torch.tensor([[item]]), log_q[None, None])
+            one = slice(row, row + 1)
+            loss = sampled_softmax_loss(queries[one], items, targets[one], negatives)
+            total = total + share * loss / len(targets)
+    return total
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_genni_at_alpha_1_gives_the_gradient_of_the_full_softmax(broken: bool) -> None:
+    queries, items, targets, _ = inputs(1)
+    queries.requires_grad_()
+    items.requires_grad_()
+    law = law_of(GenNi(items=range(1, 7), alpha=1.0), queries.detach(), items.detach(), targets)
+    value = expected_loss(law, queries, items, targets, broken)
+    full = full_softmax(queries, items, targets)
+    same = [
+        torch.allclose(one, other, rtol=0, atol=1e-12)
+        for one, other in zip(
+            [value, *gradients(value, queries, items)],
+            [full, *gradients(full, queries, items)],
+            strict=True,
+        )
+    ]
+    assert same == [not broken] * 3
+
+
+@pytest.mark.parametrize("num_negatives", [1, 5])
+def test_genni_at_alpha_1_gives_the_loss_of_the_full_softmax_at_every_draw(
+    num_negatives: int,
+) -> None:
+    queries, items, targets, _ = inputs(1)
+    queries, items = queries.float(), items.float()
+    sampler = GenNi(items=range(1, 7), num_negatives=num_negatives, alpha=1.0)
+    full = full_softmax(queries, items, targets).item()
+    for _ in range(20):
+        drawn = sampler.sample(targets, score=DotProduct(queries, items))
+        loss = sampled_softmax_loss(queries, items, targets, drawn).item()
+        assert loss == pytest.approx(full, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        Uniform(items=range(1, 7)),
+        Popularity(items=range(1, 7), counts=[0, 9, 1, 4, 2, 7, 3], gamma=0.75),
+        GenNi(items=range(1, 7), alpha=2.5),
+    ],
+    ids=["uniform", "popularity", "GenNi"],
+)
+def test_corrected_by_log_q_the_sum_over_all_items_is_met_on_average(sampler: Sampler) -> None:
+    queries, items, targets, _ = inputs(1)
+    law = law_of(sampler, queries, items, targets)
+    weights = (queries @ items[1:].T).exp()
+    target = weights.gather(1, targets[:, None] - 1)[:, 0]
+    expected = torch.zeros(5, dtype=torch.float64)
+    for item in range(1, 7):
+        share = law[:, item - 1]
+        ids = torch.full((5, 1), item)
+        for row in torch.nonzero(share)[:, 0].tolist():
+            one = slice(row, row + 1)
+            drawn = Negatives(ids[one], share[one, None].log())
+            loss = sampled_softmax_loss(queries[one], items, targets[one], drawn)
+            expected[row] += share[row] * target[row] * loss.exp()
+    assert torch.allclose(expected, weights.sum(1), rtol=1e-12)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from negsamp import ConfigError
+from negsamp_models.commands import application
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, key_of, load_grid
+from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.figures import compared, figures_of
+from negsamp_models.reproduction.grids import Contrast, Grid
+from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
-from negsamp_models.reproduction.report import figures_of, page
-from negsamp_models.reproduction.running import Event, make_runs, results_below
+from negsamp_models.reproduction.planned import PlannedRun, key_of
+from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
 from negsamp_models.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +43,7 @@ def result_of(run: PlannedRun, test: float, validation: float = 1.0) -> RunResul
         test=dict.fromkeys(METRICS, test),
         test_unmasked=dict.fromkeys(METRICS, test + 1),
         epochs=[epoch],
-        environment={},
+        environment={"device": "cpu (test)", "threads": 2, "torch": "2"},
     )
 
 
@@ -80,7 +89,7 @@ def test_runs_have_a_file_each(name: str) -> None:
 
 
 def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
-    for name in ("table1", "table2", "table3", "table5"):
+    for name in ("table1", "table2", "table3", "table5", "seen_items"):
         for cell in load_grid(name).cells:
             figures = figures_of(load_grid(name), cell, {})[1].values()
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
@@ -137,6 +146,25 @@ def test_grids_refuse(name: str, datasets: Any, message: str) -> None:
         load_grid(name, datasets)
 
 
+def test_one_grid_leaks_and_no_other_may(tmp_path: Path) -> None:
+    leaking = {
+        name
+        for name in grid_names()
+        for cell in load_grid(name).cells
+        for choice in cell.choices
+        if choice.runs[0].settings.leak_held_out
+    }
+    assert leaking == {"leak"}
+    path = tmp_path / "mine.toml"
+    settings = "settings = { exclude_interactions = true, leak_held_out = true }"
+    text = TINY.replace("settings = { max_epochs = 2, hidden_size = 8, num_layers = 1 }", settings)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="leaks held-out items into the negatives"):
+        load_grid(str(path))
+    path.write_text("leaks = true\n" + text, encoding="utf-8")
+    assert load_grid(str(path)).cells[0].choices[0].runs[0].slug.endswith("-leakheldout")
+
+
 def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("title = ", encoding="utf-8")
@@ -170,7 +198,7 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     path.write_text(TINY, encoding="utf-8")
     grid = load_grid(str(path))
     started: list[str] = []
-    ended: list[tuple[str, str]] = []
+    ended: list[tuple[str, Outcome]] = []
     events: list[Event] = []
 
     def make() -> dict[str, RunResult]:
@@ -182,15 +210,15 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
             device="cpu",
             on_event=events.append,
             on_start=lambda run: started.append(run.slug),
-            on_end=lambda run, error: ended.append((run.slug, str(error))),
+            on_end=lambda run, outcome: ended.append((run.slug, outcome)),
         )
 
     results = make()
     assert len(results) == 1
     assert len(started) == 2
-    failures = [message for _, message in ended if message != "None"]
+    failures = [outcome for _, outcome in ended if isinstance(outcome, BaseException)]
     assert len(failures) == 1
-    assert "num_heads must divide hidden_size" in failures[0]
+    assert "num_heads must divide hidden_size" in str(failures[0])
     assert [event.epoch for event in events] == [0, 1]
     file = next((tmp_path / "results").rglob("seed0.json"))
     run = grid.cells[0].choices[0].runs[0]
@@ -201,6 +229,94 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     assert started == [grid.cells[1].choices[0].runs[0].slug]
 
 
+def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Sports"], seeds=1).cells[0].choices[0].runs[0]
+    assert run.dataset == "Sports_and_Outdoors"  # as the data set calls itself in results
+    file = run.file(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(result_of(run, test=1.0).to_json()), encoding="utf-8")
+    assert results_below(tmp_path).keys() == {run.key}
+
+
+# The order.
+
+
+def test_seed_0_of_every_configuration_comes_first() -> None:
+    grids = [load_grid("table2", ["Beauty"], seeds=2), load_grid("table1", ["Beauty"], seeds=2)]
+    runs = by_need(grids, {})
+    slugs = [(run.slug, run.settings.seed) for run in runs]
+    assert slugs[:2] == [("genni-alpha2.5-beta0.1", 0), ("genni-alpha2.5-beta1", 0)]
+    assert len(slugs) == len(set(slugs))
+    seeds = [seed for _, seed in slugs]
+    assert seeds == sorted(seeds)
+    assert seeds.count(0) == 4 + 1 + 6 + 2  # table 2, uniform, what gamma is chosen from, S3-Rec
+    assert len(Outlook.of(grids, {}).runs) == len(runs) + 1  # and seed 1 of the gamma
+
+
+def test_a_run_that_keeps_the_law_stands_for_the_one_that_does_not() -> None:
+    grids = [load_grid("table1", ["Sports"], seeds=1), load_grid("fig9")]
+    plain = [run for run in by_need(grids, {}) if run.pretraining is None]
+    (run,) = [run for run in plain if run.sampler["sampler"] == "genni"]
+    assert run.law is not None
+    result = result_of(run, 5.0)
+    left = by_need(grids, {run.key: result})
+    assert [each.law for each in left if each.key == run.key] == [run.law]
+    assert run.key not in {each.key for each in by_need(grids, {run.key: replace(result, law={})})}
+
+
+def test_times_are_of_the_runs_most_alike() -> None:
+    cells = load_grid("fig5", ["Beauty", "Toys"], seeds=2).cells
+    runs = {(cell.dataset, cell.point): cell.choices[0].runs for cell in cells}
+    known = result_of(runs["Beauty", 0][0], 1.0)  # one epoch: 4 s, and 1 s of validation
+    slow = replace(known, epochs=[replace(known.epochs[0], training_seconds=99.0)])
+    one = runs["Beauty", 0][1]
+    assert expected_seconds(one, {}) is None
+    assert expected_seconds(one, {"a": known}) == 5
+    other = replace(slow, sampler=dict(runs["Beauty", 1][0].sampler))
+    assert expected_seconds(one, {"a": known, "b": other}) == 5
+    assert expected_seconds(runs["Beauty", 2][0], {"a": known, "b": other}) == (5 + 100) / 2
+    assert expected_seconds(runs["Toys", 0][0], {"b": other}) == 100
+    outlook = Outlook.of([load_grid("fig9")], {"b": other})
+    assert outlook.words(jobs=2) == "1 run left, about 1 min"
+    assert "known after the first" in Outlook.of([load_grid("fig9")], {}).words()
+
+
+def test_the_command_shows_its_plan(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("seeds = 1", "seeds = 2"), encoding="utf-8")
+    arguments = ["reproduce", str(path), "--results", str(tmp_path), "--dry-run"]
+    shown = CliRunner().invoke(application, arguments)
+    assert shown.exit_code == 0
+    lines = [line.split() for line in shown.output.splitlines() if "synthetic" in line]
+    assert [line[3] for line in lines] == ["0", "0", "1", "1"]
+    assert "4 runs left; how long they take is known after the first" in shown.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("max_epochs = 2", "max_epochs = 8"), encoding="utf-8")
+    command = [sys.executable, "-m", "negsamp_models", "reproduce", str(path), "--device", "cpu"]
+    folder = tmp_path / "results"
+    with subprocess.Popen([*command, "--results", str(folder)]) as process:
+        while not list(folder.rglob("*.checkpoints/*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    positions, before = [0], [-1]
+    while positions != before:  # the run stops with a checkpoint, and makes no other
+        before = positions
+        time.sleep(2)
+        positions = sorted(int(each.stem[:6]) for each in folder.rglob("*.checkpoints/*.json"))
+    assert positions[-1] < 8
+    assert not list(folder.rglob("seed0.json"))
+    shown = subprocess.run([*command, "--results", str(folder)], capture_output=True, check=False)
+    assert shown.returncode == 1  # of the row that is wrong
+    results = results_below(folder)
+    assert [len(result.epochs) for result in results.values()] == [8]
+    assert not list(folder.rglob("*.checkpoints"))
+
+
 # The page.
 
 
@@ -208,23 +324,112 @@ def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
 
-def test_the_page_says_first_what_does_not_come_out() -> None:
+def test_the_page_says_first_what_falls_short() -> None:
     grid = small_grid()
     runs = {(cell.dataset, cell.row): cell.choices[0].runs for cell in grid.cells if cell.choices}
     sasrec, genni = runs["Beauty", "SASRec"], runs["Beauty", "GenNi_SA"]
     yelp = runs["Yelp", "SASRec"]
     made = [(sasrec[0], 3.8), (sasrec[1], 3.9), (genni[0], 2.0), (yelp[0], 1.7)]
     text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
-    summary, _, rest = text.partition("## Table 1")
-    assert "- below: Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seeds), paper 6.30" in summary
-    assert "- above: Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
-    assert summary.index("- below") < summary.index("- above")
+    summary, _, rest = text.partition("## The paper's tables")
+    assert "- Runs: 4 of 40 are made." in summary
+    assert "- Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seed), paper 6.30" in summary
+    assert "- Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
+    assert summary.index("Below the paper") < summary.index("Above the paper")
     assert "Beauty, SASRec, HR@5" not in summary
-    assert "| SASRec | 3.85 ± 0.07 (3.84) |" in rest
-    assert "| GenNi_SA | 2.00 (6.30) ▼ |" in rest
-    assert "| SASRec_pop | - (4.08) |" in rest
-    assert "| Yelp, seen items ranked |" in rest
-    assert "| SASRec | 2.70 (1.72) ▲ |" in rest
+    assert (
+        "do not hold here:\n\n- GenNi outperforms uniform negatives (Table 1, Beauty): GenNi_SA "
+        "against SASRec: HR@5 2.00 against 3.85, worse (1 seed and 2)" in summary
+    )
+    assert "| SASRec | 3.85 ± 0.07 ● |" in rest
+    assert "| *paper* | *3.84 ± 0.06* |" in rest
+    assert "| GenNi_SA | 2.00 ▼ |" in rest
+    assert "| SASRec_pop | - | - | - | - | 0 |" in rest
+    assert "SASRec_pop: validation waits for the runs that are missing" in rest
+    masked, ranked = rest.index("| Yelp, seen items masked |"), rest.index("seen items ranked |")
+    assert "| SASRec | 1.70 ● |" in rest[masked:ranked]
+    assert "| SASRec | 2.70 ▲ |" in rest[ranked:]
+
+
+@pytest.mark.parametrize(
+    ("expected", "ours", "outcome"),
+    [
+        ("above", 5.0, "holds"),
+        ("above", 4.05, "not told apart"),
+        ("above", 3.0, "does not hold"),
+        ("not above", 5.0, "does not hold"),
+        ("not above", 4.05, "holds"),
+        ("not below", 3.0, "does not hold"),
+        ("not below", 5.0, "holds"),
+    ],
+)
+def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcome: str) -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    contrast = Contrast("GenNi_SA", "SASRec", claim="so", expected=expected)
+    grid = replace(grid, contrasts=(contrast,))
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {runs["SASRec"].key: result_of(runs["SASRec"], 4.0)}
+    assert [each.outcome for each in compared(grid, results)] == ["missing"]
+    results[runs["GenNi_SA"].key] = result_of(runs["GenNi_SA"], ours)
+    assert [each.outcome for each in compared(grid, results)] == [outcome]
+
+
+def test_contrasts_name_rows_and_points_of_their_grid() -> None:
+    for name in grid_names():
+        grid = load_grid(name)
+        assert all(each.one.keys() == each.other.keys() for each in compared(grid, {}))
+
+
+def test_a_sweep_is_a_wide_table_with_the_paper_below() -> None:
+    grid = load_grid("table3")
+    run = next(cell for cell in grid.cells if (cell.row, cell.point) == ("GenNi", 3)).choices[0]
+    text = page([grid], {run.runs[0].key: result_of(run.runs[0], 5.9)}, {})
+    assert "| Beauty | k: | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | seeds |" in text
+    assert "| GenNi | HR@5 | - | - | - | 5.90 ● | - | - | - | - | 1 |" in text
+    assert "| *paper* |  | *5.64* | *5.70* | *5.83* | *5.81* |" in text
+
+
+def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
+    grid = load_grid("beyond")
+    (cell,) = grid.cells
+    firsts = [choice.runs[0] for choice in cell.choices]
+    assert [run.settings.seed for run in cell.missing({})] == [0] * len(firsts)
+    results = {
+        run.key: result_of(run, test=90 + place, validation=5 + (place == 1))
+        for place, run in enumerate(firsts[1:])
+    }
+    text = page([grid], results, {})
+    assert "Validation has not chosen yet: 1 run of 7 missing. Until then no test" in text
+    assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
+    results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
+    (chosen,) = cell.missing(results)
+    assert (chosen.sampler, chosen.settings.seed) == (firsts[2].sampler, 1)
+    results[chosen.key] = result_of(chosen, test=4.0)
+    text = page([grid], results, {})
+    label = cell.choices[2].label
+    assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
+    assert (
+        f"Validation chose **{label}**. Its test figures, read once (2 seeds): HR@5 47.50" in text
+    )
+    assert "(aim 7: reached)" in text
+    assert "99.00" not in text
+
+
+def test_leaking_rows_are_marked() -> None:
+    grid = load_grid("leak")
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {run.key: result_of(run, 5.0) for run in runs.values()}
+    text = page([grid], results, {})
+    assert "| GenNi, whole sequence **LEAKS** | 1.00 | 5.00 |" in text
+    assert "| GenNi, training items | 1.00 | 5.00 |" in text
+
+
+def test_times_name_their_device() -> None:
+    grid = load_grid("table5", ["Beauty"])
+    run = grid.cells[0].choices[0].runs[0]
+    text = page([grid], {run.key: result_of(run, 5.0)}, {})
+    assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
+    assert "Ours were taken on cpu (test), 2 threads, torch 2: SASRec." in text
 
 
 def test_pictures_of_what_there_is(tmp_path: Path) -> None:

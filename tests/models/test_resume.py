@@ -150,6 +150,21 @@ def test_other_settings_are_refused(
     assert CheckpointFolder(tmp_path, longer.identity).last(pytest.fail) is not None
 
 
+def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = saved_trainer(dataset, tmp_path, GENNI)
+    trainer.watcher = StopAfter(trainer, 9)
+    with pytest.raises(RunStoppedError):
+        trainer.run()
+    shorter = Trainer(dataset, GENNI, replace(SETTINGS, max_epochs=2))
+    checkpoint = CheckpointFolder(tmp_path, shorter.identity).last(pytest.fail)
+    assert checkpoint is not None
+    with pytest.raises(CheckpointError, match="2 epochs and 1 batches behind it; max_epochs is 2"):
+        shorter.restore(checkpoint)
+    longer = Trainer(dataset, GENNI, replace(SETTINGS, max_epochs=3))
+    longer.restore(checkpoint)
+    assert [record.epoch for record in longer.run().epochs] == [0, 1, 2]
+
+
 def test_another_catalogue_is_refused(
     dataset: Dataset, lists: list[list[int]], tmp_path: Path
 ) -> None:

@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_run_is_refused(dataset: Dataset, tmp_path: Path
     with pytest.raises(RunStoppedError):
         stopped.run()
     other = Pretrainer(dataset, replace(SETTINGS, mask_probability=0.3), GENNI)
-    with pytest.raises(CheckpointError, match=r"settings.mask_probability is 0.2 there, 0.3 here"):
+    with pytest.raises(CheckpointError, match=r"mask_probability is 0.2 there, 0.3 here"):
         CheckpointFolder(tmp_path, other.identity).last(lambda _: None)
 
 

@@ -14,6 +14,7 @@ from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
+from negsamp_models.tables import markdown, summarise
 from negsamp_models.training import Trainer, TrainingDivergedError, build_sampler
 from negsamp_models.watching import Silent
 
@@ -38,6 +39,10 @@ class Recorder(Silent):
     def __init__(self) -> None:
         self.batches: list[tuple[int, int, int]] = []
         self.epochs: list[EpochRecord] = []
+        self.notices: list[str] = []
+
+    def on_notice(self, message: str) -> None:
+        self.notices.append(message)
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
         self.batches.append((epoch, batch, num_batches))
@@ -105,6 +110,24 @@ def test_negatives_know_the_training_part_alone(dataset: Dataset) -> None:
     )
 
 
+def test_a_leak_is_asked_for_by_name_and_told_of(dataset: Dataset) -> None:
+    with pytest.raises(TrainingSettingsError, match="leak_held_out must be False unless"):
+        replace(SETTINGS, leak_held_out=True)
+    settings = replace(SETTINGS, exclude_interactions=True, leak_held_out=True, max_epochs=1)
+    recorder = Recorder()
+    trainer = Trainer(dataset, {"sampler": "uniform"}, settings, recorder)
+    users = np.arange(dataset.num_users)
+    targets = dataset.sequences.item_ids[dataset.sequences.offsets[:-1]]
+    law = trainer.sampler.probabilities(targets, users=users)
+    for user, sequence in enumerate(dataset.sequences):
+        assert (law[user, sequence - 1] == 0).all()
+    result = trainer.run()
+    assert len(recorder.notices) == 1
+    assert "this run LEAKS" in recorder.notices[0]
+    assert result.settings["leak_held_out"] is True
+    assert "LEAKS validation and test items" in markdown(summarise([result]))
+
+
 def test_schedules_move_with_epochs_and_losses(dataset: Dataset) -> None:
     config = {
         "sampler": "genni",
@@ -167,7 +190,7 @@ def test_a_run_that_diverges_in_its_last_step_stops_at_validation(dataset: Datas
     [
         ({"learning_rate": 0.0}, "learning_rate must be > 0; got 0.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
-        ({"loss": "mse"}, "loss must be 'nce' or 'bpr'; got 'mse'"),
+        ({"loss": "mse"}, "loss must be 'nce' or 'bpr' or 'sampled_softmax'; got"),
     ],
 )
 def test_wrong_settings(changes: dict[str, Any], message: str) -> None:

@@ -14,7 +14,7 @@ from negsamp_models.datasets.dataset import Dataset, DatasetError
 from negsamp_models.datasets.files import read_dataset
 from negsamp_models.datasets.synthetic import generate_synthetic
 
-__all__ = ["DATASETS", "DATA_URL", "PublishedDataset", "load_dataset"]
+__all__ = ["DATASETS", "DATA_URL", "PublishedDataset", "full_name", "load_dataset"]
 
 DATA_URL = "https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/master/data/"
 """Where the authors of S3-Rec publish the four data sets."""
@@ -139,7 +139,7 @@ def load_dataset(
     """
     if name == _SYNTHETIC:
         return generate_synthetic()
-    published = next((each for each in DATASETS if name in (each.name, each.alias)), None)
+    published = _published(name)
     folder, origin = _folder(data_dir)
     stem = published.name if published else name
     sequences = folder / f"{stem}.txt"
@@ -158,6 +158,22 @@ def load_dataset(
                 f"data_dir and {_FOLDER_VARIABLE} unset to download a published data set"
             )
     return read_dataset(*wanted, name=stem, description=published.description if published else "")
+
+
+def full_name(name: str) -> str:
+    """Return what a data set is called that may be named by its alias.
+
+    Examples
+    --------
+    >>> full_name("Toys"), full_name("mine")
+    ('Toys_and_Games', 'mine')
+    """
+    published = _published(name)
+    return name if published is None else published.name
+
+
+def _published(name: str) -> PublishedDataset | None:
+    return next((each for each in DATASETS if name in (each.name, each.alias)), None)
 
 
 def _folder(data_dir: str | Path | None) -> tuple[Path, str]:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from negsamp import ConfigError
 from negsamp_models.options import DataDirOption, DeviceOption, given
-from negsamp_models.reproduction.grids import Grid, PlannedRun, grid_names, load_grid
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.grid_tables import plural
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.report import write_page
-from negsamp_models.reproduction.running import Event, make_runs, results_below
+from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.session import complaints
 
 __all__ = ["report_command", "reproduce_command"]
@@ -52,14 +52,20 @@ def reproduce_command(
     max_epochs: Annotated[
         int | None, typer.Option(min=1, help="For a trial; such runs count as other runs.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is missing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the runs that would be made, in their order.")
+    ] = False,
 ) -> None:
     """Make the runs of the paper's tables and figures that are missing.
 
     Each table or figure is a grid of runs; runs that two of them share are made once. A run is one
     process and leaves one JSON file; until then it has checkpoints beside it, so that an
-    interrupted command, given again, goes on where it was. Without a name, the grids are listed
-    with what is missing of each.
+    interrupted command, given again, goes on where it was. Seed 0 of every configuration comes
+    before seed 1 of any; what validation has to choose among comes before what is chosen. Without a
+    name, the grids are listed with what is missing of each.
+
+    S3-Rec is pre-trained first, once for a data set and seed. Its weights stay beside the results,
+    in `DATASET/pretraining/seedN`; without them it is made again when a run needs it.
     """
     console = Console()
     with complaints():
@@ -69,10 +75,15 @@ def reproduce_command(
             load_grid(name, datasets, seeds, **given(max_epochs=max_epochs))
             for name in (names or grid_names())
         ]
-        if dry_run or not (names or every):
-            console.print(_overview(grids, results))
+        found = results_below(results)
+        if not (names or every or dry_run):
+            console.print(_overview(grids, found))
             return
-        with _Display(console) as display:
+        if dry_run:
+            console.print(_plan(grids, found, results))
+            console.print(Outlook.of(grids, found).words(jobs))
+            return
+        with Display(console, grids, found, jobs) as display, _told_of_interruption(console):
             make_runs(
                 grids,
                 results,
@@ -100,61 +111,47 @@ def report_command(
     with complaints():
         grids = [load_grid(name) for name in grid_names()]
         found = results_below(results)
-        drawn = {
-            grid.name: f"{grid.name}.png"
-            for grid in grids
-            if (grid.sweep or grid.curves) and draw(grid, found, output / f"{grid.name}.png")
-        }
+        drawn = {}
+        for grid in grids:
+            picture = output / f"{grid.name}.png"
+            if draw(grid, found, picture):
+                drawn[grid.name] = picture.name
+            else:
+                picture.unlink(missing_ok=True)
         write_page(grids, found, drawn, output / "index.md")
         console.print(f"{len(found)} runs; written: {output / 'index.md'}, {len(drawn)} pictures")
 
 
-def _overview(grids: list[Grid], folder: Path) -> Table:
-    found = results_below(folder)
+@contextmanager
+def _told_of_interruption(console: Console) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Interrupted; the runs that went on are saved, and the same command goes on.")
+        raise typer.Exit(130) from None
+
+
+def _overview(grids: list[Grid], found: dict[str, RunResult]) -> Table:
     caption = "make them with, for instance: negsamp reproduce table1 --dataset Beauty --jobs 2"
-    table = Table("name", "what", "runs missing", caption=caption, box=box.SIMPLE_HEAD)
+    table = Table("name", "what", "runs left", "about", caption=caption, box=box.SIMPLE_HEAD)
     for grid in grids:
-        table.add_row(grid.name, grid.title, str(len(grid.missing(found))))
+        left = Outlook.of([grid], found)
+        time = duration(left.seconds) if left.seconds else ""
+        table.add_row(grid.name, grid.title, str(len(left.runs)), time)
     return table
 
 
-class _Display:
-    """A line for each run that goes on, and one for each that ended."""
-
-    def __init__(self, console: Console) -> None:
-        self.failed = 0
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Display:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def on_start(self, run: PlannedRun) -> None:
-        name = f"{run.dataset} {run.slug} seed {run.settings.seed}"
-        maximum = run.settings.max_epochs
-        self._tasks[run.key] = self._progress.add_task(name, total=maximum, status="")
-
-    def on_event(self, event: Event) -> None:
-        status = f"best {event.best_epoch + 1}, now NDCG@10 {event.validation:.2f}"
-        self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
-
-    def on_end(self, run: PlannedRun, error: BaseException | None) -> None:
-        task = self._tasks.pop(run.key)
-        name = f"{run.dataset} {run.slug} seed {run.settings.seed}"
-        self._progress.remove_task(task)
-        if error is None:
-            self._progress.console.print(f"[green]done[/]  {name}")
-        else:
-            self.failed += 1
-            self._progress.console.print(f"[red]failed[/]  {name}: {error}", highlight=False)
+def _plan(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table:
+    table = Table("run", "for", "expected", box=box.SIMPLE_HEAD)
+    runs = by_need(grids, found)
+    waiting = Counter(run.first_step(folder).key for run in runs)
+    for run in runs:
+        first = run.first_step(folder)
+        if first is not run and first.key in waiting:
+            number = waiting.pop(first.key)
+            table.add_row(named(first), plural(number, "run"), f"{first.max_epochs} epochs")
+        wanted = [grid.name for grid in grids if run.key in {r.key for r in grid.missing(found)}]
+        seconds = expected_seconds(run, found)
+        time = "?" if seconds is None else duration(seconds)
+        table.add_row(named(run), ", ".join(wanted), time)
+    return table

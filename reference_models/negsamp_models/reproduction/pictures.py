@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
+from negsamp_models.law_picture import draw_law
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.report import figures_of
 from negsamp_models.results import write_whole
 
 __all__ = ["draw"]
@@ -23,7 +24,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     Parameters
     ----------
     grid : Grid
-        One with a sweep or with curves.
+        Any; there are pictures of sweeps, curves and laws.
     results : mapping
         By key.
     path : Path
@@ -32,14 +33,23 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     Returns
     -------
     bool
-        False, and nothing written, if no data set has two points to compare.
+        False, and nothing written, if there is nothing to draw, or less than two points.
     """
+    for cell in grid.cells:
+        if (study := law_of(cell, results)) is not None:
+            title = f"User {study.user} of {cell.dataset}: what {cell.row} draws from"
+            draw_law(study, path, title)
+            return True
+    if not (grid.sweep or grid.curves):
+        return False
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
     metric = grid.metrics[0]
-    known = [c.dataset for c in grid.cells if figures_of(grid, c, results)[1][metric].mean]
-    shown = [dataset for dataset in grid.datasets if known.count(dataset) > 1]
+    known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
+    points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
+    several = {dataset for (dataset, _), number in points.items() if number > 1}
+    shown = [dataset for dataset in grid.datasets if dataset in several]
     if not shown:
         return False
     size = (5.5 * len(shown), 4)
@@ -63,23 +73,32 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
 
 
 def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
-    key, values = grid.sweep or ("", [])
+    """Draw a line a row, with the deviation over seeds; the paper's dashed, where it prints one."""
+    values = [] if grid.sweep is None else grid.sweep[1]
     metric = grid.metrics[-1]
     for row in grid.rows:
         cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
         figures = [figures_of(grid, cell, results)[1][metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
-        axes.errorbar(
+        line = axes.errorbar(
             [value for value, _ in known],
             [figure.mean for _, figure in known],
             yerr=[figure.deviation for _, figure in known],
             marker="o",
-            capsize=3,
+            capsize=3 if any(figure.num_seeds > 1 for _, figure in known) else 0,
             label=row,
         )
+        theirs = [(v, f.theirs.mean) for v, f in zip(values, figures, strict=True) if f.theirs]
+        if theirs:
+            style = {"color": line[0].get_color(), "linestyle": "--", "alpha": 0.6}
+            axes.plot(*zip(*theirs, strict=True), label=f"{row}, paper", **style)
     if min(values) > 0 and max(values) / min(values) > 20:
         axes.set_xscale("log")
-    axes.set(xlabel=key.replace("_", " "), ylabel=f"test {metric}, percent")
+    else:
+        axes.set_xticks(values)
+    where = metric if metric.startswith("validation") else f"test {metric}"
+    axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
+    axes.set_ylim(bottom=0)
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
@@ -89,8 +108,12 @@ def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunR
         run = None if choice is None else results.get(choice.runs[0].key)
         if cell.dataset != dataset or run is None:
             continue
-        seconds = list(accumulate(record.training_seconds for record in run.epochs))
+        seconds = [run.seconds_per_epoch * (record.epoch + 1) for record in run.epochs]
         values = [record.validation[metric] for record in run.epochs]
         line = axes.plot(seconds, values, label=cell.row)[0]
         axes.plot(seconds[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
-    axes.set(xlabel="training time, seconds", ylabel=f"validation {metric}, percent")
+    axes.set(
+        xlabel="training time, seconds (number of epochs times their median)",
+        ylabel=f"validation {metric}, percent",
+    )
+    axes.set_ylim(bottom=0)

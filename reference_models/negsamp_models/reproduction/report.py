@@ -3,74 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import exp
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
+from negsamp_models.law_picture import moment
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.grids import Cell, Choice, Grid
-from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
+from negsamp_models.reproduction.beyond import beyond_tables
+from negsamp_models.reproduction.figures import SECONDS, Compared, compared, figures_of, law_of
+from negsamp_models.reproduction.grid_tables import MARKS, grid_tables, plural
+from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.results import write_whole
 
-__all__ = ["Figure", "figures_of", "page", "write_page"]
-
-_MARKS = {"inside": "", "above": " ▲", "below": " ▼"}
-_PAPERS = {"table1", "table2", "table3", "table5"}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One metric of a cell: ours, if there are runs, and the paper's, if it prints one.
-
-    Attributes
-    ----------
-    mean, deviation : float or None
-        Over the seeds that were run; percent, or seconds. None without runs.
-    num_seeds : int
-    theirs : PaperFigure or None
-    """
-
-    mean: float | None
-    deviation: float
-    num_seeds: int
-    theirs: PaperFigure | None
-
-    @property
-    def verdict(self) -> str | None:
-        """Where ours is to the paper's range; None where one of the two is missing."""
-        if self.mean is None or self.theirs is None:
-            return None
-        return compare_with(self.theirs, self.mean, self.deviation)
-
-
-def figures_of(
-    grid: Grid, cell: Cell, results: Mapping[str, RunResult], masked: bool = True
-) -> tuple[Choice | None, dict[str, Figure]]:
-    """Return what was chosen for a cell, and its figures by metric."""
-    choice = cell.chosen(results)
-    runs = [] if choice is None else [results[r.key] for r in choice.runs if r.key in results]
-    figures = {}
-    for metric in grid.metrics:
-        values = [_value(run, metric, masked) for run in runs]
-        theirs = None
-        if grid.name in _PAPERS:
-            path = f"{grid.name}/{cell.dataset}/{cell.row}"
-            theirs = paper_figure(path, metric, cell.point)
-        figures[metric] = Figure(
-            mean=fmean(values) if values else None,
-            deviation=stdev(values) if len(values) > 1 else 0.0,
-            num_seeds=len(values),
-            theirs=theirs,
-        )
-    return choice, figures
+__all__ = ["page", "write_page"]
 
 
 def page(
     grids: Sequence[Grid], results: Mapping[str, RunResult], pictures: Mapping[str, str]
 ) -> str:
     """Return the page in Markdown; `pictures` are file names by grid."""
-    sections = [line for grid in grids for line in _section(grid, results, pictures.get(grid.name))]
-    return "\n".join([_INTRODUCTION, *_summary(grids, results), *sections]).rstrip() + "\n"
+    parts = {part: [grid for grid in grids if grid.part == part] for part in _HEADINGS}
+    lines = [_INTRODUCTION, *_shortfalls(grids, results)]
+    for part, heading in _HEADINGS.items():
+        if parts[part]:
+            lines.append(heading)
+        for grid in parts[part]:
+            lines += _section(grid, results, pictures.get(grid.name))
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def write_page(
@@ -87,94 +46,158 @@ def write_page(
 _INTRODUCTION = """\
 # The paper, reproduced
 
-Each figure below is made of the result files under `results/` alone, by `negsamp report`; a run of
-each is one file, with its configuration, every epoch and what it ran on. `negsamp reproduce table1
---dataset Beauty` makes those that are missing. Test figures are percent, ranked over the whole
-catalogue with the items of the input masked, of the epoch that is best on validation; nothing is
-chosen on test.
+Chen et al., "[Generating Negative Samples for Sequential
+Recommendation](https://arxiv.org/abs/2208.03645)", table by table. `negsamp report` makes this page
+from the result files under `results/` alone: one file a run, with its configuration, every epoch,
+and what it ran on. `negsamp reproduce` makes the runs that are missing.
 
-▲ and ▼ mark means above and below the paper's range: further from its mean than two deviations over
-seeds of the difference, where a deviation that the paper does not print counts as 3 % of the mean.
-`-` is a run that has not been made.
+Figures are percent of the test items, each ranked over the whole catalogue with the items of the
+input masked, with the weights that were best on validation; nothing is chosen on test. They are
+means over seeds, ± the standard deviation. The paper's stand below ours in italics.
+
+| mark | our mean is |
+| --- | --- |
+| ● | inside the paper's range: at most two standard deviations of the difference from its mean |
+| ▲ | above the range |
+| ▼ | below the range |
+| - | missing: not run |
+
+Where the paper prints no deviation, 3 % of its mean stands for it.
 """
 
+_HEADINGS = {
+    "paper": "## The paper's tables and figures\n",
+    "open": """\
+## What the paper leaves open
 
-def _summary(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say first what does not come out."""
-    counts = {"inside": 0, "above": 0, "below": 0}
-    lines = []
+Decisions that the paper does not spell out, each with the runs that bear on it. Validation decides,
+so its NDCG@10 stands first; test figures are beside it.
+""",
+    "beyond": "## Beyond the paper\n",
+}
+
+
+def _shortfalls(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say first what falls short, what does not hold, and what is missing."""
+    counts, lines = _against_the_paper(grids, results)
+    claims = [(grid, each) for grid in grids for each in compared(grid, results)]
+    claims = [(grid, each) for grid, each in claims if each.contrast.claim]
+    runs = {
+        run.key
+        for grid in grids
+        for cell in grid.cells
+        for choice in cell.choices
+        for run in choice.runs
+    }
+    outcomes: dict[str, list[str]] = {
+        outcome: [_claim(grid, each) for grid, each in claims if each.outcome == outcome]
+        for outcome in ("does not hold", "not told apart", "holds", "missing")
+    }
+    yield "## Where we fall short\n"
+    yield (
+        f"- Figures: of {sum(counts.values())} that both have, {counts['inside']} are inside the "
+        f"paper's range, {counts['above']} above and {counts['below']} below."
+    )
+    yield (
+        f"- Claims: of {len(claims)} that the grids below check, {len(outcomes['does not hold'])} "
+        f"do not hold, {len(outcomes['holds'])} hold, {len(outcomes['not told apart'])} cannot be "
+        f"told, and {len(outcomes['missing'])} wait for runs."
+    )
+    yield f"- Runs: {len(runs & results.keys())} of {len(runs)} are made.\n"
+    if lines["below"]:
+        yield from ["Below the paper:\n", *lines["below"], ""]
+    if refuted := outcomes["does not hold"]:
+        yield from ["Claims of the paper that do not hold here:\n", *refuted, ""]
+    if blurred := outcomes["not told apart"]:
+        yield from ["Claims that these runs cannot tell, as both are within two deviations:\n"]
+        yield from [*blurred, ""]
+    if lines["above"]:
+        yield from ["Above the paper:\n", *lines["above"], ""]
+    if held := outcomes["holds"]:
+        yield from ["Claims of the paper that hold here:\n", *held, ""]
+
+
+def _against_the_paper(
+    grids: Sequence[Grid], results: Mapping[str, RunResult]
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Count the paper's figures by verdict, and list those that ours are not inside."""
+    counts = dict.fromkeys(MARKS, 0)
+    lines: dict[str, list[str]] = {"above": [], "below": []}
     for grid in grids:
-        for cell in grid.cells:
+        for cell in grid.cells if grid.part == "paper" else ():
             for metric, figure in figures_of(grid, cell, results)[1].items():
-                if figure.verdict is None or metric == "s/epoch":
+                if metric == SECONDS or figure.verdict is None:
                     continue
                 counts[figure.verdict] += 1
-                if figure.verdict != "inside" and figure.mean is not None and figure.theirs:
-                    lines.append(
-                        f"- {figure.verdict}: {grid.title.partition(':')[0]}, {cell.dataset}, "
-                        f"{cell.row}{_point(grid, cell)}, {metric}: {figure.mean:.2f} "
-                        f"({figure.num_seeds} seeds), paper {figure.theirs.mean:.2f}"
+                if figure.verdict in lines and figure.mean is not None and figure.theirs:
+                    point = _point(grid, cell)
+                    lines[figure.verdict].append(
+                        f"- {_short(grid)}, {cell.dataset}, {cell.row}{point}, {metric}: "
+                        f"{figure.mean:.2f} ({plural(figure.num_seeds, 'seed')}), paper "
+                        f"{figure.theirs.mean:.2f}"
                     )
-    yield "## What does not come out\n"
-    yield (
-        f"Of {sum(counts.values())} figures that both have, {counts['inside']} are inside the "
-        f"paper's range, {counts['above']} above and {counts['below']} below.\n"
+    return counts, lines
+
+
+def _claim(grid: Grid, each: Compared) -> str:
+    return f"- {each.contrast.claim} ({_short(grid)}, {each.dataset}): {_evidence(each)}"
+
+
+def _evidence(each: Compared) -> str:
+    """Return the two figures of a contrast in words."""
+    metric, one, other = each.metric, each.one[each.metric], each.other[each.metric]
+    rows = each.contrast.row
+    if each.contrast.other != each.contrast.row:
+        rows += f" against {each.contrast.other}"
+    point = f", {each.point}" if each.point else ""
+    words = {"inside": "not told apart", "above": "better", "below": "worse", None: ""}
+    if one.mean is None or other.mean is None:
+        return f"{rows}{point}: missing"
+    seeds = f"{plural(one.num_seeds, 'seed')} and {other.num_seeds}"
+    return (
+        f"{rows}{point}: {metric} {one.mean:.2f} against {other.mean:.2f}, "
+        f"{words[each.verdict]} ({seeds})"
     )
-    yield from sorted(lines, key=lambda line: not line.startswith("- below"))
-    if lines:
-        yield ""
 
 
 def _section(grid: Grid, results: Mapping[str, RunResult], picture: str | None) -> Iterator[str]:
-    yield f"## {grid.title}\n"
+    yield f"### {grid.title}\n"
+    if grid.note:
+        yield f"{grid.note}\n"
     if picture is not None:
         yield f"![{grid.title}]({picture})\n"
-    for dataset in grid.datasets:
-        cells = [cell for cell in grid.cells if cell.dataset == dataset]
-        if not any(figures_of(grid, cell, results)[1][grid.metrics[0]].num_seeds for cell in cells):
-            yield f"{dataset}: not run yet.\n"
+    if grid.part == "beyond":
+        yield from beyond_tables(grid, results)
+        return
+    yield from grid_tables(grid, results)
+    yield from _sharers(grid, results)
+    contrasts = list(compared(grid, results)) if grid.part == "open" else []
+    if any(each.verdict for each in contrasts):
+        yield from (f"- {_evidence(each)}" for each in contrasts)
+        yield ""
+
+
+def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say of each law how many items share the draws over training."""
+    for cell in grid.cells:
+        if (study := law_of(cell, results)) is None:
             continue
-        yield from _table(grid, dataset, cells, results, masked=True)
-        if dataset == "Yelp":  # users come back to places: the ranking with seen items left in
-            yield from _table(grid, dataset, cells, results, masked=False)
-
-
-def _table(
-    grid: Grid, dataset: str, cells: list[Cell], results: Mapping[str, RunResult], masked: bool
-) -> Iterator[str]:
-    name = dataset if masked else f"{dataset}, seen items ranked"
-    key = [] if grid.sweep is None else [_words(grid.sweep[0])]
-    columns = [name, *key, *grid.metrics, "seeds"]
-    yield f"| {' | '.join(columns)} |"
-    yield f"| --- |{' --- |' * len(key)}{' ---: |' * (len(grid.metrics) + 1)}"
-    for cell in cells:
-        choice, figures = figures_of(grid, cell, results, masked)
-        label = f" ({choice.label})" if choice is not None and choice.label else ""
-        point = [] if grid.sweep is None or cell.point is None else [f"{grid.sweep[1][cell.point]}"]
-        parts = [f"{cell.row}{label}", *point, *map(_cell_text, figures.values())]
-        yield f"| {' | '.join(parts)} | {next(iter(figures.values())).num_seeds} |"
-    yield ""
-
-
-def _cell_text(figure: Figure) -> str:
-    paper = "" if figure.theirs is None else f" ({figure.theirs.mean:.2f})"
-    if figure.mean is None:
-        return f"-{paper}"
-    deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
-    return f"{figure.mean:.2f}{deviation}{paper}{_MARKS.get(figure.verdict or '', '')}"
-
-
-def _value(run: RunResult, metric: str, masked: bool) -> float:
-    if metric == "s/epoch":
-        return run.seconds_per_epoch
-    return (run.test if masked else run.test_unmasked)[metric]
+        stages = "; ".join(
+            f"{moment(study, stage)} {fmean(map(exp, stage.entropy)):,.0f}"
+            for stage in study.stages
+        )
+        yield (
+            f"User {study.user} of {cell.dataset}, {cell.row}: items that share the draws (the "
+            f"exponential of the entropy, mean over positions; {study.num_items:,} are there): "
+            f"{stages}.\n"
+        )
 
 
 def _point(grid: Grid, cell: Cell) -> str:
     if grid.sweep is None or cell.point is None:
         return ""
-    return f" at {_words(grid.sweep[0])} {grid.sweep[1][cell.point]}"
+    return f" at {grid.swept} {grid.sweep[1][cell.point]:g}"
 
 
-def _words(key: str) -> str:
-    return key.replace("num_negatives", "k").replace("_", " ")
+def _short(grid: Grid) -> str:
+    return grid.title.partition(":")[0]

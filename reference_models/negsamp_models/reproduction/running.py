@@ -11,22 +11,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
 
 from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import load_dataset
-from negsamp_models.interruption import StopSignals
+from negsamp_models.interruption import StopSignals, stop_with_parent
+from negsamp_models.law import study_law
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun, key_of
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.order import by_need
+from negsamp_models.reproduction.planned import PlannedRun, Step, key_of
+from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.results import write_json
+from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
+from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent
+from negsamp_models.watching import Silent, Together
 
-__all__ = ["Event", "make_runs", "results_below"]
+__all__ = ["Event", "Outcome", "make_runs", "results_below"]
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 _events: Queue[Event] | None = None
+
+Outcome = RunResult | PretrainingResult | BaseException
+"""What a step ends with: its result, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +47,18 @@ class Event:
     ----------
     run : str
         Its key.
-    epoch, max_epochs, best_epoch : int
-        Counted from 0; `best_epoch` is the best so far.
-    validation : float
+    epoch : int
+        Counted from 0.
+    best_epoch : int or None
+        The best so far, counted from 0; None in a pre-training, which has no validation.
+    validation : float or None
         NDCG@10 in percent.
     """
 
     run: str
     epoch: int
-    max_epochs: int
-    best_epoch: int
-    validation: float
+    best_epoch: int | None = None
+    validation: float | None = None
 
 
 def results_below(folder: Path) -> dict[str, RunResult]:
@@ -55,7 +66,8 @@ def results_below(folder: Path) -> dict[str, RunResult]:
     results = {}
     for file in sorted(folder.rglob("seed*.json")):
         result = RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
-        results[key_of(result.dataset, result.sampler, result.settings)] = result
+        about = result.dataset, result.sampler, result.settings, result.pretraining
+        results[key_of(*about)] = result
     return results
 
 
@@ -66,10 +78,13 @@ def make_runs(
     jobs: int,
     device: str,
     on_event: Callable[[Event], None],
-    on_start: Callable[[PlannedRun], None],
-    on_end: Callable[[PlannedRun, BaseException | None], None],
+    on_start: Callable[[Step], None],
+    on_end: Callable[[Step, Outcome], None],
 ) -> dict[str, RunResult]:
-    """Make the runs that grids lack, those that decide a choice before those that depend on it.
+    """Make the runs that grids lack, in the order of :func:`.order.by_need`.
+
+    What several runs begin with, a pre-training, is made once and before them. Without it these
+    runs are not made; the others are.
 
     Parameters
     ----------
@@ -83,8 +98,8 @@ def make_runs(
     device : str
         As in :class:`TrainingSettings`.
     on_event, on_start, on_end : callable
-        Told of epochs, and of each run's start and end, with its exception if it failed. A run that
-        failed is not tried again, and stops no other.
+        Told of epochs, and of each run's start and end, with its result, or its exception if it
+        failed. A run that failed is not tried again, and stops no other.
 
     Returns
     -------
@@ -95,46 +110,74 @@ def make_runs(
     grids = list(grids)
     context = multiprocessing.get_context("spawn")
     events: Queue[Event] = context.Queue()
-    running: dict[Future[RunResult], PlannedRun] = {}
+    running: dict[Future[Any], Step] = {}
     with (
         _divided_cores(jobs),
         ProcessPoolExecutor(jobs, context, _set_events, (events,)) as pool,
     ):
         while True:
             taken = failed | {run.key for run in running.values()}
-            for run in [run for grid in grids for run in grid.missing(results)]:
-                if len(running) < jobs and run.key not in taken:
-                    taken.add(run.key)
-                    on_start(run)
-                    running[pool.submit(_make, run, run.file(folder), data_dir, device)] = run
+            for run in by_need(grids, results):
+                step = run.first_step(folder)
+                if len(running) < jobs and step.key not in taken:
+                    taken.add(step.key)
+                    on_start(step)
+                    running[pool.submit(_make, step, folder, data_dir, device)] = step
             if not running:
                 return results
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             while not events.empty():
                 on_event(events.get())
             for future in done:
-                run, error = running.pop(future), future.exception()
-                if error is None:
-                    results[run.key] = future.result()
-                else:
-                    failed.add(run.key)
-                on_end(run, error)
+                step, error = running.pop(future), future.exception()
+                if error is not None:
+                    failed.add(step.key)
+                elif isinstance(step, PlannedRun):
+                    results[step.key] = future.result()
+                on_end(step, error or future.result())
 
 
-def _make(run: PlannedRun, file: Path, data_dir: Path | None, device: str) -> RunResult:
-    """Train in this process, from the last checkpoint if there is one, and write the result."""
-    dataset = load_dataset(run.dataset, data_dir)
+def _make(step: Step, folder: Path, data_dir: Path | None, device: str) -> Any:
+    """Do a step in this process, from its last checkpoint if there is one."""
+    do: Any = _train if isinstance(step, PlannedRun) else _pretrain
+    return do(step, folder, data_dir, device)
+
+
+def _train(run: PlannedRun, folder: Path, data_dir: Path | None, device: str) -> RunResult:
+    """Train, and write the result."""
+    dataset, file = load_dataset(run.dataset, data_dir), run.file(folder)
     settings = replace(run.settings, device=device)
+    begun = None if run.pretraining is None else run.pretraining.read(folder)
     with StopSignals() as stop:
-        trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop)
+        trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop, pretrained=begun)
+        weights = file.with_suffix(".weights")
+        if run.law is not None:
+            kept = Snapshots(weights, trainer.model, run.law.epochs)
+            trainer.watcher = Together(_Teller(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
         if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
             trainer.restore(checkpoint)
         result = trainer.run()
+        if run.law is not None:
+            law = study_law(trainer, result, read_snapshots(weights), run.law)
+            result = replace(result, law=law.to_json())
     write_json(file, result.to_json())
     checkpoints.discard()
+    remove_snapshots(weights)
     return result
+
+
+def _pretrain(
+    step: PlannedPretraining, folder: Path, data_dir: Path | None, device: str
+) -> PretrainingResult:
+    """Pre-train, and write weights and result."""
+
+    def tell(record: PretrainingRecord) -> None:
+        if _events is not None:
+            _events.put(Event(step.key, record.epoch))
+
+    return step.make(folder, data_dir, device, tell)
 
 
 @dataclass
@@ -147,13 +190,13 @@ class _Teller(Silent):
         """Send the epoch."""
         if _events is not None:
             validation = record.validation["NDCG@10"]
-            maximum = self.run.settings.max_epochs
-            _events.put(Event(self.run.key, record.epoch, maximum, best_epoch, validation))
+            _events.put(Event(self.run.key, record.epoch, best_epoch, validation))
 
 
 def _set_events(events: Queue[Event]) -> None:
     global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
     _events = events
+    stop_with_parent()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from negsamp_models.options import (
 )
 from negsamp_models.s3rec.runs import RESULT, WEIGHTS, pretrain_in_folder
 from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings, published_epochs
+from negsamp_models.s3rec.watching import PretrainingDisplay
 from negsamp_models.session import joined_session
 from negsamp_models.settings import RunOptions
 
@@ -130,7 +131,9 @@ def pretrain_command(
             config["alpha"] = parse_schedule("alpha", alpha)
             config["beta"] = parse_schedule("beta", beta)
         options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
-        result = pretrain_in_folder(data, settings, config, output, options, console)
+        title = f"S3-Rec on {data.name}"
+        with PretrainingDisplay(title, settings.epochs, console) as display:
+            result = pretrain_in_folder(data, settings, config, output, options, display)
         _print_losses(console, result.epochs[0].losses, result.epochs[-1].losses)
         console.print(f"Written: {output}/{WEIGHTS}, {RESULT}")
 

@@ -94,10 +94,8 @@ class Pretrainer:
             num_items=num_items,
             num_attributes=attributes.num_attributes,
             training_part=fingerprint(split.training_part),
-            epochs=settings.epochs,
-            seed=settings.seed,
             sampler=dict(self.sampler_config),
-            **{name: getattr(settings, name) for name in Provenance.SIZES},
+            **settings.decisive,
         )
         arguments: dict[str, Any] = {"items": range(1, num_items + 1), "seed": settings.seed}
         if self.sampler_config.get("sampler") == "popularity":
@@ -119,16 +117,10 @@ class Pretrainer:
     @property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must have in common with this run to be gone on from."""
-        decisive = {
-            name: value
-            for name, value in asdict(self.settings).items()
-            if name not in ("epochs", "device")
-        }
         known = asdict(self.provenance)
         return {
             "run": "S3-Rec pre-training",
             **{name: value for name, value in known.items() if name != "epochs"},
-            "settings": decisive,
             "device": self.device.type,
         }
 

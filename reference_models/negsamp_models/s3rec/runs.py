@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
 from negsamp_models.datasets import Dataset
 from negsamp_models.distributed import Processes
@@ -18,12 +16,12 @@ from negsamp_models.results import write_json
 from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.records import PretrainingResult
 from negsamp_models.s3rec.settings import PretrainingSettings
-from negsamp_models.s3rec.watching import PretrainingDisplay
+from negsamp_models.s3rec.watching import PretrainingWatcher
 from negsamp_models.s3rec.weights import read_pretrained, write_pretrained
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
 
-__all__ = ["RESULT", "WEIGHTS", "pretrain_in_folder"]
+__all__ = ["RESULT", "WEIGHTS", "is_pretrained", "pretrain_in_folder"]
 
 WEIGHTS, RESULT = "pretrained.safetensors", "pretraining.json"
 """Names of the two files that a run leaves."""
@@ -35,7 +33,7 @@ def pretrain_in_folder(
     sampler_config: Mapping[str, Any],
     folder: Path,
     options: RunOptions,
-    console: Console,
+    watcher: PretrainingWatcher,
 ) -> PretrainingResult:
     """Pre-train a model, and leave its weights and its result in a folder.
 
@@ -49,9 +47,10 @@ def pretrain_in_folder(
     folder : Path
         Made if missing.
     options : RunOptions
-        With `resume`, a run that was cut off goes on, and one that is done is read.
-    console : Console
-        Gets the progress.
+        With `resume`, a run that was cut off goes on, and one that is done is read; one whose
+        weights are gone is made again.
+    watcher : PretrainingWatcher
+        Who is told.
 
     Returns
     -------
@@ -72,19 +71,23 @@ def pretrain_in_folder(
             f"{folder} holds a run that is not done: go on with --resume, or name another "
             "--output, or remove it"
         )
-    if options.resume and not checkpoints and (folder / RESULT).exists():
+    if options.resume and not checkpoints and is_pretrained(folder):
         return _finished(folder, pretrainer)
-    title = f"S3-Rec on {dataset.name}"
-    with PretrainingDisplay(title, settings.epochs, console) as display, StopSignals() as stop:
-        pretrainer.watcher, pretrainer.stop = display, stop
+    with StopSignals() as stop:
+        pretrainer.watcher, pretrainer.stop = watcher, stop
         pretrainer.saver = Saver(checkpoints, options, Processes())
-        if (checkpoint := checkpoints.last(display.on_notice)) is not None:
+        if (checkpoint := checkpoints.last(watcher.on_notice)) is not None:
             pretrainer.restore(checkpoint)
         result = pretrainer.run()
     write_pretrained(folder / WEIGHTS, pretrainer.model, pretrainer.provenance)
     write_json(folder / RESULT, result.to_json())
     checkpoints.discard()
     return result
+
+
+def is_pretrained(folder: Path) -> bool:
+    """Whether a pre-training in this folder is done, and its weights are still there."""
+    return (folder / RESULT).exists() and (folder / WEIGHTS).exists()
 
 
 def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
@@ -94,8 +97,7 @@ def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
         result = PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not the result of a pre-training: {error}") from error
-    own = asdict(pretrainer.provenance) | {"settings": asdict(pretrainer.settings)}
-    there = asdict(read_pretrained(folder / WEIGHTS).provenance) | {"settings": result.settings}
-    if found := differences(there, own):
+    there = asdict(read_pretrained(folder / WEIGHTS).provenance)
+    if found := differences(there, asdict(pretrainer.provenance)):
         raise CheckpointError(f"{folder} holds another run: {', '.join(found)}")
     return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 
@@ -94,6 +95,11 @@ class PretrainingSettings:
             raise TrainingSettingsError("mask_probability", self.mask_probability, "in [0, 1]")
         if not 0 <= as_number("dropout", self.dropout) < 1:
             raise TrainingSettingsError("dropout", self.dropout, "in [0, 1)")
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What the weights depend on: all fields but the device, as values that JSON can hold."""
+        return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
         """Return the device to train on."""

@@ -42,7 +42,7 @@ class PretrainedError(NegSampError, ValueError):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What pre-trained weights were made on and how.
+    """What pre-trained weights were made on and how: with it, they can be made again.
 
     Attributes
     ----------
@@ -52,25 +52,29 @@ class Provenance:
         Its sizes.
     training_part : str
         `fingerprint` of the sequences that pre-training saw.
-    max_length, hidden_size, num_layers, num_heads : int
-        Sizes of the encoder.
-    epochs, seed : int
-        How long, and with which random numbers.
     sampler : dict
         Configuration of the sampler of the masked items' negatives.
+    epochs, batch_size, learning_rate, mask_probability, weights, max_length, hidden_size, \
+    num_layers, num_heads, dropout, seed
+        Of `PretrainingSettings`; `weights`, those of the objectives, by their names.
     """
 
     dataset: str
     num_items: int
     num_attributes: int
     training_part: str
+    sampler: dict[str, Any]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    mask_probability: float
+    weights: dict[str, float]
     max_length: int
     hidden_size: int
     num_layers: int
     num_heads: int
-    epochs: int
+    dropout: float
     seed: int
-    sampler: dict[str, Any]
 
     SIZES: ClassVar = ("max_length", "hidden_size", "num_layers", "num_heads")
     """What a SASRec that is to take the weights must be built with."""

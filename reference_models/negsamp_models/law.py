@@ -1,0 +1,228 @@
+"""What the negatives of one user are drawn from: along the sequence, and over training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from negsamp import DotProduct, GenNi, InvalidInputError, Sampler
+from negsamp.validation import as_count
+from negsamp_models.packing import pack
+from negsamp_models.records import RunResult
+from negsamp_models.run_state import copied
+from negsamp_models.training import Trainer, build_sampler
+
+__all__ = ["LawRequest", "LawStage", "LawStudy", "study_law"]
+
+NUM_HARDEST = 3
+RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+
+
+@dataclass(frozen=True)
+class LawRequest:
+    """Which sequence is looked at, and when.
+
+    Attributes
+    ----------
+    length : int
+        The first user with exactly so many training positions is taken: a rule that looks at no
+        result.
+    epochs : tuple of int
+        After how many epochs; 0 is before training. The weights that are kept are always added.
+    """
+
+    length: int = 10
+    epochs: tuple[int, ...] = (0, 1, 5, 20)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epochs", tuple(self.epochs))
+        as_count("length", self.length)
+        for epoch in self.epochs:
+            as_count("epochs", epoch, low=0)
+
+
+@dataclass(frozen=True)
+class LawStage:
+    """The law with the weights of one moment.
+
+    Attributes
+    ----------
+    epochs : int
+        Of training before it.
+    alpha, beta : float or None
+        Of the sampler then, if it has them.
+    entropy : list of float
+        ``-sum_i Q(i) log Q(i)`` at each position, in nats; its exponential is roughly how many
+        items share the draws.
+    hardest : list of int
+        The likeliest item at each position.
+    probabilities : list of list of float
+        Q of the study's items, a list a position.
+    by_rank : list of float
+        Q of the likeliest item, of the second, ..., at the study's ranks; means over positions.
+    """
+
+    epochs: int
+    alpha: float | None
+    beta: float | None
+    entropy: list[float]
+    hardest: list[int]
+    probabilities: list[list[float]]
+    by_rank: list[float]
+
+
+@dataclass(frozen=True)
+class LawStudy:
+    """The law along one training sequence, at several moments of a run.
+
+    Attributes
+    ----------
+    user : int
+        Counted from 0.
+    num_items : int
+        Of the catalogue.
+    inputs, targets : list of int
+        At each position, the item and the one that came next: the latter is never a negative.
+    items : list of int
+        Those whose probabilities are kept: the three likeliest at each position in the last stage,
+        in the order in which they come up.
+    ranks : list of int
+        From 1.
+    stages : list of LawStage
+        The last is of the weights that the run kept.
+    """
+
+    user: int
+    num_items: int
+    inputs: list[int]
+    targets: list[int]
+    items: list[int]
+    ranks: list[int]
+    stages: list[LawStage]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> LawStudy:
+        """Return the study that :meth:`to_json` made this of."""
+        stages = [LawStage(**stage) for stage in content["stages"]]
+        return cls(**{**content, "stages": stages})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return values that JSON can hold."""
+        return asdict(self)
+
+
+def study_law(
+    trainer: Trainer,
+    result: RunResult,
+    snapshots: Mapping[int, Mapping[str, Tensor]],
+    request: LawRequest,
+) -> LawStudy:
+    """Compute the law along a sequence with the weights of several moments of a finished run.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of the run; its model has the weights that were kept.
+    result : RunResult
+        Of the run, for its best epoch and the alpha and beta of each.
+    snapshots : mapping of int to mapping
+        Weights by the number of epochs before them, ascending, see
+        :func:`negsamp_models.snapshots.read_snapshots`; those after the best epoch are left out.
+    request : LawRequest
+        Which sequence.
+
+    Returns
+    -------
+    LawStudy
+        With a stage a snapshot, and the last for the weights that were kept.
+
+    Raises
+    ------
+    InvalidInputError
+        If no user has a sequence of the length that is asked for.
+    """
+    training = trainer.split.training
+    rows = np.flatnonzero(training.inputs.lengths == request.length)
+    if not len(rows):
+        raise InvalidInputError(
+            f"no user of {trainer.dataset.name} has {request.length} training positions; lengths "
+            f"go from {training.inputs.lengths.min()} to {training.inputs.lengths.max()}"
+        )
+    row = int(rows[0])
+    inputs, targets = training.inputs[row], training.targets[row]
+    kept = copied(trainer.model)
+    weights = {each: values for each, values in snapshots.items() if each <= result.best_epoch}
+    laws = []
+    for epochs, values in [*weights.items(), (result.best_epoch + 1, kept)]:
+        trainer.model.load_state_dict(values)
+        sampler = _sampler(trainer, result, epochs)
+        laws.append((epochs, sampler, _law(trainer, sampler, row)))
+    likeliest = np.argsort(-laws[-1][-1], axis=1, kind="stable")[:, :NUM_HARDEST]
+    columns = list(dict.fromkeys(likeliest.flatten().tolist()))
+    ranks = [rank for rank in RANKS if rank < trainer.dataset.num_items]
+    return LawStudy(
+        user=int(training.users[row]),
+        num_items=trainer.dataset.num_items,
+        inputs=inputs.tolist(),
+        targets=targets.tolist(),
+        items=[column + 1 for column in columns],
+        ranks=ranks,
+        stages=[_stage(epochs, sampler, law, columns, ranks) for epochs, sampler, law in laws],
+    )
+
+
+def _sampler(trainer: Trainer, result: RunResult, epochs: int) -> Sampler:
+    """Return a sampler with the alpha and beta after so many epochs; at 0, those of the start."""
+    config = dict(trainer.sampler_config)
+    if epochs:
+        record = result.epochs[epochs - 1]
+        then = {"alpha": record.alpha, "beta": record.beta}
+        config |= {name: value for name, value in then.items() if value is not None}
+    return build_sampler(config, trainer.dataset, trainer.split, trainer.settings)
+
+
+@torch.no_grad()
+def _law(trainer: Trainer, sampler: Sampler, row: int) -> npt.NDArray[np.float64]:
+    """Return Q(item | position), shape (num_positions, num_items), dropout off."""
+    split, model, device = trainer.split, trainer.model, trainer.device
+    place = np.array([row])
+    inputs, targets = split.training.inputs.take(place), split.training.targets.take(place)
+    batch = pack(inputs.item_ids, inputs.offsets, trainer.settings.max_length).to(device)
+    model.eval()
+    law = sampler.probabilities(
+        torch.tensor(targets.item_ids, device=device),
+        score=DotProduct(batch.tokens(model(batch)), model.item_embeddings),
+        users=torch.full((len(targets.item_ids),), split.training.users[row], device=device),
+    )
+    return np.asarray(law.cpu())
+
+
+def _stage(
+    epochs: int,
+    sampler: Sampler,
+    law: npt.NDArray[np.float64],
+    columns: Sequence[int],
+    ranks: Sequence[int],
+) -> LawStage:
+    logarithms = np.log(np.where(law > 0, law, 1.0))
+    ordered = -np.sort(-law, axis=1).mean(axis=0)
+    return LawStage(
+        epochs=epochs,
+        alpha=sampler.alpha if isinstance(sampler, GenNi) else None,
+        beta=sampler.beta if isinstance(sampler, GenNi) else None,
+        entropy=[_rounded(each) for each in -(law * logarithms).sum(axis=1)],
+        hardest=[int(each) + 1 for each in law.argmax(axis=1)],
+        probabilities=[[_rounded(each) for each in position] for position in law[:, columns]],
+        by_rank=[_rounded(ordered[rank - 1]) for rank in ranks],
+    )
+
+
+def _rounded(value: float) -> float:
+    """Return a number of four digits, so that result files stay small."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,86 @@
+"""The command law."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from negsamp_models.checkpoint import CheckpointError
+from negsamp_models.datasets import load_dataset
+from negsamp_models.law import LawRequest, study_law
+from negsamp_models.law_picture import draw_law
+from negsamp_models.options import DataDirOption
+from negsamp_models.records import RunResult
+from negsamp_models.results import write_json
+from negsamp_models.session import complaints
+from negsamp_models.settings import TrainingSettings
+from negsamp_models.snapshots import read_snapshots
+from negsamp_models.tables import describe_sampler
+from negsamp_models.training import Trainer
+
+__all__ = ["law_command"]
+
+
+def law_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run of `negsamp train`.")],
+    data_dir: DataDirOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The picture, .png or .svg. Default: in the folder."),
+    ] = None,
+    length: Annotated[
+        int, typer.Option(min=1, help="The first user with so many training positions is taken.")
+    ] = LawRequest.length,
+) -> None:
+    """Draw what one user's negatives are drawn from, along the sequence and over training.
+
+    Takes the weights that a finished run left: the best, and those of `--keep-weights`:
+
+        negsamp train --dataset Beauty --keep-weights 0,1,5,20 -o runs/genni
+
+        negsamp law runs/genni
+
+    Writes the picture, and beside it the numbers as JSON.
+    """
+    with complaints():
+        picture = run / "law.png" if output is None else output
+        result, trainer = _finished(run, data_dir)
+        study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
+        write_json(picture.with_suffix(".json"), study.to_json())
+        negatives = describe_sampler(result.sampler, result.settings)
+        draw_law(study, picture, f"User {study.user} of {result.dataset}: {negatives}")
+        console = Console(highlight=False)
+        console.print(f"Written: {picture}, {picture.with_suffix('.json').name}")
+        if len(study.stages) == 1:
+            console.print("Only the best weights are there; train with --keep-weights for more.")
+
+
+def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
+    """Read a run's result, and return it with a trainer that has the run's weights."""
+    try:
+        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = RunResult.from_json(content)
+        weights = load((folder / "model.safetensors").read_bytes())
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} does not hold a finished run, which leaves result.json and "
+            f"model.safetensors: {error}"
+        ) from error
+    known = {field.name for field in fields(TrainingSettings)}
+    settings = TrainingSettings(**{k: v for k, v in result.settings.items() if k in known})
+    settings = replace(settings, model="sasrec")  # the network of an S3-Rec, whatever it began with
+    trainer = Trainer(load_dataset(result.dataset, data_dir), result.sampler, settings)
+    try:
+        trainer.model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}/model.safetensors is not of the run in result.json: {error}"
+        ) from error
+    return result, trainer

@@ -1,0 +1,56 @@
+"""What goes beyond the paper: validation chooses among all rows, and test is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import figures_of, value_of
+from negsamp_models.reproduction.grid_tables import MISSING, plural
+from negsamp_models.reproduction.grids import Cell, Grid
+
+__all__ = ["beyond_tables"]
+
+_SEEN = ("validation NDCG@10", "validation HR@5", "validation NDCG@5", "s/epoch")
+
+
+def beyond_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Yield the lines of a table a data set: validation of all rows, test of the chosen one."""
+    for cell in grid.cells:
+        chosen = cell.chosen(results)
+        yield f"| {cell.dataset}, seed 0 | {' | '.join(_SEEN)} |"
+        yield f"| --- |{' ---: |' * len(_SEEN)}"
+        for choice in cell.choices:
+            name = f"**{choice.label}**" if choice == chosen else choice.label
+            yield f"| {name} | {' | '.join(_seen(results.get(choice.runs[0].key)))} |"
+        yield ""
+        yield from _test(grid, cell, results)
+
+
+def _seen(result: RunResult | None) -> list[str]:
+    if result is None:
+        return [MISSING] * len(_SEEN)
+    return [f"{value_of(result, metric):.2f}" for metric in _SEEN]
+
+
+def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[str]:
+    choice, figures = figures_of(grid, cell, results)
+    if choice is None:
+        missing = len(cell.missing(results))
+        yield (
+            f"Validation has not chosen yet: {plural(missing, 'run')} of {len(cell.choices)} "
+            "missing. Until then no test figure is read.\n"
+        )
+        return
+    parts = []
+    for metric, figure in figures.items():
+        deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
+        text = f"{metric} {figure.mean:.2f}{deviation}"
+        if (aim := grid.aim.get(metric)) is not None and figure.mean is not None:
+            text += f" (aim {aim:g}: {'reached' if figure.mean >= aim else 'missed'})"
+        parts.append(text)
+    seeds = plural(next(iter(figures.values())).num_seeds, "seed")
+    yield (
+        f"Validation chose **{choice.label}**. Its test figures, read once ({seeds}): "
+        f"{', '.join(parts)}.\n"
+    )

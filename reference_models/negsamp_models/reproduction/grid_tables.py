@@ -1,0 +1,154 @@
+"""Grids as Markdown tables: our figures, and below each row the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import (
+    SECONDS,
+    Figure,
+    figures_of,
+    is_leaking,
+    value_of,
+)
+from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.reproduction.paper import PaperFigure
+
+__all__ = ["MARKS", "MISSING", "grid_tables", "plural"]
+
+MARKS = {"inside": " ●", "above": " ▲", "below": " ▼"}
+MISSING = "-"
+NUM_SEEDS_OF_THE_PAPER = 4
+
+
+def grid_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Yield the lines of a table a data set, and of what is missing altogether."""
+    missing = []
+    for dataset in grid.datasets:
+        cells = [cell for cell in grid.cells if cell.dataset == dataset]
+        if not any(_is_known(cell, results) for cell in cells):
+            missing.append(dataset)
+            continue
+        for masked in (True, False) if dataset == "Yelp" else (True,):
+            name = (
+                dataset
+                if dataset != "Yelp"
+                else f"Yelp, seen items {'masked' if masked else 'ranked'}"
+            )
+            table = _plain if grid.sweep is None else _wide
+            yield from table(grid, name, cells, results, masked)
+            yield ""
+        yield from _choices(cells, results)
+        yield from _timing(grid, cells, results)
+    if missing:
+        yield f"Missing altogether: {', '.join(missing)}.\n"
+
+
+def plural(number: int, word: str) -> str:
+    """Return a number and a word, such as "1 seed" or "2 seeds"."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
+    return any(run.key in results for choice in cell.choices for run in choice.runs)
+
+
+def _plain(
+    grid: Grid, name: str, cells: Sequence[Cell], results: Mapping[str, RunResult], masked: bool
+) -> Iterator[str]:
+    """Yield a row a cell: columns are metrics."""
+    yield _line([name, *grid.metrics, "seeds"])
+    yield _line(["---", *["---:"] * (len(grid.metrics) + 1)])
+    for cell in cells:
+        choice, figures = figures_of(grid, cell, results, masked)
+        label = f" ({choice.label})" if choice is not None and choice.label else ""
+        seeds = max(figure.num_seeds for figure in figures.values())
+        ours = [_ours(metric, figure) for metric, figure in figures.items()]
+        yield _line([f"{_name(cell)}{label}", *ours, str(seeds)])
+        if any(figure.theirs for figure in figures.values()):
+            theirs = [_theirs(figure.theirs) for figure in figures.values()]
+            yield _line(["*paper*", *theirs, f"*{NUM_SEEDS_OF_THE_PAPER}*"])
+
+
+def _wide(
+    grid: Grid, name: str, cells: Sequence[Cell], results: Mapping[str, RunResult], masked: bool
+) -> Iterator[str]:
+    """Yield a row a metric of a row: columns are the points of the sweep."""
+    values = [] if grid.sweep is None else grid.sweep[1]
+    yield _line([name, f"{grid.swept}:", *[f"{value:g}" for value in values], "seeds"])
+    yield _line(["---", "---", *["---:"] * (len(values) + 1)])
+    for row in grid.rows:
+        points = [cell for cell in cells if cell.row == row]
+        figures = [figures_of(grid, cell, results, masked)[1] for cell in points]
+        for metric in grid.metrics:
+            column = [each[metric] for each in figures]
+            seeds = sorted({figure.num_seeds for figure in column} - {0})
+            ours = [_ours(metric, figure) for figure in column]
+            yield _line([_name(points[0]), metric, *ours, _range(seeds)])
+            if any(figure.theirs for figure in column):
+                theirs = [_theirs(figure.theirs) for figure in column]
+                yield _line(["*paper*", "", *theirs, f"*{NUM_SEEDS_OF_THE_PAPER}*"])
+
+
+def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say what validation chose from, and what it saw."""
+    for cell in cells:
+        if len(cell.choices) == 1:
+            continue
+        seen = []
+        for choice in cell.choices:
+            result = results.get(choice.runs[0].key)
+            figure = MISSING if result is None else f"{value_of(result, 'validation NDCG@10'):.2f}"
+            seen.append(f"{choice.label}: {figure}")
+        chosen = cell.chosen(results)
+        what = "waits for the runs that are missing" if chosen is None else f"chose {chosen.label}"
+        yield f"{cell.row}: validation {what} (NDCG@10 of seed 0: {'; '.join(seen)}).\n"
+
+
+def _timing(grid: Grid, cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say on what the times were taken, and how."""
+    if SECONDS not in grid.metrics:
+        return
+    devices: dict[str, list[str]] = {}
+    for cell in cells:
+        for run in [run for choice in cell.choices for run in choice.runs]:
+            if run.key in results:
+                about = results[run.key].environment
+                where = f"{about['device']}, {plural(about['threads'], 'thread')}"
+                devices.setdefault(f"{where}, torch {about['torch']}", []).append(cell.row)
+    rows = "; ".join(f"{device}: {', '.join(rows)}" for device, rows in devices.items())
+    yield (
+        "s/epoch is the median over the epochs of a run of the wall-clock time of all batches: "
+        "encoding, sampling, loss and step, validation left out. Nothing keeps other work off the "
+        f"machine. Ours were taken on {rows}.\n"
+    )
+
+
+def _ours(metric: str, figure: Figure) -> str:
+    if figure.mean is None:
+        return MISSING
+    deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
+    mark = "" if metric == SECONDS else MARKS.get(figure.verdict or "", "")
+    return f"{figure.mean:.2f}{deviation}{mark}"
+
+
+def _theirs(figure: PaperFigure | None) -> str:
+    if figure is None:
+        return ""
+    deviation = "" if figure.deviation is None else f" ± {figure.deviation:.2f}"
+    return f"*{figure.mean:.2f}{deviation}*"
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.row} **LEAKS**" if is_leaking(cell) else cell.row
+
+
+def _range(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "0"
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+def _line(parts: Sequence[str]) -> str:
+    return f"| {' | '.join(parts)} |"

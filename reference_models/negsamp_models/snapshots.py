@@ -1,0 +1,78 @@
+"""Weights of a run at chosen moments, kept in files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from negsamp_models.checkpoint import CheckpointError
+from negsamp_models.records import EpochRecord
+from negsamp_models.results import write_whole
+from negsamp_models.run_state import copied
+from negsamp_models.watching import Silent
+
+__all__ = ["Snapshots", "read_snapshots", "remove_snapshots"]
+
+
+class Snapshots(Silent):
+    """Writes the weights after so many epochs to ``EPOCHS.safetensors``, each whole or not at all.
+
+    A run that goes on from a checkpoint writes those of the epochs that it makes again, which are
+    the same.
+
+    Parameters
+    ----------
+    folder : Path
+        For the files; made with the first.
+    model : Module
+        Whose weights.
+    epochs : collection of int
+        After how many epochs; 0 is before training.
+    """
+
+    def __init__(self, folder: Path, model: nn.Module, epochs: Collection[int]) -> None:
+        self._folder, self._model, self._epochs = folder, model, epochs
+
+    def on_start(self, records: Sequence[EpochRecord]) -> None:
+        """Write the initial weights, if they are asked for and nothing is trained yet."""
+        if not records:
+            self._write(0)
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        """Write the weights, if they are asked for."""
+        self._write(record.epoch + 1)
+
+    def _write(self, epochs: int) -> None:
+        if epochs in self._epochs:
+            weights = save(copied(self._model))
+            path = self._folder / f"{epochs:06d}.safetensors"
+            write_whole(path, lambda target: target.write_bytes(weights))
+
+
+def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
+    """Read the weights that are kept, by the number of epochs before them, ascending.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is not a whole safetensors file.
+    """
+    weights = {}
+    for path in sorted(folder.glob("[0-9]*.safetensors")):
+        try:
+            weights[int(path.stem)] = load(path.read_bytes())
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
+    return weights
+
+
+def remove_snapshots(folder: Path) -> None:
+    """Remove the weights that are kept, and the folder if nothing else is in it."""
+    for path in folder.glob("[0-9]*.safetensors"):
+        path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
