@@ -253,7 +253,7 @@ class TorchBackend:
             stream,
             num_negatives,
             replacement,
-            self.asarray(score.queries, like=request.targets).flatten(0, -2),
+            self.asarray(score.queries, like=request.targets).reshape(-1, score.queries.shape[-1]),
             self.asarray(score.items, like=request.targets)[items.start : items.stop],
             items.start,
             alpha,

@@ -295,3 +295,15 @@ def test_what_cannot_be_captured_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("negsamp_torch.TorchBackend.fused", False)
     with pytest.raises(InvalidInputError, match="need a CUDA device with Triton; this is cpu"):
         capturable(sampler, "cpu")(**given)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_one_target_and_none(name: str) -> None:
+    sampler = sampler_of(name, interactions=None)
+    score = arguments()["score"]
+    for shape in ((), (0,), (2, 0)):
+        targets, queries = torch.ones(shape, dtype=torch.int64), torch.ones(*shape, DIM)
+        negatives = sampler.sample(targets, score=DotProduct(queries, score.items))
+        assert negatives.item_ids.shape == (*shape, 2)
+        assert bool((negatives.item_ids > 1).all())
+    sampler.state_dict()
