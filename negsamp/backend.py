@@ -112,6 +112,20 @@ class Backend(Protocol):
         """
         ...
 
+    def check(self, wait: bool) -> None:
+        """Raise what is wrong with an earlier call that could not be told without waiting for it.
+
+        A backend may draw on a device that works behind the host, and there raise errors of
+        ``by_weight`` and ``by_score``, and those of ids and users, from here. One that raises in
+        the call itself does nothing.
+
+        Parameters
+        ----------
+        wait : bool
+            True: wait until it is known of all calls. False: do not wait.
+        """
+        ...
+
     def candidates(self, rows: Any, stream: Stream, candidates: Candidates) -> Any:
         """Return the pre-selected positions, ascending: (count,) or (sampled rows, count)."""
         ...

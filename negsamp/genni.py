@@ -57,6 +57,10 @@ class GenNi(Sampler):
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend, except where two
         backends' float32 sums fall on either side of a boundary (fewer than 1 draw in 10,000).
+    validate : {"later", "now"}
+        When errors are raised of calls on a CUDA device: as soon as they are known without
+        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
+        CPU they always are.
 
     Raises
     ------
@@ -103,6 +107,7 @@ class GenNi(Sampler):
         replacement: bool = True,
         backend: str = "auto",
         seed: int = 0,
+        validate: Literal["later", "now"] = "later",
     ) -> None:
         if candidates not in ("batch", "query"):
             raise ConfigError(f"candidates must be 'batch' or 'query'; got {candidates!r}")
@@ -112,6 +117,7 @@ class GenNi(Sampler):
             replacement=replacement,
             backend=backend,
             seed=seed,
+            validate=validate,
             schedules={
                 "alpha": as_schedule("alpha", alpha, 0.0, math.inf, open_low=False),
                 "beta": as_schedule("beta", beta, 0.0, 1.0, open_low=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,10 @@ class Popularity(Sampler):
         installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend.
+    validate : {"later", "now"}
+        When errors are raised of calls on a CUDA device: as soon as they are known without
+        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
+        CPU they always are.
 
     Raises
     ------
@@ -90,6 +94,7 @@ class Popularity(Sampler):
         replacement: bool = True,
         backend: str = "auto",
         seed: int = 0,
+        validate: Literal["later", "now"] = "later",
     ) -> None:
         array = _as_counts(counts)
         catalogue = as_catalogue(len(array) if items is None else items)
@@ -106,6 +111,7 @@ class Popularity(Sampler):
             replacement=replacement,
             backend=backend,
             seed=seed,
+            validate=validate,
         )
 
     @property

@@ -35,16 +35,20 @@ class Sampler(ABC):
         replacement: bool,
         backend: str,
         seed: int,
+        validate: str,
         schedules: Mapping[str, Schedule] | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
             raise ConfigError(f"replacement must be True or False; got {replacement!r}")
+        if validate not in ("later", "now"):
+            raise ConfigError(f"validate must be 'later' or 'now'; got {validate!r}")
         check_name(backend)
         _check_interactions(catalogue)
         self._catalogue = catalogue
         self._num_negatives = validation.as_count("num_negatives", num_negatives)
         self._replacement = replacement
         self._backend_name = backend
+        self._validate = validate
         self._seed = validation.as_count("seed", seed, low=0, high=2**64 - 1)
         self._spawned: tuple[int, ...] = ()
         self._call = 0
@@ -121,10 +125,19 @@ class Sampler(ABC):
         Draws are a pure function of (seed, spawned path, number of the call, number of the row,
         number of the draw). A call that raises is not counted: the next one draws what it would
         have drawn.
+
+        On a CUDA device with Triton no call waits for the device. What is wrong with the values
+        of its arguments (an id, a user, a score, too few items) is known when the device has got
+        there, and is then raised by the next :meth:`sample` or :meth:`update` that finds it, at
+        the latest by :meth:`set_epoch` or :meth:`state_dict`. The call it is about was counted.
+        A sampler with ``validate="now"`` waits, and raises in the call itself.
         """
+        self._check(wait=False)
         backend, arrays = self._prepare(targets, score, users, mask, exclude)
         rows = backend.rows(*arrays)
         negatives = self._draw(backend, rows, Stream(self._key, self._call), score)
+        if self._validate == "now":
+            backend.check(wait=True)
         self._call += 1
         return negatives
 
@@ -186,7 +199,10 @@ class Sampler(ABC):
         ------
         ConfigError
             If `epoch` is not an integer >= 0.
+        NegSampError
+            What an earlier :meth:`sample` could not tell without waiting; this waits.
         """
+        self._check(wait=True)
         self._progress.set_epoch(epoch)
 
     def update(self, loss: Any) -> None:
@@ -201,7 +217,10 @@ class Sampler(ABC):
         ------
         InvalidInputError
             If the loss is needed and is not a finite number.
+        NegSampError
+            What an earlier :meth:`sample` could not tell without waiting, if it is known by now.
         """
+        self._check(wait=False)
         self._progress.update(loss)
 
     def spawn(self, index: int) -> Self:
@@ -237,7 +256,16 @@ class Sampler(ABC):
         dict
             The kind and size of the sampler, by which :meth:`load_state_dict` recognises its own;
             seed, spawned path and number of calls; epoch, values of the schedules, last loss.
+
+        Raises
+        ------
+        NegSampError
+            What an earlier :meth:`sample` could not tell without waiting; this waits.
         """
+        self._check(wait=True)
+        return self._state()
+
+    def _state(self) -> dict[str, Any]:
         return {
             "version": _STATE_VERSION,
             "sampler": type(self).__name__,
@@ -263,7 +291,7 @@ class Sampler(ABC):
             If a key is missing or unknown, or the state is that of another kind of sampler,
             catalogue, number of negatives or set of schedules. Nothing is changed then.
         """
-        own = self.state_dict()
+        own = self._state()
         if not isinstance(state, Mapping) or state.keys() != own.keys():
             found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
             raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {found}")
@@ -283,6 +311,11 @@ class Sampler(ABC):
         call = validation.as_count("the state's call", state["call"], 0, MAX_CALLS - 1)
         self._progress.load_state_dict(state)
         self._seed, self._spawned, self._call = seed, spawned, call
+
+    def _check(self, wait: bool) -> None:
+        """Raise what backends have found wrong with earlier calls."""
+        for backend in self._backends.values():
+            backend.check(wait)
 
     def _prepare(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any

@@ -107,19 +107,19 @@ class Stream:
     ----------
     key : int
         64 bits: the seed, or the key of a spawned stream.
-    call : int
+    call : int, or int64 array of no dimensions
         Number of the call, in [0, 2**56).
     """
 
     key: int
-    call: int
+    call: Any
 
     @property
     def key_words(self) -> tuple[int, int]:
         """The key as two 32-bit words, low half first."""
         return self.key & _MASK, self.key >> 32
 
-    def counter_tail(self, use: int) -> tuple[int, int]:
+    def counter_tail(self, use: int) -> tuple[Any, Any]:
         """Return the upper two words of the counter for one of the uses above."""
         return self.call & _MASK, use << 24 | self.call >> 32
 

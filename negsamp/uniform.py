@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Uniform(Sampler):
         installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend.
+    validate : {"later", "now"}
+        When errors are raised of calls on a CUDA device: as soon as they are known without
+        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
+        CPU they always are.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class Uniform(Sampler):
         replacement: bool = True,
         backend: str = "auto",
         seed: int = 0,
+        validate: Literal["later", "now"] = "later",
     ) -> None:
         super().__init__(
             Catalogue(as_catalogue(items), interactions),
@@ -86,6 +91,7 @@ class Uniform(Sampler):
             replacement=replacement,
             backend=backend,
             seed=seed,
+            validate=validate,
         )
 
     def __repr__(self) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "no_weight",
     "outside_catalogue",
     "place_of",
+    "unknown_ids",
     "unknown_user",
 ]
 
@@ -176,6 +177,14 @@ def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception
     return InvalidInputError(
         f"users{list(place)} = {user} is unknown: the interactions are of users 0 to "
         f"{num_users - 1}"
+    )
+
+
+def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
+    """Word that a row has an id that is not allowed, where it is no longer known which."""
+    return InvalidInputError(
+        f"row {place_of(row, shape)} has a target or an excluded id outside the catalogue, or an "
+        "unknown user"
     )
 
 

@@ -68,6 +68,9 @@ class NumbaBackend:
         u, m, e = (None if a is None else arrays.to_numpy(a) for a in (users, mask, exclude))
         return gather(self._lists, self._items, arrays.to_numpy(targets), u, m, e, targets)
 
+    def check(self, wait: bool) -> None:
+        """Do nothing: what is wrong with a call is raised in it."""
+
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
         """Return the pre-selected positions."""
         lines = self._lines(rows, stream, candidates)

@@ -64,6 +64,9 @@ class NumpyBackend:
         """Check ids and users, and gather exclusions."""
         return gather(self._catalogue, targets, users, mask, exclude)
 
+    def check(self, wait: bool) -> None:
+        """Do nothing: what is wrong with a call is raised in it."""
+
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
         """Return the pre-selected positions."""
         width = len(self._catalogue.items)

@@ -1,7 +1,15 @@
 """The PyTorch backend: tensors in, tensors out, on their device."""
 
 from negsamp_torch.backend import TorchBackend
+from negsamp_torch.graphs import Capturable, capturable
 from negsamp_torch.operators import Compiled, compiled
 from negsamp_torch.sharded import ShardedDotProduct
 
-__all__ = ["Compiled", "ShardedDotProduct", "TorchBackend", "compiled"]
+__all__ = [
+    "Capturable",
+    "Compiled",
+    "ShardedDotProduct",
+    "TorchBackend",
+    "capturable",
+    "compiled",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -19,6 +20,7 @@ from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp_torch import by_score, by_weight, fused
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
+from negsamp_torch.complaints import Complain, Complaints, Deferred, Immediate
 from negsamp_torch.request import Request
 from negsamp_torch.results import Result
 from negsamp_torch.rows import Rows
@@ -41,9 +43,13 @@ class TorchBackend:
     fused : bool or None
         Whether kernels in Triton draw. None, the default: on CUDA devices where Triton is
         installed.
+    deferred : bool or None
+        Whether what kernels find wrong is raised by a later :meth:`check`, so that no call waits.
+        None, the default: on CUDA devices.
     """
 
     fused: bool | None = None
+    deferred: bool | None = None
 
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
@@ -53,6 +59,7 @@ class TorchBackend:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._tables: dict[torch.device, Tables] = {}
+        self.complaints: Complaints = Deferred()
 
     @staticmethod
     def report() -> Mapping[str, str]:
@@ -82,11 +89,19 @@ class TorchBackend:
         array = array.detach()
         return (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
 
+    def check(self, wait: bool) -> None:
+        """Raise what kernels have found wrong with earlier calls."""
+        self.complaints.settle(wait)
+
+    def is_fused(self, device: torch.device) -> bool:
+        """Return whether kernels in Triton draw on a device."""
+        return fused.works_on(device) if self.fused is None else self.fused
+
     def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Request:
         """Gather exclusions; ids and users are checked here or, with kernels, as they draw."""
         user_items = self._tables_on(targets.device).user_items
         request = Request(self._catalogue.items, user_items, targets, users, mask, exclude)
-        if not self._is_fused(targets.device):
+        if not self.is_fused(targets.device):
             request.rows  # noqa: B018
         return request
 
@@ -98,7 +113,7 @@ class TorchBackend:
         self, request: Request, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
         """Draw in proportion to the weights of the catalogue."""
-        if self._is_fused(request.device):
+        if self.is_fused(request.device):
             return self._by_weight_fused(request, stream, num_negatives, replacement)
         rows = request.rows
         positions, log_q = by_weight.draw(
@@ -124,7 +139,7 @@ class TorchBackend:
         candidates: Candidates | None,
     ) -> Negatives:
         """Draw in proportion to exp(alpha * score)."""
-        if isinstance(score, DotProduct) and self._is_fused(request.device):
+        if isinstance(score, DotProduct) and self.is_fused(request.device):
             return self._by_score_fused(
                 request, stream, num_negatives, replacement, score, alpha, candidates
             )
@@ -216,8 +231,8 @@ class TorchBackend:
             tables.cumulative,
             tables.weights_before,
         )
-        if bool((rows.status != 0).any()):
-            request.complain(rows.status, num_negatives, replacement)
+        complain = partial(request.complain, rows.status, num_negatives, replacement)
+        self._file(request, rows.status, complain)
         return _in_shape(request, *drawn)
 
     def _by_score_fused(
@@ -239,25 +254,30 @@ class TorchBackend:
             stream,
             num_negatives,
             replacement,
-            self.asarray(score.queries, like=request.targets).flatten(0, -2),
+            self.asarray(score.queries, like=request.targets).reshape(-1, score.queries.shape[-1]),
             self.asarray(score.items, like=request.targets)[items.start : items.stop],
             items.start,
             alpha,
             candidates,
             self.bytes_per_chunk,
         )
-        if bool((rows.status != 0).any()):
+
+        def complain() -> None:
             places = None
             if candidates is not None:
                 places = self._candidates(request.rows, stream, candidates)
             request.complain(rows.status, num_negatives, replacement, places)
+
+        self._file(request, rows.status, complain)
         return _in_shape(request, *drawn)
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
 
-    def _is_fused(self, device: torch.device) -> bool:
-        return fused.works_on(device) if self.fused is None else self.fused
+    def _file(self, request: Request, status: Tensor, complain: Complain) -> None:
+        """Raise what went wrong with some rows, now or later."""
+        deferred = request.device.type == "cuda" if self.deferred is None else self.deferred
+        (self.complaints if deferred else Immediate()).file(request, status, complain)
 
     def _tables_on(self, device: torch.device) -> Tables:
         if device not in self._tables:

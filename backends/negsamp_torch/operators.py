@@ -108,7 +108,7 @@ def compiled(sampler: Sampler) -> Compiled:
     its calls in a tensor of its own on the CPU. The compiler sees a tensor change, so it neither
     merges nor leaves out nor reorders draws, and does not put them into CUDA graphs, in which they
     would repeat themselves (``mode="reduce-overhead"`` goes without; to replay draws see
-    :func:`negsamp_torch.replayed`). Keep what is returned as long as the compiled function.
+    :func:`negsamp_torch.capturable`). Keep what is returned as long as the compiled function.
 
     Examples
     --------

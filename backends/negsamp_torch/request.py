@@ -11,7 +11,7 @@ from torch import Tensor
 from negsamp import validation
 from negsamp_torch.rows import Rows, UserItems, gather
 
-__all__ = ["Request"]
+__all__ = ["Request", "error_of"]
 
 INVALID_SCORE = 1
 NO_FINITE_SCORE = 2
@@ -74,9 +74,15 @@ class Request:
         rows.check_enough(excluded, num_negatives, replacement, excluded.width)
         codes = status[rows.numbers]
         row, number = rows.number_of_first(codes != 0)
-        code = int(codes[row])
-        if code == INVALID_SCORE:
-            raise validation.invalid_score(number, self.shape)
-        if code >= NO_WEIGHT:
-            raise validation.no_weight(number, self.shape, code - NO_WEIGHT)
-        raise validation.no_finite_score(number, self.shape, code - NO_FINITE_SCORE)
+        raise error_of(int(codes[row]), number, self.shape)
+
+
+def error_of(code: int, row: int, shape: tuple[int, ...]) -> Exception:
+    """Word what a status other than 0 says of a row, from the status alone."""
+    if code < 0:
+        return validation.unknown_ids(row, shape)
+    if code == INVALID_SCORE:
+        return validation.invalid_score(row, shape)
+    if code >= NO_WEIGHT:
+        return validation.no_weight(row, shape, code - NO_WEIGHT)
+    return validation.no_finite_score(row, shape, code - NO_FINITE_SCORE)

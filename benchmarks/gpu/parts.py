@@ -18,7 +18,11 @@ from benchmarks.settings import Draw, Epoch
 
 __all__ = ["PARTS", "Part", "Run", "missing_packages"]
 
-CONTRACT = ("tests/samplers/test_contract.py", "tests/samplers/test_bad_input.py")
+CONTRACT = (
+    "tests/samplers/test_contract.py",
+    "tests/samplers/test_bad_input.py",
+    "tests/samplers/test_cuda.py",
+)
 LAWS = ("tests/samplers/test_laws.py", "tests/samplers/test_stream.py")
 QUICK_TESTS = "golden or anything"
 

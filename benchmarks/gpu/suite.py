@@ -50,8 +50,9 @@ def run_tests(
     tuple of (list of TestCount, bool)
         One a file; and whether the tests came to their end.
     """
-    backend = "torch-cuda" if device.name == "cuda" else "torch"
-    chosen = f"{backend} and not cuda" if device.name == "cpu" else backend
+    on_cuda = device.name == "cuda"
+    backend = "torch-cuda" if on_cuda else "torch"
+    chosen = "torch-cuda or test_cuda" if on_cuda else "torch"
     with tempfile.TemporaryDirectory(prefix="negsamp-tests-") as folder:
         outcomes = Path(folder) / "outcomes"
         outcomes.touch()
@@ -60,6 +61,7 @@ def run_tests(
         variables = {
             "NEGSAMP_TEST_BACKENDS": backend,
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "TRITON_INTERPRET": str(int(not on_cuda)),
             counting.FILE: str(outcomes),
         }
         try:

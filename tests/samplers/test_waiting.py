@@ -1,0 +1,309 @@
+"""What waits for no device: errors told later, and draws whose place in the stream is on it.
+
+The kernels are interpreted here. ``test_cuda.py`` looks at the same on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from negsamp import (
+    ConfigError,
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidInputError,
+    InvalidScoresError,
+    Linear,
+    NoNegativesError,
+    Popularity,
+    Sampler,
+    Uniform,
+)
+from negsamp.stream import NEGATIVES, Stream
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("triton", reason="Triton is not installed")
+
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+from negsamp_torch import capturable  # noqa: E402
+from negsamp_torch.complaints import MOST_WAITING, Deferred  # noqa: E402
+from negsamp_torch.fused.counter import counter_of  # noqa: E402
+
+ITEMS, DIM, NUM_ROWS = range(1, 151), 8, 4
+SEEN = Interactions.from_sequences([range(user, user + 20) for user in range(1, 6)])
+SAMPLERS: dict[str, Callable[..., Sampler]] = {
+    "uniform": lambda **changes: Uniform(ITEMS, **changes),
+    "popularity": lambda **changes: Popularity([1, 2, 3] * 51, 0.75, ITEMS, **changes),
+    "genni": lambda **changes: GenNi(ITEMS, alpha=0.5, **changes),
+    "genni, batch": lambda **changes: GenNi(ITEMS, beta=0.3, **changes),
+    "genni, query": lambda **changes: GenNi(ITEMS, beta=0.3, candidates="query", **changes),
+}
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw by kernels, and raise later."""
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+    monkeypatch.setattr("negsamp_torch.TorchBackend.deferred", True)
+
+
+def sampler_of(name: str, **changes: Any) -> Sampler:
+    common = {"num_negatives": 2, "interactions": SEEN, "backend": "torch", "seed": 5}
+    return SAMPLERS[name](**common | changes)
+
+
+def arguments(scale: float = 1.0) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(1)
+    queries = torch.randn(NUM_ROWS, DIM, generator=generator) * scale
+    return {
+        "targets": torch.randint(1, 151, (NUM_ROWS,), generator=generator),
+        "score": DotProduct(queries, torch.randn(151, DIM, generator=generator)),
+        "users": torch.arange(NUM_ROWS) % 5,
+        "mask": torch.arange(NUM_ROWS) != 2,
+        "exclude": torch.tensor([[7, -1]] * NUM_ROWS),
+    }
+
+
+def wrong(name: str) -> tuple[dict[str, Any], type[Exception], str]:
+    """Return arguments with something wrong in row 3, and how it is refused."""
+    given = arguments()
+    if name == "score":
+        given["score"].queries[3] = torch.nan
+        return given, InvalidScoresError, r"row \(3,\) has a score that is NaN"
+    if name == "target":
+        given["targets"][3] = 151
+        return given, InvalidInputError, r"targets\[3\] = 151 is outside the catalogue"
+    if name == "user":
+        given["users"][3] = 5
+        return given, InvalidInputError, r"users\[3\] = 5 is unknown"
+    given["exclude"] = torch.tensor([list(ITEMS) if row == 3 else [7] * 150 for row in range(4)])
+    return given, NoNegativesError, r"row \(3,\) has no admissible item"
+
+
+WRONG = ("score", "target", "user", "exclude")
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_an_error_is_told_by_the_next_call_and_the_draws_go_on(what: str) -> None:
+    sampler, plain = (sampler_of("genni") for _ in range(2))
+    given, error, message = wrong(what)
+    sampler.sample(**given)
+    with pytest.raises(error, match=message) as told:
+        sampler.sample(**arguments())
+    assert 'with validate="now"' in told.value.__notes__[0]
+    assert sampler.state_dict()["call"] == 1
+    plain.sample(**arguments())
+    ours, theirs = sampler.sample(**arguments()), plain.sample(**arguments())
+    assert torch.equal(ours.item_ids, theirs.item_ids)
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_validate_now_tells_it_in_the_call(what: str) -> None:
+    sampler = sampler_of("genni", validate="now")
+    given, error, message = wrong(what)
+    with pytest.raises(error, match=message):
+        sampler.sample(**given)
+    assert sampler.state_dict()["call"] == 0
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda sampler: sampler.update(1.0),
+        lambda sampler: sampler.set_epoch(1),
+        lambda sampler: sampler.state_dict(),
+    ],
+)
+def test_who_else_tells_it(ask: Callable[[Sampler], object]) -> None:
+    sampler = sampler_of("genni")
+    sampler.sample(**wrong("score")[0])
+    with pytest.raises(InvalidScoresError):
+        ask(sampler)
+    ask(sampler)
+
+
+def test_what_has_changed_meanwhile_is_told_all_the_same() -> None:
+    sampler = sampler_of("uniform")
+    given = wrong("target")[0]
+    sampler.sample(**given)
+    given["targets"][3] = 7
+    with pytest.raises(InvalidInputError, match=r"row \(3,\) has a target or an excluded id"):
+        sampler.state_dict()
+
+
+class Event:
+    """An event of a device that has not got there until somebody waits."""
+
+    def __init__(self) -> None:
+        self.reached = False
+
+    def query(self) -> bool:
+        return self.reached
+
+    def synchronize(self) -> None:
+        self.reached = True
+
+
+def filed_on_a_slow_device(sampler: Sampler, count: int) -> Deferred:
+    """Draw with a bad score so often, and have no flag arrive by itself."""
+    for number in range(count):
+        sampler.sample(**(wrong("score")[0] if number == 0 else arguments()))
+        complaints: Deferred = sampler._backends["torch"].complaints  # type: ignore[attr-defined]
+        last = complaints._filed.pop()
+        complaints._filed.append(type(last)(last.wrong, Event(), last.complain))
+    return complaints
+
+
+def test_nobody_waits_but_who_has_to() -> None:
+    sampler = sampler_of("genni")
+    filed_on_a_slow_device(sampler, 3)
+    sampler.update(1.0)
+    assert sampler._call == 3
+    with pytest.raises(InvalidScoresError):
+        sampler.state_dict()
+
+
+def test_what_waits_is_bounded() -> None:
+    sampler = sampler_of("genni")
+    complaints = filed_on_a_slow_device(sampler, 1)
+    complaints._filed.extend([complaints._filed[0]] * (MOST_WAITING - 1))
+    sampler.update(1.0)
+    complaints._filed.append(complaints._filed[0])
+    with pytest.raises(InvalidScoresError):
+        sampler.update(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [("uniform", False), *((name, True) for name in SAMPLERS)],
+)
+def test_capturable_draws_are_those_of_the_sampler_call_by_call(
+    name: str, replacement: bool
+) -> None:
+    plain, sampler = (sampler_of(name, replacement=replacement) for _ in range(2))
+    for each in (plain, sampler):
+        each.sample(**arguments())
+    draw = capturable(sampler, "cpu")
+    for _ in range(2):
+        ours, theirs = draw(**arguments()), plain.sample(**arguments())
+        assert torch.equal(ours.item_ids, theirs.item_ids)
+        assert torch.equal(ours.log_q, theirs.log_q)
+    assert sampler._call == 1  # nothing in the process has counted: the tensor has
+    draw.check()
+    assert sampler.state_dict() == plain.state_dict()
+
+
+def test_words_are_the_same_wherever_the_call_is_kept() -> None:
+    draws = torch.arange(100)
+    for key, call in ((0, 0), (2**64 - 1, 2**40 + 3), (2**63, 2**56 - 1)):
+        there = Stream(key, torch.tensor(call))
+        for one, other in zip(
+            there.words(NEGATIVES, draws), Stream(key, call).words(NEGATIVES, draws), strict=True
+        ):
+            assert torch.equal(one, other)
+        assert torch.equal(
+            counter_of(there, draws.device), counter_of(Stream(key, call), draws.device)
+        )
+
+
+class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses what waits for a device, or copies to one, when it runs on one."""
+
+    REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = operation.overloadpacket.__name__
+        if name != "nonzero_static" and name.startswith(self.REFUSED):
+            raise AssertionError(f"{name} waits")
+        if name == "index" and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        ):
+            raise AssertionError("a boolean index waits")
+        return operation(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triton.runtime.interpreter.GridExecutor.__call__", lambda *_, **__: None)
+    plain, draw, given = sampler_of(name), capturable(sampler_of(name), "cpu"), arguments()
+    for each in (plain.sample, draw):
+        each(**given)  # copies the interactions to the device
+    plain._backends["torch"].complaints._filed.clear()  # type: ignore[attr-defined]
+    watching = NothingForTheHost()  # type: ignore[no-untyped-call]
+    with watching:
+        plain.sample(**given)
+        draw(**given)
+    with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
+        draw.check()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("score", r"row \(3,\) has a score that is NaN"),
+        ("target", r"row \(3,\) has a target or an excluded id outside the catalogue"),
+        ("exclude", r"row \(3,\) has no item left to draw"),
+    ],
+)
+def test_the_first_replay_that_goes_wrong_is_told(what: str, message: str) -> None:
+    draw = capturable(sampler_of("genni"), "cpu")
+    draw(**arguments())
+    given, error, _ = wrong(what)
+    draw(**given)
+    draw(**wrong("user")[0])
+    with pytest.raises(error, match=message) as told:
+        draw.check()
+    assert told.value.__notes__ == ["In call 1 of the sampler, counted from 0."]
+    draw.check()
+    assert draw.sampler.state_dict()["call"] == 3
+
+
+def test_what_a_replay_cannot_follow_is_refused() -> None:
+    moving = GenNi(ITEMS, alpha=Linear(0.5, 3.0, epochs=3), backend="torch")
+    draw = capturable(moving, "cpu")
+    given = {name: arguments()[name] for name in ("targets", "score")}
+    draw(**given)
+    draw.check()
+    moving.set_epoch(1)
+    with pytest.raises(ConfigError, match=r"captured graphs draw with {'alpha': 0\.5, 'beta': 1"):
+        draw.check()
+    draw(**given)
+    draw.check()
+    moving.sample(**given)
+    with pytest.raises(ConfigError, match="the sampler is at call 3 and was left at 2: it was"):
+        draw.check()
+
+
+def test_what_cannot_be_captured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler, given = sampler_of("genni"), arguments()
+    with pytest.raises(InvalidInputError, match=r"capturable\(\) takes a sampler; got str"):
+        capturable("genni", "cpu")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="take a DotProduct as score, or none"):
+        capturable(sampler, "cpu")(**given | {"score": given["score"].__call__})
+    with pytest.raises(InvalidInputError, match="targets are on cpu; this was made for meta"):
+        capturable(sampler, "meta")(**given)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with pytest.raises(InvalidInputError, match="would repeat its draws in every replay"):
+        counter_of(Stream(0, 0), torch.device("cuda"))
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", False)
+    with pytest.raises(InvalidInputError, match="need a CUDA device with Triton; this is cpu"):
+        capturable(sampler, "cpu")(**given)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_one_target_and_none(name: str) -> None:
+    sampler = sampler_of(name, interactions=None)
+    score = arguments()["score"]
+    for shape in ((), (0,), (2, 0)):
+        targets, queries = torch.ones(shape, dtype=torch.int64), torch.ones(*shape, DIM)
+        negatives = sampler.sample(targets, score=DotProduct(queries, score.items))
+        assert negatives.item_ids.shape == (*shape, 2)
+        assert bool((negatives.item_ids > 1).all())
+    sampler.state_dict()
