@@ -31,6 +31,7 @@ from negsamp_models.options import (
     PatienceOption,
     ResumeOption,
     SeedOption,
+    ShardedItemsOption,
     TensorboardOption,
     given,
     parse_epochs,

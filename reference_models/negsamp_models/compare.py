@@ -52,7 +52,7 @@ def compare(
     settings : TrainingSettings
         Of every run.
     samplers : mapping of str to mapping
-        Label to configuration, as for :func:`negsamp_models.training.build_sampler`.
+        Label to configuration, as for :func:`negsamp_models.samplers.build_sampler`.
     folder : Path
         Gets ``compare.json`` (everything) and ``compare.png`` (validation curves), and for each
         label a folder, see :func:`negsamp_models.runs.train_in_folder`.

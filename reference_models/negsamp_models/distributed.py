@@ -27,7 +27,8 @@ AnySampler = TypeVar("AnySampler", bound=Sampler)
 class Processes:
     """The processes of a run, as this one sees them. A run of one process needs no group.
 
-    Every method but :meth:`share` and :meth:`device` is collective: all processes have to call it.
+    Every method but :meth:`share`, :meth:`slice_of` and :meth:`device` is collective: all processes
+    have to call it.
 
     Attributes
     ----------
@@ -96,6 +97,22 @@ class Processes:
         largest = torch.tensor(values)
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return [int(value) for value in largest]
+
+    def slice_of(self, lines: Tensor) -> Tensor:
+        """Return this process's slice of some lines; slices follow each other and cover all."""
+        bounds = [rank * len(lines) // self.size for rank in (self.rank, self.rank + 1)]
+        return lines[bounds[0] : bounds[1]]
+
+    def sent_by(self, rank: int, rows: Tensor) -> Tensor:
+        """Return the rows of one process in all; each may have another number of them."""
+        if self.size == 1:
+            return rows
+        count = torch.tensor([len(rows)], device=rows.device)
+        distributed.broadcast(count, rank)
+        shape = int(count), *rows.shape[1:]
+        sent = rows.contiguous() if rank == self.rank else rows.new_empty(shape)
+        distributed.broadcast(sent, rank)
+        return sent
 
     def gather(self, values: Tensor) -> Tensor:
         """Return the processes' tensors, which have one shape, stacked in order of rank."""

@@ -11,11 +11,21 @@ import torch
 from torch import Tensor
 
 from negsamp import InvalidScoresError
+from negsamp_models.packing import pack
+from negsamp_models.sasrec import SASRec
+from negsamp_models.splits import Evaluation
+from negsamp_models.threads import on_threads
 
-__all__ = ["CUTOFFS", "Metrics", "rank_answers"]
+__all__ = ["CUTOFFS", "Metrics", "rank_answers", "rank_users"]
 
 CUTOFFS = (5, 10, 20)
-SCORES_PER_CHUNK = 1 << 22
+USERS_PER_PART = 256
+USERS_PER_LAUNCH = 4096
+"""The same on a CUDA device, which wants to be given much at once."""
+SCORES_PER_CHUNK = 1 << 19
+"""As many as stay in a core's cache from their product to their count."""
+SCORES_PER_LAUNCH = 1 << 26
+MIN_USERS_PER_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,45 @@ class Metrics:
             for name, values in (("HR", self.hit_rate), ("NDCG", self.ndcg))
             for k, value in values.items()
         }
+
+
+def rank_users(model: SASRec, evaluation: Evaluation, mask_seen: bool = True) -> Tensor:
+    """Rank each user's answer among all items by a model, which is left in evaluation mode.
+
+    Parameters
+    ----------
+    model : SASRec
+        On any device; on a CPU, users are worked off on as many threads as torch has.
+    evaluation : Evaluation
+        At least one user.
+    mask_seen : bool
+        Leave out the items that the user has seen.
+
+    Returns
+    -------
+    int64, shape (num_users,)
+        See :func:`rank_answers`; on the model's device.
+
+    Raises
+    ------
+    InvalidScoresError
+        If a score is NaN.
+    """
+    model.eval()
+    embeddings = model.item_embeddings.detach()
+    device, num_users = embeddings.device, len(evaluation.answers)
+    size = USERS_PER_PART if device.type == "cpu" else USERS_PER_LAUNCH
+
+    @torch.no_grad()
+    def rank(first: int) -> Tensor:
+        part = evaluation.take(np.arange(first, min(first + size, num_users)))
+        batch = pack(part.inputs.item_ids, part.inputs.offsets, model.max_length).to(device)
+        answers = torch.from_numpy(part.answers).to(device)
+        seen = (part.seen.item_ids, part.seen.offsets) if mask_seen else None
+        return rank_answers(model.ends(batch), embeddings, answers, seen)
+
+    firsts = range(0, num_users, size)
+    return torch.cat(on_threads(rank, firsts) if device.type == "cpu" else list(map(rank, firsts)))
 
 
 @torch.no_grad()
@@ -87,20 +136,18 @@ def rank_answers(
 
     Notes
     -----
-    One matrix product and one comparison a score. Users are worked off in chunks of at most
-    2**22 scores, so users x items never exists.
+    One matrix product, one comparison and one addition a score. Users are worked off in chunks of
+    at most 2**19 scores or 32 users (2**26 scores on a CUDA device), so users x items never exists.
     """
     num_embeddings, device = len(item_embeddings), answers.device
-    size = max(SCORES_PER_CHUNK // num_embeddings, 1)
+    size = _users_per_chunk(num_embeddings, device)
+    is_finite = _is_finite(queries, item_embeddings)
     ranks = torch.empty_like(answers)
     for first in range(0, len(answers), size):
         wanted = answers[first : first + size, None]
         scores = queries[first : first + size] @ item_embeddings.T
-        if bool(scores.isnan().any()):
-            raise InvalidScoresError(
-                f"a score of users {first} to {first + len(wanted) - 1} is NaN; the model has "
-                "diverged"
-            )
+        if not is_finite and bool(scores.isnan().any()):
+            raise InvalidScoresError("a score is NaN; the model has diverged")
         own = scores.gather(1, wanted)
         scores[:, 0] = -torch.inf
         if seen is not None:
@@ -109,6 +156,25 @@ def rank_answers(
             places = rows * num_embeddings + seen[0][offsets[0] : offsets[-1]]
             scores.view(-1)[torch.from_numpy(places).to(device)] = -torch.inf
         left = scores.gather(1, wanted) == own
-        rank = (scores >= own).sum(1)
-        ranks[first : first + size] = torch.where(left[:, 0], rank, num_embeddings)
+        ranks[first : first + size] = torch.where(left, _count(scores, own), num_embeddings)[:, 0]
     return ranks
+
+
+def _users_per_chunk(num_embeddings: int, device: torch.device) -> int:
+    if device.type == "cpu":
+        return max(SCORES_PER_CHUNK // num_embeddings, MIN_USERS_PER_CHUNK)
+    return max(SCORES_PER_LAUNCH // num_embeddings, 1)
+
+
+def _is_finite(queries: Tensor, item_embeddings: Tensor) -> bool:
+    """Whether no product of the two can overflow, which costs less to see than a look at each."""
+    largest = [torch.stack(each.aminmax()).abs().amax() for each in (queries, item_embeddings)]
+    bound = queries.shape[1] * largest[0].double() * largest[1].double()
+    return bool(bound < torch.finfo(queries.dtype).max)
+
+
+def _count(scores: Tensor, own: Tensor) -> Tensor:
+    """Return how many scores of each row are at least its own, (num_rows, 1), own included."""
+    if scores.shape[1] >= 1 << 24:  # more than float32 counts one by one
+        return (scores >= own).sum(1, keepdim=True)
+    return torch.ge(scores, own, out=scores).sum(1, keepdim=True).long()

@@ -16,7 +16,8 @@ from negsamp.validation import as_count
 from negsamp_models.packing import pack
 from negsamp_models.records import RunResult
 from negsamp_models.run_state import copied
-from negsamp_models.training import Trainer, build_sampler
+from negsamp_models.samplers import build_sampler
+from negsamp_models.training import Trainer
 
 __all__ = ["LawRequest", "LawStage", "LawStudy", "study_law"]
 

@@ -22,6 +22,7 @@ __all__ = [
     "PatienceOption",
     "ResumeOption",
     "SeedOption",
+    "ShardedItemsOption",
     "TensorboardOption",
     "given",
     "parse_epochs",
@@ -86,6 +87,15 @@ KeepWeightsOption = Annotated[
         metavar="EPOCHS",
         help="Keep the weights after these epochs, such as 0,1,5,20, for `negsamp law`; 0 is "
         "before training.",
+    ),
+]
+ShardedItemsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sharded-items",
+        help="Under torchrun, for genni: each process scores its slice of the items alone, for the "
+        "rows of all processes, and the negatives are the same. Only the scores of the sampler are "
+        "divided so: each process still holds, trains and evaluates with the whole table.",
     ),
 ]
 TensorboardOption = Annotated[

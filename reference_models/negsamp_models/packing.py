@@ -11,7 +11,7 @@ from torch import Tensor
 
 from negsamp import InvalidInputError
 
-__all__ = ["PackedBatch", "pack", "pad"]
+__all__ = ["PackedBatch", "on_device", "pack", "pad"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -43,18 +43,8 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> PackedBatch:
         """Return the batch on a device."""
-        return PackedBatch(
-            *(
-                tensor.to(device, non_blocking=True)
-                for tensor in (
-                    self.item_ids,
-                    self.position_ids,
-                    self.segment_ids,
-                    self.slots,
-                    self.last,
-                )
-            )
-        )
+        tensors = self.item_ids, self.position_ids, self.segment_ids, self.slots, self.last
+        return PackedBatch(*(on_device(tensor, device) for tensor in tensors))
 
     def causal_mask(self) -> Tensor:
         """Return who may look at whom: bool, shape (num_rows, 1, length, length).
@@ -79,6 +69,13 @@ class PackedBatch:
     def last_tokens(self, hidden: Tensor) -> Tensor:
         """Take the last item of each sequence out of (num_rows, length, dim)."""
         return hidden.flatten(0, 1).index_select(0, self.last)
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, without waiting for what that is doing."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()  # from other memory, a copy waits
+    return tensor.to(device, non_blocking=True)
 
 
 def pack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,11 +97,31 @@ class SASRec(nn.Module):
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Return hidden states, shape (num_rows, length, hidden_size)."""
-        mask = batch.causal_mask()
-        hidden = self.place(self.items(batch.item_ids), batch.position_ids)
+        hidden, mask = self._begin(batch)
         for layer in self.layers:
             hidden = layer(hidden, mask)
         return hidden
+
+    def ends(self, batch: PackedBatch) -> Tensor:
+        """Return what `forward` gives at the last item of each sequence, at about half its cost.
+
+        The last layer is computed there alone.
+
+        Returns
+        -------
+        float, shape (num_sequences, hidden_size)
+            Equal but for rounding and dropout's noise.
+        """
+        hidden, mask = self._begin(batch)
+        layers: list[Any] = list(self.layers)
+        for layer in layers[:-1]:
+            hidden = layer(hidden, mask)
+        return torch.as_tensor(layers[-1].ends(hidden, batch))
+
+    def _begin(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+        """Return what goes into the first layer, and who may look at whom."""
+        embeddings = self.items(batch.item_ids)
+        return self.place(embeddings, batch.position_ids), batch.causal_mask()
 
     def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
         """Return what goes into the layers: embeddings of items, each put at its position.

@@ -110,7 +110,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is kept and watched; nothing of it changes a result.
+    """How a run is made, kept and watched; nothing of it changes a result.
 
     Attributes
     ----------
@@ -125,6 +125,8 @@ class RunOptions:
         Write logs for TensorBoard.
     keep_weights : tuple of int
         Keep the weights after so many epochs, 0 for those before training.
+    sharded_items : bool
+        Of several processes, let each score a slice of the items for the sampler.
     """
 
     resume: bool = False
@@ -132,6 +134,7 @@ class RunOptions:
     checkpoint_batches: int | None = None
     tensorboard: bool = False
     keep_weights: tuple[int, ...] = ()
+    sharded_items: bool = False
 
     def __post_init__(self) -> None:
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:

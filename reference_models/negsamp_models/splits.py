@@ -50,6 +50,10 @@ class Evaluation:
     answers: Int64Array
     seen: Sequences
 
+    def take(self, users: Int64Array) -> Evaluation:
+        """Return the questions of some users, in the order asked for."""
+        return Evaluation(self.inputs.take(users), self.answers[users], self.seen.take(users))
+
     @property
     def is_new(self) -> npt.NDArray[np.bool_]:
         """Whether each answer is none of the items seen, shape (num_users,)."""

@@ -13,21 +13,18 @@ import torch
 from torch import Tensor
 
 from negsamp import (
-    DotProduct,
     GenNi,
-    Interactions,
+    InvalidInputError,
     InvalidScoresError,
     NegSampError,
-    Sampler,
-    from_config,
 )
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
-from negsamp_models.datasets import Dataset, DatasetError, Sequences
+from negsamp_models.datasets import Dataset, DatasetError
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.distributed import Processes
-from negsamp_models.evaluation import Metrics, rank_answers
+from negsamp_models.drawing import drawn_here, drawn_over_slices
+from negsamp_models.evaluation import Metrics, rank_users
 from negsamp_models.interruption import RunStoppedError, StopSignals
-from negsamp_models.packing import pack
 from negsamp_models.probe import Probe
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.results import environment
@@ -39,52 +36,22 @@ from negsamp_models.run_state import (
     unpack_state,
 )
 from negsamp_models.s3rec.weights import Pretrained, check_pretrained
+from negsamp_models.samplers import build_sampler
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
-from negsamp_models.settings import LOSSES, TrainingSettings
+from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
+from negsamp_models.steps import Stepper
 from negsamp_models.watching import Silent, Watcher
 
-__all__ = ["Trainer", "TrainingDivergedError", "build_sampler"]
+__all__ = ["Trainer", "TrainingDivergedError"]
 
-USERS_PER_BATCH = 1024
+LOSSES_PER_READ = 32
+"""On a device that works on while the processor does: reading a loss would make them wait."""
 
 
 class TrainingDivergedError(NegSampError, ArithmeticError):
     """The loss of a batch, or a score, is not a finite number."""
-
-
-def build_sampler(
-    config: Mapping[str, Any], dataset: Dataset, split: LeaveOneOut, settings: TrainingSettings
-) -> Sampler:
-    """Build the sampler of a run; what it knows of the data is the training part alone.
-
-    The one exception is an ablation that measures what a leak is worth: with `leak_held_out` of the
-    settings, interactions are of the whole sequences.
-
-    Parameters
-    ----------
-    config : mapping
-        As for :func:`negsamp.from_config`, without items, counts, interactions and seed.
-    dataset, split, settings
-        Of the run.
-
-    Returns
-    -------
-    Sampler
-
-    Raises
-    ------
-    ConfigError
-        If the configuration does not fit.
-    """
-    arguments: dict[str, Any] = {"items": range(1, dataset.num_items + 1), "seed": settings.seed}
-    if config.get("sampler") == "popularity":
-        arguments["counts"] = split.training_part.item_counts(dataset.num_items)
-    if settings.exclude_interactions:
-        known = dataset.sequences if settings.leak_held_out else split.training_part
-        arguments["interactions"] = Interactions.from_sequences(known)
-    return from_config(config, **arguments)
 
 
 @dataclass
@@ -96,7 +63,7 @@ class Trainer:
     dataset : Dataset
         What to train on.
     sampler_config : mapping
-        As for :func:`~negsamp_models.training.build_sampler`.
+        As for :func:`~negsamp_models.samplers.build_sampler`.
     settings : TrainingSettings
         How to train. The global random state of torch is seeded with its seed.
     watcher : Watcher
@@ -109,6 +76,9 @@ class Trainer:
         That share the run; each has a trainer, with the same arguments.
     pretrained : Pretrained, optional
         Weights to begin with, for the model "s3rec", which needs them.
+    sharded_items : bool
+        Let each process score a slice of the items, for all of them, see
+        :func:`~negsamp_models.drawing.drawn_over_slices`.
 
     Attributes
     ----------
@@ -118,7 +88,8 @@ class Trainer:
     Raises
     ------
     TrainingSettingsError
-        If the model needs pre-trained weights and there are none, or the other way round.
+        If the model needs pre-trained weights and there are none, or the other way round; or if
+        items are to be sharded in one process, or for a sampler that looks at no score.
     PretrainedError
         If the pre-trained weights are of another catalogue, of other sequences or other sizes.
     DatasetError
@@ -134,6 +105,7 @@ class Trainer:
     stop: StopSignals = field(default_factory=StopSignals)
     processes: Processes = field(default_factory=Processes)
     pretrained: Pretrained | None = None
+    sharded_items: bool = False
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -160,15 +132,23 @@ class Trainer:
         ).to(self.device)
         if self.pretrained is not None:
             self.pretrained.load_into(self.model)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, fused=True
+        self.stepper = Stepper(
+            self.split.training,
+            settings,
+            self.model,
+            drawn_over_slices(self.sampler, self.processes)
+            if self.sharded_items
+            else drawn_here(self.sampler),
+            self.processes,
+            self.device,
         )
-        self.encoder = self.processes.parallel(self.model, self.device)
         self.processes.seed(settings.seed)
         self.probe = Probe.of(
             self.split.training, self.dataset.num_items, settings.max_length, self.device
         )
         self.state = RunState(copied(self.model))
+        self._unread: list[Tensor] = []
+        self._losses_per_read = 1 if self.device.type == "cpu" else LOSSES_PER_READ
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -176,7 +156,10 @@ class Trainer:
         identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
-        return identity | {"pretraining": self._pretraining}
+        return identity | {
+            "pretraining": self._pretraining,
+            "sharded_items": self.sharded_items,
+        }
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; all that follows is what it would have been.
@@ -244,18 +227,18 @@ class Trainer:
     @property
     def _parts(self) -> tuple[Any, ...]:
         """What :mod:`negsamp_models.run_state` packs beside the state itself."""
-        return self.model, self.optimizer, self.sampler, self.processes, self.device
+        return self.model, self.stepper.optimizer, self.sampler, self.processes, self.device
 
     def _epoch(self) -> EpochRecord:
         """Train what is left of the epoch, and evaluate."""
         state = self.state
-        self.encoder.train()
+        self.model.train()
         if state.batch == 0:
             self.sampler.set_epoch(state.epoch)
         batches = self._batches(state.epoch)
         while state.batch < len(batches):
-            loss = self._batch(batches[state.batch])
-            self.watcher.on_batch(state.epoch, state.batch, len(batches), loss)
+            self._batch(batches[state.batch], state.batch == len(batches) - 1)
+            self.watcher.on_batch(state.epoch, state.batch, len(batches), state.losses[-1])
             state.batch += 1
             self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))
         started = time.perf_counter()
@@ -284,44 +267,32 @@ class Trainer:
         size = self.settings.batch_size
         return [order[start : start + size] for start in range(0, len(order), size)]
 
-    def _batch(self, places: Int64Array) -> float:
-        """Take the step of a batch, keep the books, and return the loss."""
+    def _batch(self, places: Int64Array, is_last: bool) -> None:
+        """Take the step of a batch, and keep the books."""
         state, started = self.state, time.perf_counter()
         try:
-            loss = self._step(places)
+            step = self.stepper.take(places)
         except InvalidScoresError as error:
             raise self._diverged("a score is not finite", f"batch {state.batch}") from error
-        if not math.isfinite(loss):
-            raise self._diverged(f"the loss is {loss}", f"batch {state.batch}")
-        self.sampler.update(loss)
-        state.losses.append(loss)
+        self._unread.append(step.loss)
+        if is_last or not state.losses or len(self._unread) >= self._losses_per_read:
+            self._read_losses()
+        try:
+            self.sampler.update(step.loss)
+        except InvalidInputError:
+            self._read_losses()
+            raise
+        state.sampling_seconds += step.sampling_seconds
+        state.num_draws += step.num_draws
         state.training_seconds += time.perf_counter() - started
-        return loss
 
-    def _step(self, places: Int64Array) -> float:
-        """Take one step, with this process's share of the batch; return the loss of the whole."""
-        training, lengths = self.split.training, self.split.training.inputs.lengths
-        own = self.processes.share(places)
-        weight = self.processes.size * lengths[own].sum() / lengths[places].sum()
-        own = own if len(own) else places[:1]  # of weight 0: all processes take all steps
-        inputs, targets = training.inputs.take(own), training.targets.take(own)
-        batch = pack(inputs.item_ids, inputs.offsets, self.settings.max_length).to(self.device)
-        queries = batch.tokens(self.encoder(batch))
-        positives = torch.tensor(targets.item_ids, device=self.device)
-        users = torch.tensor(np.repeat(training.users[own], inputs.lengths), device=self.device)
-        before = time.perf_counter()
-        embeddings = self.model.item_embeddings
-        negatives = self.sampler.sample(
-            positives, score=DotProduct(queries, embeddings), users=users
-        )
-        self.state.sampling_seconds += time.perf_counter() - before
-        self.state.num_draws += int(lengths[places].sum()) * self.sampler.num_negatives
-        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives)
-        loss = loss * float(weight)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return self.processes.total(loss.detach()).item() / self.processes.size
+    def _read_losses(self) -> None:
+        """Wait for the device to be done with all steps, and note their losses."""
+        unread, self._unread = self._unread, []
+        for loss in torch.stack(unread).tolist() if unread else []:
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses)}")
+            self.state.losses.append(loss)
 
     def _pause(self, due: bool) -> None:
         """Save if it is time, and stop if a signal asked for it."""
@@ -338,6 +309,7 @@ class Trainer:
     def _save(self) -> bool:
         if self.saver is None:
             return False
+        self._read_losses()
         return self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
 
     def _diverged(self, what: str, where: str) -> TrainingDivergedError:
@@ -351,27 +323,10 @@ class Trainer:
         )
 
     def evaluate(self, evaluation: Evaluation, mask_seen: bool = True) -> Metrics:
-        """Rank all items for each user; see :func:`negsamp_models.evaluation.rank_answers`."""
-        self.model.eval()
+        """Rank all items for each user; see :func:`negsamp_models.evaluation.rank_users`."""
         users = self.processes.share(np.arange(len(evaluation.answers)))
         ranks = torch.zeros(len(evaluation.answers), dtype=torch.int64, device=self.device)
         if len(users):
-            seen = evaluation.seen.take(users)
-            ranks[torch.tensor(users, device=self.device)] = rank_answers(
-                self._encoded(evaluation.inputs.take(users)),
-                self.model.item_embeddings.detach(),
-                torch.tensor(evaluation.answers[users], device=self.device),
-                (seen.item_ids, seen.offsets) if mask_seen else None,
-            )
+            own = rank_users(self.model, evaluation.take(users), mask_seen)
+            ranks[torch.tensor(users, device=self.device)] = own
         return Metrics.of_ranks(self.processes.total(ranks))
-
-    @torch.no_grad()
-    def _encoded(self, sequences: Sequences) -> Tensor:
-        """Return the encoding at the end of each sequence."""
-        queries = []
-        for first in range(0, len(sequences), USERS_PER_BATCH):
-            places = np.arange(first, min(first + USERS_PER_BATCH, len(sequences)))
-            part = sequences.take(places)
-            batch = pack(part.item_ids, part.offsets, self.settings.max_length).to(self.device)
-            queries.append(batch.last_tokens(self.model(batch)))
-        return torch.cat(queries)

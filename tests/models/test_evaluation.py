@@ -15,7 +15,12 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_norm
 
 from negsamp import InvalidScoresError
 from negsamp_models import evaluation
-from negsamp_models.evaluation import Metrics, rank_answers
+from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.evaluation import Metrics, rank_answers, rank_users
+from negsamp_models.packing import pack
+from negsamp_models.sasrec import SASRec
+from negsamp_models.splits import LeaveOneOut
+from negsamp_models.threads import on_threads
 
 
 def problem(num_users: int, num_items: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,6 +55,7 @@ def test_ranks_are_counted_right_in_any_chunks(
     items, offsets = seen_by(num_users, num_items, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "SCORES_PER_CHUNK", chunk)
+        patch.setattr(evaluation, "MIN_USERS_PER_CHUNK", 1)
         masked = rank_answers(queries, embeddings, answers, (items, offsets))
         unmasked = rank_answers(queries, embeddings, answers)
     scores = (queries @ embeddings.T).tolist()
@@ -96,8 +102,62 @@ def test_an_answer_that_was_seen_is_a_miss_unless_seen_items_rank() -> None:
     assert rank_answers(queries, embeddings, torch.tensor([2])).tolist() == [2]
 
 
-def test_nan_scores_are_no_ranks() -> None:
+@pytest.mark.parametrize("worst", [torch.nan, torch.inf, 1e30])
+def test_nan_scores_are_no_ranks(worst: float) -> None:
+    """Also where all that goes in is finite: 1e30 squared overflows, and inf - inf is no number."""
     queries, embeddings, answers = problem(3, 5, 0)
-    queries[1] = torch.nan
-    with pytest.raises(InvalidScoresError, match="users 0 to 2 is NaN"):
+    queries[1], embeddings[4] = worst, torch.tensor([worst, -worst, 1.0])
+    with pytest.raises(InvalidScoresError, match="a score is NaN"):
         rank_answers(queries, embeddings, answers)
+
+
+def test_large_scores_that_are_numbers_rank() -> None:
+    embeddings = torch.tensor([[0.0], [1e30], [1e38], [2e38]])
+    answers = torch.tensor([1, 2, 3])
+    assert rank_answers(torch.full((3, 1), 1e30), embeddings, answers).tolist() == [3, 3, 3]
+    assert rank_answers(torch.full((3, 1), 1.0), embeddings, answers).tolist() == [3, 2, 1]
+
+
+def test_catalogues_that_float32_cannot_count_are_counted() -> None:
+    embeddings = torch.zeros(2**24 + 3, 1)
+    assert rank_answers(torch.ones(1, 1), embeddings, torch.tensor([5])).tolist() == [2**24 + 2]
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_users_are_ranked_alike_on_any_number_of_threads(
+    num_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "USERS_PER_PART", 7)
+    random = np.random.default_rng(2)
+    lists = [random.integers(1, 41, random.integers(4, 12)).tolist() for _ in range(60)]
+    split = LeaveOneOut.of(Dataset("tiny", Sequences.from_lists(lists), num_items=40), 6)
+    torch.manual_seed(0)
+    model = SASRec(40, 8, max_length=6)
+    before, questions = torch.get_num_threads(), split.test
+    try:
+        torch.set_num_threads(num_threads)
+        masked, plain = rank_users(model, questions), rank_users(model, questions, mask_seen=False)
+        assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    batch = pack(questions.inputs.item_ids, questions.inputs.offsets, 6)
+    queries, answers = batch.last_tokens(model(batch)), torch.tensor(questions.answers)
+    scores = (queries @ model.item_embeddings.T).tolist()
+    for user, answer in enumerate(questions.answers.tolist()):
+        left_out = set(questions.seen[user].tolist())
+        assert int(masked[user]) == plain_rank(scores[user], answer, left_out)
+        assert int(plain[user]) == plain_rank(scores[user], answer, set())
+    assert not model.training
+    assert len(answers) == len(masked)
+
+
+def test_what_a_thread_raises_is_raised() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(ZeroDivisionError):
+            on_threads(lambda part: 1 / part, [1, 2, 0, 3])
+        assert on_threads(lambda part: part + torch.get_num_threads(), [1, 2]) == [2, 3]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -18,6 +18,7 @@ from negsamp_models.commands import application
 from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
+from negsamp_models.packing import pack
 from negsamp_models.run_state import copied
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
@@ -91,7 +92,8 @@ def test_numbers_are_the_law(dataset: Dataset) -> None:
         weights = trainer.model.items.weight
         place = int(np.flatnonzero(dataset.sequences.lengths == 8)[0])
         inputs = trainer.split.training.inputs.take(np.array([place]))
-        hidden = trainer._encoded(inputs)[0]
+        batch = pack(inputs.item_ids, inputs.offsets, SETTINGS.max_length)
+        hidden = trainer.model.ends(batch)[0]
         law = torch.softmax(2.0 * hidden @ weights[1:].T, dim=0)
         law[study.targets[-1] - 1] = 0
         law = law / law.sum()

@@ -88,7 +88,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert resumed.sampler.state_dict() == straight.sampler.state_dict()
     for name, value in straight.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
-    steps = straight.optimizer.state_dict()["state"], resumed.optimizer.state_dict()["state"]
+    steps = [each.stepper.optimizer.state_dict()["state"] for each in (straight, resumed)]
     for number, values in steps[0].items():
         for key, value in values.items():
             assert torch.equal(value, steps[1][number][key]), (number, key)

@@ -185,6 +185,12 @@ def test_the_ends_of_a_layer_are_those_of_all_of_it(model: SASRec) -> None:
     assert (layer.ends(100 * hidden, batch) - whole).abs().max().item() > 1e-3
 
 
+def test_ends_are_those_of_the_whole_encoding(model: SASRec) -> None:
+    batch = pack(*rows([[1, 2, 3], [4], [5, 6, 7, 8, 9], [2, 1]]), MAX_LENGTH)
+    whole = batch.last_tokens(model(batch))
+    torch.testing.assert_close(model.ends(batch), whole, rtol=0, atol=1e-10)
+
+
 def test_the_bidirectional_mask_is_the_causal_one_and_its_transpose() -> None:
     batch = pack(*rows([[1, 2, 3], [4], [5, 6, 7, 8]]), MAX_LENGTH)
     causal, used = batch.causal_mask(), batch.segment_ids != 0

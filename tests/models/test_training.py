@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from negsamp import ConfigError, GenNi
+from negsamp import ConfigError, GenNi, Negatives
 from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.samplers import build_sampler
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
+from negsamp_models.steps import Step
 from negsamp_models.tables import markdown, summarise
-from negsamp_models.training import Trainer, TrainingDivergedError, build_sampler
+from negsamp_models.training import Trainer, TrainingDivergedError
 from negsamp_models.watching import Silent
 
 SETTINGS = TrainingSettings(
@@ -207,3 +211,53 @@ def test_counts_are_at_least_one(name: str) -> None:
 def test_results_survive_json(dataset: Dataset) -> None:
     result = Trainer(dataset, SAMPLERS[2], replace(SETTINGS, max_epochs=1)).run()
     assert RunResult.from_json(result.to_json()) == result
+
+
+READS = ("item", "tolist", "numpy", "cpu", "__bool__", "__float__", "__int__", "nonzero")
+
+
+def test_a_step_reads_nothing_back_from_the_device(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these would make the processor wait for a CUDA device; the sampler is left out."""
+    trainer = Trainer(dataset, SAMPLERS[0], SETTINGS)
+    stepper, drawn = trainer.stepper, torch.arange(1, 21)
+
+    def draw(targets: Tensor, *_: Tensor) -> Negatives:
+        return Negatives(drawn[targets - 1][:, None], torch.zeros(len(targets), 1))
+
+    stepper.draw = draw
+    trainer.model.train()
+    before = stepper.take(np.arange(16)).loss
+
+    def read(*_: object) -> None:
+        pytest.fail("a step reads from the device")
+
+    with monkeypatch.context() as patch:
+        for name in READS:
+            patch.setattr(torch.Tensor, name, read)
+        losses = [stepper.take(np.arange(16)).loss for _ in range(30)]
+    assert float(losses[-1]) < float(before)
+
+
+def test_losses_may_be_read_together(dataset: Dataset) -> None:
+    expected, told = Trainer(dataset, SAMPLERS[2], SETTINGS).run(), Recorder()
+    trainer = Trainer(dataset, SAMPLERS[2], SETTINGS, told)
+    trainer._losses_per_read = 3
+    assert without_times(trainer.run()) == without_times(expected)
+    assert told.batches[:2] == [(0, 0, 4), (0, 1, 4)]
+
+
+def test_the_batch_whose_loss_is_not_finite_is_named_when_it_is_read_late(dataset: Dataset) -> None:
+    trainer = Trainer(dataset, SAMPLERS[0], SETTINGS)
+    trainer._losses_per_read, take, taken = 100, trainer.stepper.take, []
+
+    def take_some(places: Int64Array) -> Step:
+        step = take(places)
+        taken.append(len(places))
+        return step if len(taken) != 3 else replace(step, loss=step.loss * torch.nan)
+
+    trainer.stepper.take = take_some  # type: ignore[method-assign]
+    with pytest.raises(TrainingDivergedError, match="the loss is nan in batch 2 of epoch 0"):
+        trainer.run()
+    assert len(taken) == 4

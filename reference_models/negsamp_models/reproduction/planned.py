@@ -28,7 +28,7 @@ class PlannedRun:
     dataset : str
         Its full name.
     sampler : mapping
-        As for :func:`negsamp_models.training.build_sampler`.
+        As for :func:`negsamp_models.samplers.build_sampler`.
     settings : TrainingSettings
         With the seed.
     law : LawRequest or None

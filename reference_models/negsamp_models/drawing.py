@@ -1,0 +1,81 @@
+"""How a process draws negatives: over the whole item table, or with slices on all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from negsamp import DotProduct, GenNi, Negatives, Sampler
+from negsamp_models.distributed import Processes
+from negsamp_models.settings import TrainingSettingsError
+
+__all__ = ["Draw", "drawn_here", "drawn_over_slices"]
+
+Draw = Callable[[Tensor, Tensor, Tensor, Tensor], Negatives]
+"""Draws for targets, (num_rows,), given their queries, (num_rows, dim), the item embeddings by item
+id, (num_items + 1, dim), and the users, (num_rows,)."""
+
+
+def drawn_here(sampler: Sampler) -> Draw:
+    """Let this process score all items for its rows."""
+
+    def draw(targets: Tensor, queries: Tensor, item_embeddings: Tensor, users: Tensor) -> Negatives:
+        return sampler.sample(targets, score=DotProduct(queries, item_embeddings), users=users)
+
+    return draw
+
+
+def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
+    """Let each process score a slice of the items, for the rows of all.
+
+    The processes take turns: the queries, targets and users of one are sent to all, each goes over
+    its slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
+    negatives are those that it would draw by itself. Beside its own rows, a process gets those of
+    the others and what :class:`negsamp_torch.ShardedDotProduct` says, and never a line of the table
+    that is not in its slice but for the block that a border cuts.
+
+    Parameters
+    ----------
+    sampler : GenNi
+        Spawned by rank, with one pre-selection for all rows of a call.
+    processes : Processes
+        At least two; all have to draw.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If there is one process, or the sampler is another.
+    """
+    _check(sampler, processes)
+    from negsamp_torch import ShardedDotProduct  # noqa: PLC0415  (needs torch.distributed)
+
+    def draw(targets: Tensor, queries: Tensor, item_embeddings: Tensor, users: Tensor) -> Negatives:
+        own, rows = sampler.state_dict(), torch.stack([targets, users], dim=1)
+        items = processes.slice_of(item_embeddings.detach())
+        drawn: Negatives | None = None
+        for rank in range(processes.size):
+            sent = processes.sent_by(rank, rows)
+            score = ShardedDotProduct(processes.sent_by(rank, queries.detach()), items)
+            if rank == processes.rank:
+                drawn = sampler.sample(sent[:, 0], score=score, users=sent[:, 1])
+            else:
+                others[rank].load_state_dict(own | {"spawned": [*own["spawned"][:-1], rank]})
+                others[rank].sample(sent[:, 0], score=score, users=sent[:, 1])
+        assert drawn is not None  # the rank of this process is one of them
+        return drawn
+
+    others = {rank: sampler.spawn(0) for rank in range(processes.size)}
+    return draw
+
+
+def _check(sampler: Sampler, processes: Processes) -> None:
+    if processes.size == 1:
+        raise TrainingSettingsError(
+            "sharded_items", True, "False in a run of one process (start several with torchrun)"
+        )
+    if not isinstance(sampler, GenNi):
+        raise TrainingSettingsError(
+            "sharded_items", True, "False unless the sampler is genni: no other looks at scores"
+        )

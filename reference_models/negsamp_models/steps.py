@@ -1,0 +1,110 @@
+"""One step of training: a batch is encoded and gets its negatives, and the weights move."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.distributed import Processes
+from negsamp_models.drawing import Draw
+from negsamp_models.packing import on_device, pack
+from negsamp_models.sasrec import SASRec
+from negsamp_models.settings import LOSSES, TrainingSettings
+from negsamp_models.splits import Training
+
+__all__ = ["Step", "Stepper"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What came of a step.
+
+    Attributes
+    ----------
+    loss : float Tensor, zero-dimensional
+        Of the whole batch, all processes' shares of it; on the device, which may still be at it.
+    num_draws : int
+        Negatives that were drawn, by all processes.
+    sampling_seconds : float
+        That drawing took of this process.
+    """
+
+    loss: Tensor
+    num_draws: int
+    sampling_seconds: float
+
+
+@dataclass(eq=False)
+class Stepper:
+    """Takes steps.
+
+    The processor puts a batch together while the device is at those before it: a step reads
+    nothing back from the device, unless the sampler does.
+
+    Parameters
+    ----------
+    training : Training
+        What is trained on.
+    settings : TrainingSettings
+    model : SASRec
+    draw : callable
+        Draws the negatives, see :mod:`negsamp_models.drawing`.
+    processes : Processes
+    device : torch.device
+
+    Attributes
+    ----------
+    encoder : Module
+        The model, as the processes share it.
+    optimizer : Adam
+    """
+
+    training: Training
+    settings: TrainingSettings
+    model: SASRec
+    draw: Draw
+    processes: Processes
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.encoder = self.processes.parallel(self.model, self.device)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=self.settings.learning_rate, fused=True
+        )
+
+    def take(self, places: Int64Array) -> Step:
+        """Take the step of a batch, with this process's share of it.
+
+        Parameters
+        ----------
+        places : int64, shape (num_sequences,)
+            Rows of the training data; the same in all processes.
+        """
+        training, lengths = self.training, self.training.inputs.lengths
+        own = self.processes.share(places)
+        weight = self.processes.size * lengths[own].sum() / lengths[places].sum()
+        own = own if len(own) else places[:1]  # of weight 0: all processes take all steps
+        inputs, targets = training.inputs.take(own), training.targets.take(own)
+        owners = np.repeat(training.users[own], inputs.lengths)
+        batch = pack(inputs.item_ids, inputs.offsets, self.settings.max_length).to(self.device)
+        positives, users = (
+            on_device(torch.from_numpy(each.copy()), self.device)
+            for each in (targets.item_ids, owners)
+        )
+        queries, embeddings = batch.tokens(self.encoder(batch)), self.model.item_embeddings
+        before = time.perf_counter()
+        negatives = self.draw(positives, queries, embeddings, users)
+        sampling_seconds = time.perf_counter() - before
+        loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives)
+        loss = loss * float(weight)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        num_draws = int(lengths[places].sum()) * negatives.item_ids.shape[-1]
+        whole = self.processes.total(loss.detach()) / self.processes.size
+        return Step(whole, num_draws, sampling_seconds)
