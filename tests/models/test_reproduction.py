@@ -25,6 +25,7 @@ from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.planned import PlannedRun, key_of
 from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
+from negsamp_models.results import write_json
 from negsamp_models.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -236,6 +237,33 @@ def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result_of(run, test=1.0).to_json()), encoding="utf-8")
     assert results_below(tmp_path).keys() == {run.key}
+
+
+def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    text = TINY.partition("[rows.wrong]")[0].replace(
+        "\n[rows", "law = { length = 6, epochs = [0, 1, 9] }\n\n[rows"
+    )
+    path.write_text(text, encoding="utf-8")
+    grid = load_grid(str(path))
+    (run,) = by_need([grid], {})
+    plain = replace(run, law=None)
+    file = run.file(tmp_path)
+    assert file == plain.file(tmp_path)
+    write_json(file, result_of(plain, 5.0).to_json())
+    assert by_need([grid], results_below(tmp_path)) == [run]  # what is there lacks the law
+    nothing: Any = lambda *_: None  # noqa: E731
+    results = make_runs([grid], tmp_path, None, 1, "cpu", nothing, nothing, nothing)
+    law = results[run.key].law
+    assert law is not None
+    assert law["stages"][0]["epochs"] == 0
+    assert law["stages"][-1]["epochs"] == results[run.key].best_epoch + 1
+    assert len(law["inputs"]) == 6
+    assert [each.name for each in file.parent.iterdir()] == ["seed0.json"]
+    assert results_below(tmp_path) == results
+    assert by_need([grid], results) == []
+    assert draw(grid, results, tmp_path / "law.png")
+    assert "items that share the draws (the exponential" in page([grid], results, {})
 
 
 # The order.
