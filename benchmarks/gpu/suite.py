@@ -68,7 +68,7 @@ def run_tests(
             done = subprocess.run(
                 command,
                 cwd=CHECKOUT,
-                env=os.environ | variables,
+                env=_outside_of_tests() | variables,
                 timeout=max(seconds, 1.0),
                 capture_output=True,
                 text=True,
@@ -86,6 +86,11 @@ def run_tests(
     for each in counts:
         tell(f"{each.file}: {each.passed} passed, {each.failed} failed, {each.skipped} skipped")
     return counts, whole
+
+
+def _outside_of_tests() -> dict[str, str]:
+    """Return the environment without what a run of pytest that we may be in tells its workers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 def _options() -> list[str]:
