@@ -15,7 +15,7 @@ from negsamp.negatives import Negatives
 from negsamp.progress import as_schedule
 from negsamp.sampler import Sampler
 from negsamp.schedules import Schedule
-from negsamp.scores import Scorer
+from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp.validation import as_catalogue, check_score
 
@@ -176,8 +176,13 @@ class GenNi(Sampler):
         if self.alpha == 0:
             return np.zeros((1, len(self.items)))
         assert score is not None  # _check_score
-        ids = backend.asarray(np.arange(self.items.start, self.items.stop), like=targets)
-        scores = backend.to_numpy(score(ids)).astype(np.float64)
+        ids = np.arange(self.items.start, self.items.stop)
+        if isinstance(score, DotProduct):
+            host = DotProduct(backend.to_numpy(score.queries), backend.to_numpy(score.items))
+            scores = host(ids).astype(np.float64)
+        else:
+            answer = score(backend.asarray(ids, like=targets))
+            scores = backend.to_numpy(answer).astype(np.float64)
         log_weights = self.alpha * scores
         if (candidates := self._candidates) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
