@@ -137,10 +137,18 @@ class GenNi(Sampler):
         )
 
     @property
-    def _candidates(self) -> Candidates | None:
-        """The pre-selection: ceil(beta * V) items, beta read as the decimal it is written as."""
+    def candidates(self) -> Candidates:
+        """How many items are pre-selected at present, and whether for each row.
+
+        They are ``ceil(beta * V)``, with beta read as the decimal that it is written as.
+        """
         count = math.ceil(Fraction(repr(self.beta)) * len(self.items))
-        return Candidates(count, self._per_row) if count < len(self.items) else None
+        return Candidates(count, self._per_row)
+
+    @property
+    def _preselection(self) -> Candidates | None:
+        """The candidates, or None while they are the whole catalogue."""
+        return self.candidates if self.candidates.count < len(self.items) else None
 
     def _check_score(self, score: Any, targets: Any) -> None:
         if score is None:
@@ -161,7 +169,7 @@ class GenNi(Sampler):
             self._replacement,
             score,
             self.alpha,
-            self._candidates,
+            self._preselection,
         )
 
     def _log_weights(
@@ -184,7 +192,7 @@ class GenNi(Sampler):
             answer = score(backend.asarray(ids, like=targets))
             scores = backend.to_numpy(answer).astype(np.float64)
         log_weights = self.alpha * scores
-        if (candidates := self._candidates) is not None:
+        if (candidates := self._preselection) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
             chosen = np.zeros(scores.shape, dtype=bool)
             chosen[np.flatnonzero(kept)[:, None], positions] = True

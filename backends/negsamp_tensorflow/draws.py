@@ -10,7 +10,6 @@ from tensorflow import Tensor
 
 from negsamp import validation
 from negsamp.negatives import Negatives
-from negsamp_tensorflow.refusals import Word
 from negsamp_tensorflow.rows import Rows
 
 __all__ = ["INVALID_SCORE", "NO_SCORE", "NO_WEIGHT", "TOO_FEW", "Draws", "in_chunks", "negatives"]
@@ -86,20 +85,20 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any) -> Ne
     """
     num_negatives = int(draws.places.shape[1])
 
-    def few(number: int, shape: tuple[int, ...], admissible: Any) -> Exception:
-        return validation.few_negatives(number, shape, admissible, num_negatives, num_candidates)
+    def few(number: int, shape: tuple[int, ...], admissible: Any, candidates: Any) -> Exception:
+        return validation.few_negatives(number, shape, admissible, num_negatives, candidates)
 
     def invalid(number: int, shape: tuple[int, ...], _: Any) -> Exception:
         return validation.invalid_score(number, shape)
 
-    words: dict[int, Word] = {
-        TOO_FEW: few,
-        INVALID_SCORE: invalid,
-        NO_SCORE: validation.no_finite_score,
-        NO_WEIGHT: validation.no_weight,
-    }
-    for problem, word in words.items():
-        rows.refuse(word, rows.sampled & tf.equal(draws.problem, problem), draws.told)
+    candidates = tf.fill(tf.shape(draws.told), tf.cast(num_candidates, tf.int64))
+    rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.told, candidates)
+    for problem, word in (
+        (INVALID_SCORE, invalid),
+        (NO_SCORE, validation.no_finite_score),
+        (NO_WEIGHT, validation.no_weight),
+    ):
+        rows.refuse(word, tf.equal(draws.problem, problem), draws.told)
     wrong = (rows.bad | (draws.problem != 0))[:, None]
     target = rows.few[:, :1]
     other = tf.where(target == 0, min(1, len(items) - 1), 0)

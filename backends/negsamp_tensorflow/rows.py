@@ -182,9 +182,9 @@ class Rows:
         few, users = tf.gather(self.few, numbers), tf.gather(self.users, numbers)
         return Excluded.of(user_items, users, few, self.width)
 
-    def refuse(self, word: Word, wrong: Tensor, values: Tensor) -> None:
-        """Refuse the first of the rows that are wrong."""
-        self.assertions.extend(refuse(word, wrong, self.shape, values))
+    def refuse(self, word: Word, wrong: Tensor, *values: Tensor) -> None:
+        """Refuse the first of the sampled rows that are wrong."""
+        self.assertions.extend(refuse(word, wrong & self.sampled, self.shape, *values))
 
 
 def gather(
