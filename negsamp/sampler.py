@@ -317,7 +317,7 @@ class Sampler(ABC):
     def arguments(
         self, backend: Backend, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
     ) -> tuple[Any, Any, Any, Any]:
-        """Return the arguments of :meth:`sample`, without the score, as a backend's ``rows`` takes them.
+        """Return what the ``rows`` of a backend takes, of arguments of :meth:`sample`.
 
         Raises
         ------

@@ -21,6 +21,7 @@ from negsamp_tensorflow.draws import Draws, in_chunks, negatives
 from negsamp_tensorflow.rows import Rows, UserItems, gather
 from negsamp_tensorflow.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
 from negsamp_tensorflow.stream import words
+from negsamp_tensorflow.tracing import as_written
 
 __all__ = ["TensorflowBackend"]
 
@@ -74,6 +75,7 @@ class TensorflowBackend:
         """Check ids and users, and gather exclusions."""
         return gather(self._catalogue.items, self._user_items, targets, users, mask, exclude)
 
+    @as_written
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
         """Return the pre-selected positions."""
         numbers = rows.order[: rows.num_sampled] if candidates.per_row else None
@@ -102,6 +104,7 @@ class TensorflowBackend:
         )
         return self.negatives(rows, draws, candidates)
 
+    @as_written
     def draw_by_weight(
         self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
     ) -> Draws:
@@ -115,6 +118,7 @@ class TensorflowBackend:
 
         return in_chunks(rows, self.rows_per_chunk, num_negatives, draw)
 
+    @as_written
     def draw_by_score(
         self,
         rows: Rows,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import Tensor
 
 from negsamp import Negatives, Sampler, Scorer
 from negsamp.backend import Candidates
@@ -19,6 +18,7 @@ from negsamp.stream import Stream
 from negsamp_tensorflow.backend import TensorflowBackend
 from negsamp_tensorflow.draws import Draws
 from negsamp_tensorflow.rows import Rows
+from negsamp_tensorflow.tracing import as_written
 
 __all__ = ["GraphSampler"]
 
@@ -103,6 +103,7 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         self._progress = _Progress(self)
         self.load_state_dict(sampler.state_dict())
 
+    @as_written
     def sample(
         self,
         targets: Any,
@@ -140,13 +141,13 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         return negatives
 
     def set_epoch(self, epoch: int) -> None:
-        """Move the schedules to an epoch, counted from 0; between steps, outside ``tf.function``."""
+        """Move the schedules to an epoch, counted from 0; not inside ``tf.function``."""
         self._check_outside("set_epoch")
         self.sampler.set_epoch(epoch)
         self._write_values()
 
     def update(self, loss: Any) -> None:
-        """Feed the loss of a batch to the schedules that are driven by it; as ``set_epoch``."""
+        """Feed the loss of a batch to what is driven by it; not inside ``tf.function``."""
         self._check_outside("update")
         self.sampler.update(loss)
         self._write_values()
