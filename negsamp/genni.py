@@ -15,7 +15,7 @@ from negsamp.negatives import Negatives
 from negsamp.progress import as_schedule
 from negsamp.sampler import Sampler
 from negsamp.schedules import Schedule
-from negsamp.scores import Scorer
+from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp.validation import as_catalogue, check_score
 
@@ -143,10 +143,18 @@ class GenNi(Sampler):
         )
 
     @property
-    def _candidates(self) -> Candidates | None:
-        """The pre-selection: ceil(beta * V) items, beta read as the decimal it is written as."""
+    def candidates(self) -> Candidates:
+        """How many items are pre-selected at present, and whether for each row.
+
+        They are ``ceil(beta * V)``, with beta read as the decimal that it is written as.
+        """
         count = math.ceil(Fraction(repr(self.beta)) * len(self.items))
-        return Candidates(count, self._per_row) if count < len(self.items) else None
+        return Candidates(count, self._per_row)
+
+    @property
+    def _preselection(self) -> Candidates | None:
+        """The candidates, or None while they are the whole catalogue."""
+        return self.candidates if self.candidates.count < len(self.items) else None
 
     def _check_score(self, score: Any, targets: Any) -> None:
         if score is None:
@@ -167,7 +175,7 @@ class GenNi(Sampler):
             self._replacement,
             score,
             self.alpha,
-            self._candidates,
+            self._preselection,
         )
 
     def _log_weights(
@@ -182,10 +190,15 @@ class GenNi(Sampler):
         if self.alpha == 0:
             return np.zeros((1, len(self.items)))
         assert score is not None  # _check_score
-        ids = backend.asarray(np.arange(self.items.start, self.items.stop), like=targets)
-        scores = backend.to_numpy(score(ids)).astype(np.float64)
+        ids = np.arange(self.items.start, self.items.stop)
+        if isinstance(score, DotProduct):
+            host = DotProduct(backend.to_numpy(score.queries), backend.to_numpy(score.items))
+            scores = host(ids).astype(np.float64)
+        else:
+            answer = score(backend.asarray(ids, like=targets))
+            scores = backend.to_numpy(answer).astype(np.float64)
         log_weights = self.alpha * scores
-        if (candidates := self._candidates) is not None:
+        if (candidates := self._preselection) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
             chosen = np.zeros(scores.shape, dtype=bool)
             chosen[np.flatnonzero(kept)[:, None], positions] = True

@@ -66,7 +66,23 @@ class Sampler(ABC):
         return self._num_negatives
 
     @property
-    def _key(self) -> int:
+    def catalogue(self) -> Catalogue:
+        """What a backend has to know of the sampler: items, interactions, weights."""
+        return self._catalogue
+
+    @property
+    def replacement(self) -> bool:
+        """Whether the negatives of one row may repeat."""
+        return self._replacement
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The schedule of each parameter that has one, also of those that stay what they are."""
+        return self._progress.schedules
+
+    @property
+    def key(self) -> int:
+        """The key of the stream, in [0, 2**64): the seed, or what became of it in a spawned one."""
         key = self._seed
         for index in self._spawned:
             key = spawn_key(key, index)
@@ -135,7 +151,7 @@ class Sampler(ABC):
         self._check(wait=False)
         backend, arrays = self._prepare(targets, score, users, mask, exclude)
         rows = backend.rows(*arrays)
-        negatives = self._draw(backend, rows, Stream(self._key, self._call), score)
+        negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":
             backend.check(wait=True)
         self._call += 1
@@ -183,7 +199,7 @@ class Sampler(ABC):
             each = np.broadcast_to(user_array.reshape(user_array.shape + trailing), kept.shape)
             user_array = np.where(kept, each, 0)
         allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
-        stream = Stream(self._key, self._call)
+        stream = Stream(self.key, self._call)
         log_weights = self._log_weights(backend, rows, stream, score, arrays[0], kept)
         allowed &= kept.reshape(-1, 1)
         invalid = (allowed & ~(log_weights < np.inf)).any(axis=1)
@@ -320,7 +336,7 @@ class Sampler(ABC):
     def _prepare(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
     ) -> tuple[Backend, tuple[Any, Any, Any, Any]]:
-        """Choose the backend, make arrays of the arguments and check their shapes."""
+        """Choose the backend; return it and its arrays."""
         scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
         name = self._backend_name
         if name == "auto":
@@ -329,7 +345,20 @@ class Sampler(ABC):
         if name not in self._backends:
             self._backends[name] = load_backend(name)(self._catalogue)
         backend = self._backends[name]
-        targets = backend.asarray(targets, like=scored[0] if scored else None)
+        return backend, self.arguments(backend, targets, score, users, mask, exclude)
+
+    def arguments(
+        self, backend: Backend, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """Return what the ``rows`` of a backend takes, of arguments of :meth:`sample`.
+
+        Raises
+        ------
+        InvalidInputError
+            If shapes or dtypes do not fit, or an argument that the sampler needs is missing.
+        """
+        like = score.queries if isinstance(score, DotProduct) else None
+        targets = backend.asarray(targets, like=like)
         if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids
             targets = backend.asarray(np.empty(tuple(targets.shape), np.int64), like=targets)
         validation.check_targets(targets)
@@ -347,7 +376,7 @@ class Sampler(ABC):
             exclude = backend.asarray(exclude, like=targets)
             validation.check_exclude(exclude, targets)
         self._check_score(score, targets)
-        return backend, (targets, users, mask, exclude)
+        return targets, users, mask, exclude
 
     def _check_score(self, score: Any, targets: Any) -> None:  # noqa: B027
         """Check the score, where the law has one."""

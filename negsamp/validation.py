@@ -1,7 +1,8 @@
 """What is checked before any work, and the words in which it is refused.
 
-Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has. The
-values of ids are checked by the backends, which raise the errors worded here.
+Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has; the
+length of an axis is None where a graph does not know it yet. The values of ids are checked by the
+backends, which raise the errors worded here.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def check_targets(targets: Any) -> None:
 def check_mask(mask: Any, targets: Any) -> None:
     """Refuse a mask that is not bool or not of the shape of the targets."""
     _check_dtype("mask", mask, "bool", "which rows to sample, as in mask=targets != 0")
-    if tuple(mask.shape) != tuple(targets.shape):
+    if not _agree(tuple(mask.shape), tuple(targets.shape)):
         raise InvalidInputError(
             f"mask has shape {tuple(mask.shape)}; it must have that of targets, "
             f"{tuple(targets.shape)}"
@@ -99,7 +100,7 @@ def check_users(users: Any, targets: Any) -> None:
     """Refuse users that do not broadcast over the trailing axes of the targets."""
     _check_dtype("users", users, "int", "user numbers")
     shape, whole = tuple(users.shape), tuple(targets.shape)
-    if shape != whole[: len(shape)]:
+    if not _agree(shape, whole[: len(shape)]):
         raise InvalidInputError(
             f"users has shape {shape}; it must be that of targets, {whole}, or its leading part, "
             f"such as {whole[:1]}"
@@ -110,7 +111,7 @@ def check_exclude(exclude: Any, targets: Any) -> None:
     """Refuse exclusions without one list a row."""
     _check_dtype("exclude", exclude, "int", "item ids, -1 for none")
     shape, whole = tuple(exclude.shape), tuple(targets.shape)
-    if shape[:-1] != whole or len(shape) != len(whole) + 1:
+    if len(shape) != len(whole) + 1 or not _agree(shape[:-1], whole):
         raise InvalidInputError(
             f"exclude has shape {shape}; it must be targets.shape + (num_excluded,), "
             f"here {whole} + (num_excluded,)"
@@ -130,23 +131,30 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
             raise InvalidInputError(f"{name} must be an array; got {type(array).__name__}")
         _check_dtype(name, array, "float", "embeddings")
     queries, items, whole = tuple(score.queries.shape), tuple(score.items.shape), targets.shape
-    if queries[:-1] != tuple(whole) or len(queries) != len(whole) + 1:
+    if len(queries) != len(whole) + 1 or not _agree(queries[:-1], tuple(whole)):
         raise InvalidInputError(
             f"queries have shape {queries}; they must be targets.shape + (dim,), "
             f"here {tuple(whole)} + (dim,)"
         )
     if queries[-1] == 0:
         raise InvalidInputError(f"queries have shape {queries}: their last axis must not be empty")
-    if len(items) != 2 or items[1] != queries[-1]:
+    if len(items) != 2 or not _agree(items[1:], queries[-1:]):
         raise InvalidInputError(
             f"item embeddings have shape {items}; they must be (num_embeddings, {queries[-1]}), "
             "the last axis as in the queries"
         )
-    if items[0] < catalogue.stop:
+    if items[0] is not None and items[0] < catalogue.stop:
         raise InvalidInputError(
             f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
             f"embedding of item id i, so at least {catalogue.stop} rows are needed"
         )
+
+
+def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
+    """Return whether two shapes are the same as far as they are known."""
+    return len(shape) == len(other) and all(
+        one == two or one is None or two is None for one, two in zip(shape, other, strict=True)
+    )
 
 
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:

@@ -34,7 +34,7 @@ class Capturable:
         self._call = torch.zeros((), dtype=torch.int64, device=device)
         self._call.fill_(sampler._call)
         self._known_call = sampler._call
-        self._backend = TorchBackend(sampler._catalogue)
+        self._backend = TorchBackend(sampler.catalogue)
         self._backend.complaints, self._backend.deferred = OnDevice(self._call), True
         self._law: dict[str, float] | None = None
 
@@ -73,13 +73,13 @@ class Capturable:
             raise InvalidInputError(
                 f"capturable draws need a CUDA device with Triton; this is {self._call.device}"
             )
-        _, arrays = self.sampler._prepare(targets, score, users, mask, exclude)
+        arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
         if arrays[0].device != self._call.device:
             raise InvalidInputError(
                 f"targets are on {arrays[0].device}; this was made for {self._call.device}"
             )
         self._law = dict(self.sampler._progress.values)
-        stream = Stream(self.sampler._key, self._call)
+        stream = Stream(self.sampler.key, self._call)
         rows = self._backend.rows(*arrays)
         negatives = self.sampler._draw(self._backend, rows, stream, score)
         self._call.add_(1)

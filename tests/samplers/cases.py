@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class Case:
     def arguments(self, array: Any = np.asarray) -> dict[str, Any]:
         """Return the arguments of ``sample``, in the framework's arrays."""
         dot_product = DotProduct(array(self.queries), array(self.embeddings))
-        score: Any = dot_product.__call__ if self.called else dot_product
+        score: Any = _called(dot_product) if self.called else dot_product
         optional = {"mask": self.mask, "exclude": self.exclude}
         return {
             "targets": array(self.targets),
@@ -99,6 +100,16 @@ class Case:
         weights = [math.exp(each - highest) for each in logs]
         total = math.fsum(weights)
         return {item: each / total for item, each in zip(admissible, weights, strict=True)}
+
+
+def _called(score: DotProduct) -> Callable[[Any], Any]:
+    """Return a callable that is no DotProduct and scores alike."""
+    if hasattr(score.queries, "reshape"):
+        return score.__call__
+    import tensorflow as tf
+
+    queries = tf.reshape(score.queries, [-1, score.queries.shape[-1]])
+    return lambda ids: tf.matmul(queries, tf.gather(score.items, ids), transpose_b=True)
 
 
 @st.composite

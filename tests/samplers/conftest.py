@@ -50,6 +50,15 @@ def torch_adapter(device: str = "cpu") -> Adapter:
     return Adapter("torch", array, lambda tensor: tensor.cpu().numpy())
 
 
+def tensorflow_adapter() -> Adapter:
+    import tensorflow as tf
+
+    def array(values: Any) -> Any:
+        return None if values is None else tf.constant(np.asarray(values))
+
+    return Adapter("tensorflow", array, lambda tensor: tensor.numpy())
+
+
 def cuda_adapter() -> Adapter:
     return torch_adapter("cuda")
 
@@ -70,6 +79,7 @@ ADAPTERS = {
     "numpy": numpy_adapter,
     "numba": numba_adapter,
     "numba-torch": numba_on_tensors_adapter,
+    "tensorflow": tensorflow_adapter,
     "torch": torch_adapter,
     "torch-triton": fused_adapter,
     "torch-cuda": cuda_adapter,

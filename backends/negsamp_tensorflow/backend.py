@@ -1,0 +1,193 @@
+"""The backend class: makes tensors, cuts rows into chunks, puts kernels together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow import Tensor
+
+from negsamp import validation
+from negsamp.backend import Candidates, Catalogue
+from negsamp.negatives import Negatives
+from negsamp.scores import DotProduct, Scorer
+from negsamp.stream import NEGATIVES, Stream
+from negsamp_tensorflow import by_score, by_weight
+from negsamp_tensorflow.candidates import Columns, one_for_all_rows, one_for_each_row
+from negsamp_tensorflow.draws import Draws, in_chunks, negatives
+from negsamp_tensorflow.rows import Rows, UserItems, gather
+from negsamp_tensorflow.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
+from negsamp_tensorflow.stream import words
+from negsamp_tensorflow.tracing import as_written
+
+__all__ = ["TensorflowBackend"]
+
+
+class TensorflowBackend:
+    """Draws with TensorFlow; see :class:`negsamp.backend.Backend` for what the methods promise.
+
+    Inside ``tf.function`` the key and the call of a stream, alpha, and the number of candidates may
+    be tensors; see :class:`GraphSampler`, which makes them so.
+
+    Attributes
+    ----------
+    rows_per_chunk, scores_per_tile, blocks_per_chunk, places_per_chunk : int
+        Bounds of the work in hand; no draw depends on them beyond rounding.
+    """
+
+    rows_per_chunk = 512
+    blocks_per_chunk = 1 << 21
+    scores_per_tile = 1 << 19
+    places_per_chunk = 1 << 22
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        with tf.init_scope():
+            self._user_items = UserItems.of(catalogue)
+            cumulative = catalogue.cumulative
+            self._cumulative = None if cumulative is None else tf.constant(cumulative, tf.int64)
+
+    @staticmethod
+    def report() -> Mapping[str, str]:
+        """Return TensorFlow's version and the devices it sees."""
+        devices = ["cpu"]
+        for place, device in enumerate(tf.config.list_physical_devices("GPU")):
+            details = tf.config.experimental.get_device_details(device)
+            devices.append(f"gpu:{place} ({details.get('device_name', 'GPU')})")
+        return {"version": f"TensorFlow {tf.__version__}", "devices": ", ".join(devices)}
+
+    def asarray(self, values: Any, like: Any = None) -> Tensor:
+        """Return `values` as a tensor that no gradient flows through."""
+        try:
+            return tf.stop_gradient(tf.convert_to_tensor(values))
+        except (TypeError, ValueError) as error:
+            raise validation.no_array(values, error) from None
+
+    def to_numpy(self, array: Tensor) -> npt.NDArray[Any]:
+        """Copy a tensor to the host; bfloat16 becomes float32."""
+        array = tf.cast(array, tf.float32) if array.dtype == tf.bfloat16 else array
+        return np.asarray(array)
+
+    def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Rows:
+        """Check ids and users, and gather exclusions."""
+        return gather(self._catalogue.items, self._user_items, targets, users, mask, exclude)
+
+    @as_written
+    def check(self, wait: bool) -> None:
+        """Do nothing: a call raises what is wrong with it."""
+
+    def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
+        """Return the pre-selected positions."""
+        numbers = rows.order[: rows.num_sampled] if candidates.per_row else None
+        return self._columns(stream, candidates, numbers).places
+
+    def by_weight(
+        self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Negatives:
+        """Draw in proportion to the weights of the catalogue."""
+        draws = self.draw_by_weight(rows, stream, num_negatives, replacement)
+        return self.negatives(rows, draws)
+
+    def by_score(
+        self,
+        rows: Rows,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: Scorer,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        """Draw in proportion to exp(alpha * score)."""
+        draws = self.draw_by_score(
+            rows, stream, num_negatives, replacement, score, alpha, candidates
+        )
+        return self.negatives(rows, draws, candidates)
+
+    @as_written
+    def draw_by_weight(
+        self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
+    ) -> Draws:
+        """Do the work of :meth:`by_weight`, refusing nothing."""
+        drawn = self._words(rows, stream, num_negatives)
+
+        def draw(numbers: Tensor) -> Draws:
+            excluded = rows.excluded(self._user_items, numbers)
+            own = tf.gather(drawn, numbers)
+            return by_weight.draw(excluded, own, replacement, self._cumulative)
+
+        return in_chunks(rows, self.rows_per_chunk, num_negatives, draw)
+
+    @as_written
+    def draw_by_score(
+        self,
+        rows: Rows,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: Scorer,
+        alpha: Any,
+        candidates: Candidates | None,
+    ) -> Draws:
+        """Do the work of :meth:`by_score`, refusing nothing that the kernels find."""
+        num_items, called = len(self._catalogue.items), not isinstance(score, DotProduct)
+        drawn = self._words(rows, stream, num_negatives)
+        own = candidates if candidates is not None and candidates.per_row else None
+        if called and own is not None:
+            raise validation.callable_per_row()
+        shared = Columns(num_items, num_items)
+        if candidates is not None and own is None:
+            shared = self._columns(stream, candidates, None)
+        at_once = min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_items)
+        if own is not None:
+            at_once = min(at_once, self.places_per_chunk // num_items)
+        size = rows.num_rows if called else max(at_once, 1)
+
+        def draw(numbers: Tensor) -> Draws:
+            columns = shared if own is None else self._columns(stream, own, numbers)
+            excluded = columns.columns_of(rows.excluded(self._user_items, numbers).places)
+            scores, tile = self._scores(score, columns, numbers, rows, alpha)
+            words_of_chunk = tf.gather(drawn, numbers)
+            draws = by_score.draw(scores, excluded, words_of_chunk, replacement, tile)
+            return draws._replace(places=columns.places_of(draws.places))
+
+        return in_chunks(rows, size, num_negatives, draw)
+
+    def negatives(
+        self, rows: Rows, draws: Draws, candidates: Candidates | None = None
+    ) -> Negatives:
+        """Refuse what the kernels found, and give each target its negatives."""
+        items = self._catalogue.items
+        count = len(items) if candidates is None else candidates.count
+        return negatives(items, rows, draws, count)
+
+    def _words(self, rows: Rows, stream: Stream, num_negatives: int) -> Tensor:
+        drawn = words(stream, NEGATIVES, rows.num_rows * num_negatives)
+        return tf.reshape(drawn, tf.stack([rows.num_rows, num_negatives, 2]))
+
+    def _columns(self, stream: Stream, candidates: Candidates, numbers: Tensor | None) -> Columns:
+        num_items = len(self._catalogue.items)
+        if numbers is None:
+            return one_for_all_rows(stream, num_items, candidates.count)
+        return one_for_each_row(stream, num_items, candidates.count, numbers)
+
+    def _scores(
+        self, score: Scorer, columns: Columns, numbers: Tensor, rows: Rows, alpha: Any
+    ) -> tuple[Scores, int]:
+        """Return the scores of a chunk, and how many columns to work off at once."""
+        start, alpha = self._catalogue.items.start, tf.cast(alpha, tf.float32)
+        known = numbers.shape[0]
+        tile = self.scores_per_tile // (self.rows_per_chunk if known is None else known)
+        if not isinstance(score, DotProduct):
+            called = CalledScores(score, start, columns, numbers, rows.num_rows, alpha)
+            return called, max(tile, 1)
+        items, queries = self.asarray(score.items), self.asarray(score.queries)
+        dim = int(items.shape[1])
+        queries = tf.gather(tf.reshape(queries, [-1, dim]), numbers)
+        queries = tf.cast(queries, tf.float32) * alpha
+        if columns.places is not None and columns.places.shape.rank == 2:
+            return OwnScores(queries, items, start, columns), max(tile // dim, 1)
+        return SharedScores(queries, items, start, columns), max(tile, 1)

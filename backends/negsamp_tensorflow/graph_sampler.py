@@ -1,0 +1,222 @@
+"""A sampler whose state lies in variables, so that a traced graph draws afresh on every call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from negsamp import Negatives, Sampler, Scorer
+from negsamp.backend import Candidates
+from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.genni import GenNi
+from negsamp.schedules import Constant
+from negsamp.stream import Stream
+from negsamp_tensorflow.backend import TensorflowBackend
+from negsamp_tensorflow.draws import Draws
+from negsamp_tensorflow.rows import Rows
+from negsamp_tensorflow.tracing import as_written
+
+__all__ = ["GraphSampler"]
+
+
+class GraphSampler(tf.Module):  # type: ignore[misc]
+    """Draw inside ``tf.function``, with or without ``jit_compile``, what a sampler would draw.
+
+    The number of the call, the key of the stream, alpha and the number of candidates are
+    variables that a graph reads when it runs. A call draws what the sampler's own next call would,
+    eagerly, in a graph and under XLA, and moves the sampler on; a change of alpha or beta, by
+    :meth:`set_epoch` or :meth:`update`, traces nothing again.
+
+    Parameters
+    ----------
+    sampler : Uniform, Popularity or GenNi
+        Goes on from where it is, and should not be called by itself any more: its schedules are
+        those of this object, its counter stays behind.
+
+    Attributes
+    ----------
+    sampler : Sampler
+        The sampler.
+    call : tf.Variable, int64
+        Number of the next call.
+    key : tf.Variable, int64
+        The 64 bits of the stream's key.
+    alpha : tf.Variable, float64
+        What scores are multiplied by at present; 0 where the law has no scores.
+    num_candidates : tf.Variable, int64
+        How many items are pre-selected at present.
+
+    Raises
+    ------
+    ConfigError
+        If `sampler` is no sampler of negsamp.
+
+    Notes
+    -----
+    ``tf.train.Checkpoint`` saves it, and whatever has it as an attribute, with the state of its
+    schedules; a restored one goes on draw by draw.
+
+    While beta is scheduled, a graph has room for the whole catalogue as candidates, 16 bytes an
+    item, and looks at the tiles that are in use; so no beta is traced twice. While it is a number,
+    the room is what is needed.
+
+    In a graph bad input fails an assertion (``tf.errors.InvalidArgumentError``) with the words of
+    the error that is raised in eager mode, and the call is not counted. XLA knows no assertions:
+    there a row with an id or user that does not exist, without an admissible item, or with a score
+    that is NaN or +inf, gets an id of the catalogue that is not its target, and log_q NaN, and no
+    other row is touched. A callable score is asked for tiles of one size, the last filled up with
+    an id that it was asked for before.
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from negsamp import Uniform
+    >>> from negsamp_tensorflow import GraphSampler
+    >>> sampler = GraphSampler(Uniform(range(1, 101), num_negatives=2, seed=7))
+    >>> @tf.function(jit_compile=True)
+    ... def draw(targets):
+    ...     return sampler.sample(targets).item_ids
+    >>> first, second = draw(tf.constant([3, 5])), draw(tf.constant([3, 5]))
+    >>> bool(tf.reduce_all(first == second))
+    False
+    >>> eager = Uniform(range(1, 101), num_negatives=2, seed=7)
+    >>> bool(tf.reduce_all(first == eager.sample(tf.constant([3, 5])).item_ids))
+    True
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        if not isinstance(sampler, Sampler):
+            raise ConfigError(
+                f"GraphSampler takes a sampler, such as GenNi(...); got {type(sampler).__name__}"
+            )
+        super().__init__()
+        self.sampler = sampler
+        self._backend = TensorflowBackend(sampler.catalogue)
+        self.call = tf.Variable(0, trainable=False, dtype=tf.int64, name="call")
+        self.key = tf.Variable(0, trainable=False, dtype=tf.int64, name="key")
+        self.alpha = tf.Variable(0.0, trainable=False, dtype=tf.float64, name="alpha")
+        self.num_candidates = tf.Variable(0, trainable=False, dtype=tf.int64, name="num_candidates")
+        self._progress = _Progress(self)
+        self.load_state_dict(sampler.state_dict())
+
+    @as_written
+    def sample(
+        self,
+        targets: Any,
+        *,
+        score: Scorer | None = None,
+        users: Any = None,
+        mask: Any = None,
+        exclude: Any = None,
+    ) -> Negatives:
+        """Draw negatives for each target; see :meth:`negsamp.Sampler.sample`.
+
+        Any axis of `targets` may be of unknown length in a graph, not under XLA; their number of
+        axes must be known.
+
+        Returns
+        -------
+        Negatives
+            ``item_ids`` int64 and ``log_q`` float32, both of shape
+            targets.shape + (num_negatives,).
+
+        Raises
+        ------
+        NegSampError
+            As the sampler's own ``sample``, in eager mode; in a graph, what can be seen of shapes
+            and dtypes while it is traced. The notes above tell of the rest.
+        """
+        arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
+        if arrays[0].shape.rank is None:
+            raise InvalidInputError("the number of axes of targets must be known in a graph")
+        rows = self._backend.rows(*arrays)
+        stream: Any = Stream(self.key.read_value(), self.call.read_value())
+        negatives = self._draw(rows, stream, score)
+        with tf.control_dependencies(list(negatives)):
+            self.call.assign_add(1)
+        return negatives
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move the schedules to an epoch, counted from 0; not inside ``tf.function``."""
+        self._check_outside("set_epoch")
+        self.sampler.set_epoch(epoch)
+        self._write_values()
+
+    def update(self, loss: Any) -> None:
+        """Feed the loss of a batch to what is driven by it; not inside ``tf.function``."""
+        self._check_outside("update")
+        self.sampler.update(loss)
+        self._write_values()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what :meth:`negsamp.Sampler.state_dict` of the sampler would, at this call."""
+        return self.sampler.state_dict() | {"call": int(self.call)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, of this or of :meth:`negsamp.Sampler.state_dict`."""
+        self.sampler.load_state_dict(state)
+        self.call.assign(state["call"])
+        self.key.assign(np.uint64(self.sampler.key).view(np.int64))
+        self._write_values()
+
+    def _write_values(self) -> None:
+        if isinstance(self.sampler, GenNi):
+            self.alpha.assign(self.sampler.alpha)
+            self.num_candidates.assign(self.sampler.candidates.count)
+
+    def _check_outside(self, name: str) -> None:
+        if not tf.executing_eagerly():
+            raise ConfigError(
+                f"{name} moves schedules, which a graph cannot: call it between steps, outside "
+                "tf.function, as negsamp_tensorflow.callbacks.SamplerCallback does"
+            )
+
+    def _draw(self, rows: Rows, stream: Stream, score: Scorer | None) -> Negatives:
+        """Draw by the law of the sampler, as its own ``_draw`` does."""
+        sampler, backend = self.sampler, self._backend
+        num_negatives, replacement = sampler.num_negatives, sampler.replacement
+        if not isinstance(sampler, GenNi):
+            return backend.by_weight(rows, stream, num_negatives, replacement)
+        candidates: Candidates | None = sampler.candidates
+        if not isinstance(sampler.schedules["beta"], Constant):
+            count: Any = self.num_candidates.read_value()
+            candidates = Candidates(count, sampler.candidates.per_row)
+        elif sampler.candidates.count == len(sampler.items):
+            candidates = None
+
+        def by_weight() -> Draws:
+            return backend.draw_by_weight(rows, stream, num_negatives, replacement)
+
+        def by_score() -> Draws:
+            assert score is not None  # sampler.arguments
+            return backend.draw_by_score(
+                rows, stream, num_negatives, replacement, score, self.alpha, candidates
+            )
+
+        lowest, highest = sampler.schedules["alpha"].bounds
+        if highest == 0:
+            draws = by_weight()
+        elif lowest > 0:
+            draws = by_score()
+        else:
+            draws = tf.cond(tf.equal(self.alpha, 0.0), by_weight, by_score)
+        return backend.negatives(rows, draws, candidates)
+
+
+class _Progress(tf.train.experimental.PythonState):  # type: ignore[misc]
+    """What a checkpoint holds of a sampler: its state, as JSON."""
+
+    def __init__(self, owner: GraphSampler) -> None:
+        self._owner = owner
+
+    def serialize(self) -> str:
+        """Return the state."""
+        return json.dumps(self._owner.state_dict())
+
+    def deserialize(self, string_value: str) -> None:
+        """Go on from a state."""
+        self._owner.load_state_dict(json.loads(string_value))

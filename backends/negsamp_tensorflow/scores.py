@@ -1,0 +1,118 @@
+"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import tensorflow as tf
+from tensorflow import Tensor
+
+from negsamp.errors import InvalidInputError
+from negsamp.scores import Scorer
+from negsamp_tensorflow.candidates import Columns
+
+__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
+
+BLOCK = 128
+"""Columns a block: the unit of the two-level draw, the same on every backend."""
+
+
+class Scores(Protocol):
+    """float32 scores of rows by columns, times alpha; anything beyond the last column."""
+
+    @property
+    def columns(self) -> Columns:
+        """What the columns stand for."""
+        ...
+
+    def tile(self, first: Tensor, size: int) -> Tensor:
+        """Return columns [first, first + size) of all rows."""
+        ...
+
+    def blocks(self, block: Tensor) -> Tensor:
+        """Return one block of each row, (rows, BLOCK)."""
+        ...
+
+
+@dataclass(frozen=True)
+class SharedScores:
+    """Dot products of (rows, dim) queries with the lines of a table, the same for all rows.
+
+    `items` holds a line an id, of which `start` is the first of the catalogue.
+    """
+
+    queries: Tensor
+    items: Tensor
+    start: int
+    columns: Columns
+
+    def tile(self, first: Tensor, size: int) -> Tensor:
+        """Gather the lines and multiply."""
+        places = self.columns.places_of(first + tf.range(size, dtype=tf.int64))
+        return tf.matmul(self.queries, self._lines(places), transpose_b=True)
+
+    def blocks(self, block: Tensor) -> Tensor:
+        """Gather the block of each row and multiply."""
+        places = self.columns.places_of(block[:, None] * BLOCK + tf.range(BLOCK, dtype=tf.int64))
+        return tf.linalg.matvec(self._lines(places), self.queries)
+
+    def _lines(self, places: Tensor) -> Tensor:
+        return tf.cast(tf.gather(self.items, self.start + places), tf.float32)
+
+
+@dataclass(frozen=True)
+class OwnScores(SharedScores):
+    """The same where each row has columns of its own."""
+
+    def tile(self, first: Tensor, size: int) -> Tensor:
+        """Gather (rows, size, dim) lines and multiply."""
+        columns = first + tf.range(size, dtype=tf.int64)
+        rows = tf.shape(self.queries)[0]
+        places = self.columns.places_of(tf.broadcast_to(columns, tf.stack([rows, size])))
+        return tf.linalg.matvec(self._lines(places), self.queries)
+
+
+@dataclass(frozen=True)
+class CalledScores:
+    """What a callable answers for all rows, of which `numbers` are wanted, times `alpha`."""
+
+    score: Scorer
+    start: int
+    columns: Columns
+    numbers: Tensor
+    num_rows: Any
+    alpha: Tensor
+
+    def tile(self, first: Tensor, size: int) -> Tensor:
+        """Call; in eager mode, for no more ids than there are columns."""
+        columns = first + tf.range(size, dtype=tf.int64)
+        if tf.executing_eagerly():
+            columns = columns[columns < self.columns.count]
+        ids = self.start + self.columns.places_of(columns)
+        answer = tf.stop_gradient(tf.convert_to_tensor(self.score(ids)))
+        wanted = (self.num_rows, ids.shape[0])
+        if not answer.shape.is_compatible_with(
+            [None if tf.is_tensor(size) else size for size in wanted]
+        ):
+            raise InvalidInputError(
+                f"the score callable returned shape {tuple(answer.shape)} for {wanted[1]} item "
+                f"ids; it must be (targets.size, number of ids) = {wanted}"
+            )
+        scores = tf.cast(tf.gather(answer, self.numbers), tf.float32) * self.alpha
+        return tf.pad(scores, [[0, 0], [0, size - wanted[1]]])
+
+    def blocks(self, block: Tensor) -> Tensor:
+        """Call once for each distinct block."""
+        none = tf.constant(-(-self.columns.width // BLOCK), tf.int64)
+
+        def step(wanted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+            answer = self.tile(wanted * BLOCK, BLOCK)
+            scores = tf.where((block == wanted)[:, None], answer, scores)
+            return tf.reduce_min(tf.where(block > wanted, block, none)), scores
+
+        nothing = tf.zeros([tf.shape(block)[0], BLOCK])
+        _, scores = tf.while_loop(
+            lambda wanted, _: wanted < none, step, (tf.reduce_min(block), nothing)
+        )
+        return scores
