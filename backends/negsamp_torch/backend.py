@@ -131,6 +131,7 @@ class TorchBackend:
         rows, items = request.rows, self._catalogue.items
         result = Result(rows, num_negatives, items.start)
         if isinstance(score, ShardedDotProduct):
+            candidates = candidates if alpha else None
             if candidates is not None and candidates.per_row:
                 raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
             places = None if candidates is None else self._candidates(rows, stream, candidates)
@@ -203,19 +204,21 @@ class TorchBackend:
         self, request: Request, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
         from negsamp_torch.fused.by_weight import by_weight  # noqa: PLC0415 - loads Triton
+        from negsamp_torch.fused.rows import DeviceRows  # noqa: PLC0415
 
-        tables = self._tables_on(request.device)
-        drawn, log_q, status = by_weight(
-            request,
+        tables, rows = self._tables_on(request.device), DeviceRows.of(request)
+        drawn = by_weight(
+            rows,
             stream,
             num_negatives,
             replacement,
+            self._catalogue.items,
             tables.cumulative,
             tables.weights_before,
         )
-        if bool((status != 0).any()):
-            request.complain(status, num_negatives, replacement)
-        return self._negatives(request, drawn, log_q)
+        if bool((rows.status != 0).any()):
+            request.complain(rows.status, num_negatives, replacement)
+        return _in_shape(request, *drawn)
 
     def _by_score_fused(
         self,
@@ -228,31 +231,27 @@ class TorchBackend:
         candidates: Candidates | None,
     ) -> Negatives:
         from negsamp_torch.fused.by_score import by_score  # noqa: PLC0415 - loads Triton
+        from negsamp_torch.fused.rows import DeviceRows  # noqa: PLC0415
 
-        items = self._catalogue.items
-        drawn, log_q, status = by_score(
-            request,
+        items, rows = self._catalogue.items, DeviceRows.of(request)
+        drawn = by_score(
+            rows,
             stream,
             num_negatives,
             replacement,
             self.asarray(score.queries, like=request.targets).flatten(0, -2),
             self.asarray(score.items, like=request.targets)[items.start : items.stop],
+            items.start,
             alpha,
             candidates,
             self.bytes_per_chunk,
         )
-        if bool((status != 0).any()):
+        if bool((rows.status != 0).any()):
             places = None
             if candidates is not None:
                 places = self._candidates(request.rows, stream, candidates)
-            request.complain(status, num_negatives, replacement, places)
-        return self._negatives(request, drawn, log_q)
-
-    def _negatives(self, request: Request, drawn: Tensor, log_q: Tensor) -> Negatives:
-        """Turn places into ids, and restore the shape; 0 where masked."""
-        shape = (*request.shape, drawn.shape[1])
-        item_ids = torch.where(request.kept[:, None], drawn + self._catalogue.items.start, 0)
-        return Negatives(item_ids.view(shape), log_q.view(shape))
+            request.complain(rows.status, num_negatives, replacement, places)
+        return _in_shape(request, *drawn)
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
@@ -264,3 +263,8 @@ class TorchBackend:
         if device not in self._tables:
             self._tables[device] = Tables(self._catalogue, device)
         return self._tables[device]
+
+
+def _in_shape(request: Request, item_ids: Tensor, log_q: Tensor) -> Negatives:
+    shape = (*request.shape, item_ids.shape[1])
+    return Negatives(item_ids.view(shape), log_q.view(shape))

@@ -1,4 +1,4 @@
-"""The rows of a call as kernels take them: prepared on the device, nothing waited for."""
+"""What a call asks for, looked at when it is needed, and what is said where it went wrong."""
 
 from __future__ import annotations
 
@@ -58,60 +58,6 @@ class Request:
             self.items, self.user_items, self.targets, self.users, self.mask, self.exclude
         )
 
-    @cached_property
-    def kept(self) -> Tensor:
-        """Whether each row is sampled: bool (targets.numel(),)."""
-        if self.mask is None:
-            return torch.ones(self.targets.numel(), dtype=torch.bool, device=self.device)
-        return self.mask.reshape(-1)
-
-    @cached_property
-    def numbers(self) -> tuple[Tensor, Tensor]:
-        """The numbers of the sampled rows, first in an array for all rows, and their count."""
-        size = self.targets.numel()
-        every = torch.arange(size, device=self.device)
-        if self.mask is None:
-            return every, torch.full((1,), size, device=self.device)
-        running = self.kept.cumsum(0)
-        place = torch.where(self.kept, running - 1, size)
-        numbers = torch.zeros(size + 1, dtype=torch.int64, device=self.device)
-        return numbers.scatter_(0, place, every)[:size], running[-1:]
-
-    @cached_property
-    def more(self) -> Tensor:
-        """Target and `exclude` of each row as places, ascending; -1 for none: (rows, E + 1)."""
-        ids = self.targets.reshape(-1, 1).long()
-        if self.exclude is not None:
-            others = self.exclude.reshape(len(ids), self.exclude.shape[-1]).long()
-            ids = torch.cat([ids, others], 1).sort(1).values
-        return torch.where(self._outside(ids), -1, ids - self.items.start).contiguous()
-
-    @cached_property
-    def bounds(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Items of all users as places, and where those of each row begin and end."""
-        if self.user_items is None or self.users is None:
-            nothing = torch.zeros(self.targets.numel(), dtype=torch.int64, device=self.device)
-            return nothing.new_zeros(1), nothing, nothing
-        user = torch.where(self._unknown_users, 0, self._user_of_row)
-        begin = self.user_items.offsets[user]
-        end = torch.where(self._unknown_users, begin, self.user_items.offsets[user + 1])
-        return self.user_items.places, begin, end
-
-    @property
-    def longest(self) -> int:
-        """The most items that any user has interacted with."""
-        return 0 if self.user_items is None else self.user_items.longest
-
-    def new_status(self) -> Tensor:
-        """Return int32 (rows,): 0, or -1 where an id or a user is unknown."""
-        wrong = self._outside(self.targets.reshape(-1).long())
-        if self.exclude is not None:
-            others = self.exclude.reshape(len(wrong), self.exclude.shape[-1]).long()
-            wrong = wrong | (self._outside(others) & (others != -1)).any(1)
-        if self.user_items is not None and self.users is not None:
-            wrong = wrong | self._unknown_users
-        return -(wrong & self.kept).int()
-
     def complain(
         self,
         status: Tensor,
@@ -134,17 +80,3 @@ class Request:
         if code >= NO_WEIGHT:
             raise validation.no_weight(number, self.shape, code - NO_WEIGHT)
         raise validation.no_finite_score(number, self.shape, code - NO_FINITE_SCORE)
-
-    @cached_property
-    def _user_of_row(self) -> Tensor:
-        users = self.users if self.users is not None else self.targets
-        trailing = (1,) * (self.targets.ndim - users.ndim)
-        return users.reshape((*users.shape, *trailing)).expand(self.shape).reshape(-1).long()
-
-    @cached_property
-    def _unknown_users(self) -> Tensor:
-        num_users = 0 if self.user_items is None else self.user_items.num_users
-        return (self._user_of_row < 0) | (self._user_of_row >= num_users)
-
-    def _outside(self, ids: Tensor) -> Tensor:
-        return (ids < self.items.start) | (ids >= self.items.stop)

@@ -17,12 +17,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from negsamp_torch.fused.kernels.draws import draw
-from negsamp_torch.fused.kernels.floyd import floyd
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
+from negsamp_torch.fused.kernels.rows import look_at_rows
+from negsamp_torch.fused.kernels.subsets import floyd, write_keys
 from negsamp_torch.fused.kernels.weights import draw as draw_by_weight
 
 POINTERS = {
-    "*i64": "numbers count places begins ends more drawn counter law cumulative weights_before",
+    "*i64": "numbers count places begins ends more item_ids counter law cumulative weights_before "
+    "targets exclude users offsets keys",
     "*i32": "status user_items",
     "*fp32": "shifts sums log_q",
     "*i1": "kept",
@@ -50,11 +52,13 @@ KERNELS: list[tuple[str, Any, str, dict[str, Any], int, int]] = [
         "fixed weights",
         draw_by_weight,
         "*fp32",
-        {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True},
+        {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True, "MASKED": True},
         4,
         3,
     ),
     ("subsets", floyd, "*fp32", {"LANES": 128}, 4, 3),
+    ("keys", write_keys, "*fp32", {"LANES": 128}, 4, 3),
+    ("rows", look_at_rows, "*fp32", {"LANES": 256, "MASKED": True, "OF_USERS": True}, 4, 3),
 ]  # fmt: skip
 
 

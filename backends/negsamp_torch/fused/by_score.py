@@ -11,12 +11,11 @@ from torch import Tensor
 
 from negsamp.backend import Candidates
 from negsamp.stream import Stream
-from negsamp_torch.candidates import one_for_all_rows
 from negsamp_torch.fused import subsets
 from negsamp_torch.fused.counter import counter_of
 from negsamp_torch.fused.kernels.draws import draw
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
-from negsamp_torch.request import Request
+from negsamp_torch.fused.rows import DeviceRows
 from negsamp_torch.scores import BLOCK
 
 __all__ = ["by_score"]
@@ -30,17 +29,18 @@ LINE_BYTES = 128
 
 
 def by_score(
-    request: Request,
+    rows: DeviceRows,
     stream: Stream,
     num_negatives: int,
     replacement: bool,
     queries: Tensor,
     items: Tensor,
+    first_item: int,
     alpha: float,
     candidates: Candidates | None,
     bytes_per_chunk: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return places in the catalogue, log-probabilities, and what became of each row.
+) -> tuple[Tensor, Tensor]:
+    """Return item ids and log-probabilities; write down in the rows' status what went wrong.
 
     Parameters
     ----------
@@ -51,10 +51,8 @@ def by_score(
 
     Returns
     -------
-    drawn, log_q : int64 and float32, shape (rows, num_negatives)
-        0 in rows that are not sampled.
-    status : int32, shape (rows,)
-        0 where all went well; see :meth:`Request.complain`.
+    item_ids, log_q : int64 and float32, shape (rows, num_negatives)
+        0 in rows that are not sampled; the catalogue's first item and NaN where something is wrong.
 
     Notes
     -----
@@ -63,27 +61,26 @@ def by_score(
     ``torch.backends.cuda.matmul.allow_tf32`` is set. Block sums are float32, sums of them float64.
     Nothing here waits for the device.
     """
-    size, device = request.targets.numel(), request.device
-    drawn = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
+    size, device = len(rows), rows.status.device
+    item_ids = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
     log_q = torch.zeros((size, num_negatives), dtype=torch.float32, device=device)
-    status = request.new_status()
+    numbers, count = rows.numbers()
     own = candidates is not None and candidates.per_row
-    places, width = request.numbers[0], len(items)
+    places, width = numbers, len(items)
     if candidates is not None:
         width = candidates.count
         if not own:
-            places = one_for_all_rows(stream, len(items), width, device)
+            places = subsets.one_for_all_rows(stream, len(items), width, device)
     num_blocks = triton.cdiv(width, BLOCK)
     bytes_per_row = 8 * num_blocks + (subsets.bytes_per_row(len(items), width) if own else 0)
-    rows = min(max(bytes_per_chunk // bytes_per_row, 1), size)
-    masses = torch.empty((2, rows, num_blocks), device=device)
+    chunk_rows = min(max(bytes_per_chunk // bytes_per_row, 1), size)
+    masses = torch.empty((2, chunk_rows, num_blocks), device=device)
     queries, items = _common_dtype(queries, items)
-    user_items, begins, ends = request.bounds
     scores: dict[str, Any] = {
         "shifts": masses[0],
         "sums": masses[1],
-        "numbers": request.numbers[0],
-        "count": request.numbers[1],
+        "numbers": numbers,
+        "count": count,
         "queries": queries,
         "items": items,
         "factor": alpha / math.log(2),
@@ -94,21 +91,21 @@ def by_score(
         "STEP": _step(items),
     }
     exclusion = {
-        "user_items": user_items,
-        "begins": begins,
-        "ends": ends,
-        "more": request.more,
-        "num_more": request.more.shape[1],
-        "STEPS": request.longest.bit_length(),
+        "user_items": rows.user_items,
+        "begins": rows.begins,
+        "ends": rows.ends,
+        "more": rows.more,
+        "num_more": rows.more.shape[1],
+        "STEPS": rows.longest.bit_length(),
     }
-    results = {"drawn": drawn, "log_q": log_q, "status": status}
+    results = {"item_ids": item_ids, "log_q": log_q, "status": rows.status}
     counter = counter_of(stream, device)
-    for first in range(0, size, rows):
-        chunk = min(rows, size - first)
+    for first in range(0, size, chunk_rows):
+        chunk = min(chunk_rows, size - first)
         scores["first"] = first
         if own:
-            numbers = request.numbers[0][first : first + chunk]
-            places = subsets.one_for_each_row(stream, len(items), width, numbers)
+            chosen = numbers[first : first + chunk]
+            places = subsets.one_for_each_row(stream, len(items), width, chosen)
             masses_of_own[(chunk, num_blocks)](places=places, **scores, **exclusion)
         else:
             _sum_shared(scores, chunk, places, candidates is not None)
@@ -123,6 +120,7 @@ def by_score(
             counter=counter,
             places=places,
             places_a_row=width if own else 0,
+            first_item=first_item,
             num_negatives=num_negatives,
             TILE=min(TILE_BLOCKS, triton.next_power_of_2(num_blocks)),
             LISTED=candidates is not None,
@@ -131,7 +129,7 @@ def by_score(
             **scores,
             **exclusion,
         )
-    return drawn, log_q, status
+    return item_ids, log_q
 
 
 def _sum_shared(scores: dict[str, Any], chunk: int, places: Tensor, listed: bool) -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 from negsamp.stream import Stream
 from negsamp_torch.fused.counter import counter_of
 from negsamp_torch.fused.kernels.weights import draw
-from negsamp_torch.request import NO_WEIGHT, Request
+from negsamp_torch.fused.rows import DeviceRows
+from negsamp_torch.request import NO_WEIGHT
 
 __all__ = ["by_weight"]
 
@@ -18,14 +19,15 @@ LANES = 256
 
 
 def by_weight(
-    request: Request,
+    rows: DeviceRows,
     stream: Stream,
     num_negatives: int,
     replacement: bool,
+    items: range,
     cumulative: Tensor | None,
     weights_before: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return places in the catalogue, log-probabilities, and what became of each row.
+) -> tuple[Tensor, Tensor]:
+    """Return item ids and log-probabilities; write down in the rows' status what went wrong.
 
     Parameters
     ----------
@@ -36,50 +38,49 @@ def by_weight(
 
     Returns
     -------
-    drawn, log_q : int64 and float32, shape (rows, num_negatives)
-        0 in rows that are not sampled.
-    status : int32, shape (rows,)
-        0 where all went well; see :meth:`Request.complain`.
+    item_ids, log_q : int64 and float32, shape (rows, num_negatives)
+        0 in rows that are not sampled; the catalogue's first item and NaN where something is wrong.
 
     Notes
     -----
     One launch; without replacement one for each negative, with what was drawn before among what is
     excluded. Nothing here waits for the device.
     """
-    size, device = request.targets.numel(), request.device
-    drawn = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
+    size, device = len(rows), rows.status.device
+    item_ids = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
     log_q = torch.zeros((size, num_negatives), dtype=torch.float32, device=device)
-    status = request.new_status()
-    user_items, begins, ends = request.bounds
-    weighted = cumulative is not None
-    more, law = request.more, torch.empty(size, dtype=torch.int64, device=device)
+    more, law = rows.more, torch.empty(size, dtype=torch.int64, device=device)
+    counter = counter_of(stream, device)
     launches = [(0, num_negatives)] if replacement else [(j, 1) for j in range(num_negatives)]
     for first_draw, draws in launches if size else []:
         draw[(triton.cdiv(size * draws, LANES),)](
-            drawn,
+            item_ids,
             log_q,
-            status,
+            rows.status,
             law,
-            request.kept,
-            counter_of(stream, device),
-            user_items,
-            begins,
-            ends,
+            rows.status if rows.kept is None else rows.kept,
+            counter,
+            rows.user_items,
+            rows.begins,
+            rows.ends,
             more,
             more.shape[1],
-            user_items if cumulative is None else cumulative,
-            user_items if weights_before is None else weights_before,
+            more if cumulative is None else cumulative,
+            more if weights_before is None else weights_before,
             size,
-            len(request.items),
+            items.start,
+            len(items),
             num_negatives,
             first_draw,
             draws,
             NO_WEIGHT,
             LANES=LANES,
-            STEPS=request.longest.bit_length(),
-            ITEM_STEPS=(len(request.items) + 1).bit_length(),
-            WEIGHTED=weighted,
+            STEPS=rows.longest.bit_length(),
+            ITEM_STEPS=(len(items) + 1).bit_length(),
+            WEIGHTED=cumulative is not None,
+            MASKED=rows.kept is not None,
         )
         if first_draw + draws < num_negatives:
-            more = torch.cat([more, drawn[:, first_draw, None]], 1).sort(1).values
-    return drawn, log_q, status
+            places = item_ids[:, first_draw, None] - items.start
+            more = torch.cat([more, places], 1).sort(1).values
+    return item_ids, log_q

@@ -1,4 +1,4 @@
-"""Each row's own pre-selected candidates (eq. 6), by Floyd's algorithm in a kernel."""
+"""Pre-selection (eq. 6) by kernels: the subsets of the reference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 from negsamp.stream import Stream
 from negsamp_torch.fused.counter import counter_of
-from negsamp_torch.fused.kernels.floyd import floyd
+from negsamp_torch.fused.kernels.subsets import floyd, write_keys
 
-__all__ = ["bytes_per_row", "one_for_each_row"]
+__all__ = ["bytes_per_row", "one_for_all_rows", "one_for_each_row"]
 
 LANES = 128
 """Rows a program; as many as it has threads, so that each thread reads what it has written."""
@@ -19,6 +19,14 @@ LANES = 128
 def bytes_per_row(num_items: int, count: int) -> int:
     """Return what a row needs: its candidates, a flag an item, and the flags' places."""
     return 24 * count + num_items
+
+
+def one_for_all_rows(stream: Stream, num_items: int, count: int, device: torch.device) -> Tensor:
+    """Return `count` distinct places, ascending: those with the smallest keys."""
+    keys = torch.empty(num_items, dtype=torch.int64, device=device)
+    grid = (triton.cdiv(num_items, LANES),)
+    write_keys[grid](keys, counter_of(stream, device), num_items, LANES=LANES)
+    return keys.sort(stable=True).indices[:count].sort().values
 
 
 def one_for_each_row(stream: Stream, num_items: int, count: int, numbers: Tensor) -> Tensor:

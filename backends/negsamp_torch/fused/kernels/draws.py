@@ -50,9 +50,9 @@ def pick_block(shifts, sums, num_blocks, highest, threshold, TILE: tl.constexpr)
     return tl.minimum(block, num_blocks - 1)
 
 
-@triton.jit(do_not_specialize=["first", "num_more", "num_negatives"])
+@triton.jit(do_not_specialize=["first", "num_more", "num_negatives", "first_item"])
 def draw(
-    drawn,
+    item_ids,
     log_q,
     status,
     shifts,
@@ -61,6 +61,7 @@ def draw(
     count,
     first,
     counter,
+    first_item,
     queries,
     items,
     places,
@@ -82,7 +83,7 @@ def draw(
     LISTED: tl.constexpr,
     REPLACEMENT: tl.constexpr,
 ):
-    """Draw the negatives of one row, places in the catalogue, and write down what went wrong.
+    """Draw the negatives of one row, and write down what went wrong.
 
     Without replacement the mass of the block drawn from is summed once more, without the item.
     """
@@ -95,7 +96,7 @@ def draw(
     shifts += row * num_blocks
     sums += row * num_blocks
     places += row * places_a_row
-    drawn += number * num_negatives
+    item_ids += number * num_negatives
     column = tl.arange(0, BLOCK)
     highest, total = whole(shifts, sums, num_blocks, TILE)
     law = highest + tl.log2(total)
@@ -136,14 +137,14 @@ def draw(
                 place = tl.load(places + place, mask=place < width, other=-1)
             if not REPLACEMENT:
                 for i in range(j):
-                    again = tl.load(drawn + i) == place
+                    again = tl.load(item_ids + i) == place + first_item
                     exponents = tl.where(again, -float("inf"), exponents)
             weights = tl.exp2((exponents - tl.max(exponents, 0)).to(tl.float64))
             running = tl.cumsum(weights, 0)
             threshold = fraction(next_word) * tl.sum(weights, 0)
             picked = column == tl.sum((running <= threshold).to(tl.int32), 0)
             exponent = tl.max(tl.where(picked, exponents, -float("inf")), 0)
-            tl.store(drawn + j, tl.max(tl.where(picked, place, -1), 0))
+            tl.store(item_ids + j, tl.max(tl.where(picked, place, -1), 0) + first_item)
             log = ((exponent - law) * 0.6931471805599453).to(tl.float32)
             tl.store(log_q + number * num_negatives + j, tl.minimum(log, 0.0))
             if not REPLACEMENT:
@@ -153,6 +154,6 @@ def draw(
                 tl.store(sums + block, left)
                 tl.debug_barrier()
         else:
-            tl.store(drawn + j, tl.zeros((), tl.int64))
+            tl.store(item_ids + j, tl.zeros((), tl.int64) + first_item)
             tl.store(log_q + number * num_negatives + j, float("nan"))
     tl.store(status + number, problem)

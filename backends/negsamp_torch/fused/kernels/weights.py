@@ -34,6 +34,7 @@ def one_more(more, i, num_more, row, user_items, begin, end, mask, STEPS: tl.con
     do_not_specialize=[
         "num_more",
         "num_rows",
+        "first_item",
         "num_items",
         "num_negatives",
         "first_draw",
@@ -42,7 +43,7 @@ def one_more(more, i, num_more, row, user_items, begin, end, mask, STEPS: tl.con
     ]
 )
 def draw(
-    drawn,
+    item_ids,
     log_q,
     status,
     law,
@@ -56,6 +57,7 @@ def draw(
     cumulative,
     weights_before,
     num_rows,
+    first_item,
     num_items,
     num_negatives,
     first_draw,
@@ -65,6 +67,7 @@ def draw(
     STEPS: tl.constexpr,
     ITEM_STEPS: tl.constexpr,
     WEIGHTED: tl.constexpr,
+    MASKED: tl.constexpr,
 ):
     """Draw an integer below the row's admissible weight, then step over what is excluded.
 
@@ -73,7 +76,7 @@ def draw(
     lane = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     row = lane // draws
     inside = row < num_rows
-    wanted = inside & (tl.load(kept + row, mask=inside, other=0) != 0)
+    wanted = inside & (tl.load(kept + row, mask=inside, other=0) != 0) if MASKED else inside
     live = wanted & (tl.load(status + row, mask=wanted, other=1) == 0)
     begin = tl.load(begins + row, mask=live, other=0)
     end = tl.load(ends + row, mask=live, other=0)
@@ -126,5 +129,5 @@ def draw(
     weight -= weight_before(cumulative, place, live, WEIGHTED)
     weight = tl.where(live, weight, 1).to(tl.float64)
     log = tl.log(weight) - tl.log(first_left.to(tl.float64))
-    tl.store(drawn + number, tl.where(live, place, 0), mask=wanted)
+    tl.store(item_ids + number, tl.where(live, place, 0) + first_item, mask=wanted)
     tl.store(log_q + number, tl.where(live, log, float("nan")), mask=wanted)

@@ -1,4 +1,4 @@
-"""Floyd's algorithm for uniform subsets, one row a lane."""
+"""Random keys of all items, and Floyd's algorithm for subsets of one row a lane."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import triton.language as tl
 
 from negsamp_torch.fused.kernels.words import words
 
-__all__ = ["floyd"]
+__all__ = ["floyd", "write_keys"]
 
 
 @triton.jit(do_not_specialize=["num_rows", "num_items", "num_steps"])
@@ -25,3 +25,11 @@ def floyd(taken, numbers, counter, num_rows, num_items, num_steps, LANES: tl.con
         place = tl.umulhi(word, bound).to(tl.int64)
         again = tl.load(line + place, mask=kept, other=0) != 0
         tl.store(line + tl.where(again, largest, place), 1, mask=kept)
+
+
+@triton.jit(do_not_specialize=["num_items"])
+def write_keys(keys, counter, num_items, LANES: tl.constexpr):
+    """Write a random integer of 63 bits for each item."""
+    place = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
+    high, low = words(counter, 1, place)
+    tl.store(keys + place, (high << 31) | (low >> 1), mask=place < num_items)

@@ -1,0 +1,100 @@
+"""The rows of a call as kernels take them: prepared on the device, nothing waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from negsamp_torch.fused.kernels.rows import look_at_rows
+from negsamp_torch.request import Request
+
+__all__ = ["DeviceRows"]
+
+LANES = 256
+"""Rows a program."""
+
+
+@dataclass(frozen=True)
+class DeviceRows:
+    """What rows exclude, without its being put together.
+
+    Attributes
+    ----------
+    kept : bool, shape (rows,), or None
+        The rows to sample; None for all.
+    more : int64, shape (rows, 1 + E)
+        Target and `exclude` of each row as places, ascending; -1 for none.
+    user_items : int32 or int64, shape (num_interactions,)
+        The items of all users as places.
+    begins, ends : int64, shape (rows,)
+        Where those of each row's user are.
+    status : int32, shape (rows,)
+        0, or -1 where an id or a user is unknown; what goes wrong later is written over the 0.
+    longest : int
+        The most items that any user has.
+    """
+
+    kept: Tensor | None
+    more: Tensor
+    user_items: Tensor
+    begins: Tensor
+    ends: Tensor
+    status: Tensor
+    longest: int
+
+    @classmethod
+    def of(cls, request: Request) -> DeviceRows:
+        """Look at ids and users, once."""
+        targets = request.targets.reshape(-1).contiguous()
+        size, device, of_users = len(targets), targets.device, request.user_items
+        kept = None if request.mask is None else request.mask.reshape(-1).contiguous()
+        exclude = None if request.exclude is None else request.exclude.contiguous()
+        num_more = 1 if exclude is None else 1 + exclude.shape[-1]
+        more = torch.empty((size, num_more), dtype=torch.int64, device=device)
+        begins, ends = torch.empty((2, size), dtype=torch.int64, device=device)
+        status = torch.empty(size, dtype=torch.int32, device=device)
+        users, offsets, user_items = targets, targets, more.reshape(-1)[:1]
+        if of_users is not None and request.users is not None:
+            users, offsets = request.users.reshape(-1).contiguous(), of_users.offsets
+            user_items = of_users.places
+        if size:
+            look_at_rows[(triton.cdiv(size, LANES),)](
+                more,
+                begins,
+                ends,
+                status,
+                targets,
+                targets if exclude is None else exclude,
+                users,
+                offsets,
+                targets if kept is None else kept,
+                size,
+                num_more,
+                size // max(len(users), 1),
+                0 if of_users is None else of_users.num_users,
+                request.items.start,
+                len(request.items),
+                LANES=LANES,
+                MASKED=kept is not None,
+                OF_USERS=of_users is not None,
+            )
+        if num_more > 1:
+            more = more.sort(1).values
+        longest = 0 if of_users is None else of_users.longest
+        return cls(kept, more, user_items, begins, ends, status, longest)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def numbers(self) -> tuple[Tensor, Tensor]:
+        """Return the numbers of the sampled rows, then 0 for the others, and how many they are."""
+        every = torch.arange(len(self), device=self.status.device)
+        if self.kept is None:
+            return every, torch.full((1,), len(self), device=every.device)
+        running = self.kept.cumsum(0)
+        place = torch.where(self.kept, running - 1, len(self))
+        numbers = torch.zeros(len(self) + 1, dtype=torch.int64, device=every.device)
+        return numbers.scatter_(0, place, every)[:-1], running[-1:]
