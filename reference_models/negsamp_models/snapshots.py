@@ -54,7 +54,7 @@ class Snapshots(Silent):
 
 
 def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
-    """Read what :class:`Snapshots` wrote: weights by the number of epochs before them, ascending.
+    """Read the weights that are kept, by the number of epochs before them, ascending.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
 
 
 def remove_snapshots(folder: Path) -> None:
-    """Remove what :class:`Snapshots` wrote, and the folder if nothing else is in it."""
+    """Remove the weights that are kept, and the folder if nothing else is in it."""
     for path in folder.glob("[0-9]*.safetensors"):
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

@@ -16,20 +16,16 @@ from typer.testing import CliRunner
 from negsamp import ConfigError
 from negsamp_models.commands import application
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.figures import compared, figures_of
-from negsamp_models.reproduction.grids import (
-    Contrast,
-    Grid,
-    PlannedRun,
-    grid_names,
-    key_of,
-    load_grid,
-)
+from negsamp_models.reproduction.grids import Contrast, Grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.paper import PaperFigure, compare_with, paper_figure
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.planned import PlannedRun, key_of
 from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
+from negsamp_models.results import write_json
 from negsamp_models.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -243,6 +239,33 @@ def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
     assert results_below(tmp_path).keys() == {run.key}
 
 
+def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    text = TINY.partition("[rows.wrong]")[0].replace(
+        "\n[rows", "law = { length = 6, epochs = [0, 1, 9] }\n\n[rows"
+    )
+    path.write_text(text, encoding="utf-8")
+    grid = load_grid(str(path))
+    (run,) = by_need([grid], {})
+    plain = replace(run, law=None)
+    file = run.file(tmp_path)
+    assert file == plain.file(tmp_path)
+    write_json(file, result_of(plain, 5.0).to_json())
+    assert by_need([grid], results_below(tmp_path)) == [run]  # what is there lacks the law
+    nothing: Any = lambda *_: None  # noqa: E731
+    results = make_runs([grid], tmp_path, None, 1, "cpu", nothing, nothing, nothing)
+    law = results[run.key].law
+    assert law is not None
+    assert law["stages"][0]["epochs"] == 0
+    assert law["stages"][-1]["epochs"] == results[run.key].best_epoch + 1
+    assert len(law["inputs"]) == 6
+    assert [each.name for each in file.parent.iterdir()] == ["seed0.json"]
+    assert results_below(tmp_path) == results
+    assert by_need([grid], results) == []
+    assert draw(grid, results, tmp_path / "law.png")
+    assert "items that share the draws (the exponential" in page([grid], results, {})
+
+
 # The order.
 
 
@@ -338,10 +361,10 @@ def test_the_page_says_first_what_falls_short() -> None:
     text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
     summary, _, rest = text.partition("## The paper's tables")
     assert "- Runs: 4 of 40 are made." in summary
-    assert "- Table 1, Beauty, GenNi_SA, HR@5: 2.00 (1 seed), paper 6.30" in summary
-    assert "- Table 1, Beauty, SASRec, NDCG@5: 3.85 (2 seeds), paper 2.49" in summary
+    assert "- Table 1, Beauty, GenNi_SA, 1 seed: HR@5 2.00 (6.30), HR@10 2.00 (8.79)," in summary
+    assert "- Table 1, Beauty, SASRec, 2 seeds: NDCG@5 3.85 (2.49), NDCG@10 3.85" in summary
     assert summary.index("Below the paper") < summary.index("Above the paper")
-    assert "Beauty, SASRec, HR@5" not in summary
+    assert "HR@5 3.85 (3.84)" not in summary  # inside
     assert (
         "do not hold here:\n\n- GenNi outperforms uniform negatives (Table 1, Beauty): GenNi_SA "
         "against SASRec: HR@5 2.00 against 3.85, worse (1 seed and 2)" in summary
@@ -394,6 +417,32 @@ def test_a_sweep_is_a_wide_table_with_the_paper_below() -> None:
     assert "| *paper* |  | *5.64* | *5.70* | *5.83* | *5.81* |" in text
 
 
+def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
+    grid = load_grid("beyond")
+    (cell,) = grid.cells
+    firsts = [choice.runs[0] for choice in cell.choices]
+    assert [run.settings.seed for run in cell.missing({})] == [0] * len(firsts)
+    results = {
+        run.key: result_of(run, test=90 + place, validation=5 + (place == 1))
+        for place, run in enumerate(firsts[1:])
+    }
+    text = page([grid], results, {})
+    assert "Validation has not chosen yet: 1 run of 7 missing. Until then no test" in text
+    assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
+    results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
+    (chosen,) = cell.missing(results)
+    assert (chosen.sampler, chosen.settings.seed) == (firsts[2].sampler, 1)
+    results[chosen.key] = result_of(chosen, test=4.0)
+    text = page([grid], results, {})
+    label = cell.choices[2].label
+    assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
+    assert (
+        f"Validation chose **{label}**. Its test figures, read once (2 seeds): HR@5 47.50" in text
+    )
+    assert "(aim 7: reached)" in text
+    assert "99.00" not in text
+
+
 def test_leaking_rows_are_marked() -> None:
     grid = load_grid("leak")
     runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
@@ -405,10 +454,17 @@ def test_leaking_rows_are_marked() -> None:
 
 def test_times_name_their_device() -> None:
     grid = load_grid("table5", ["Beauty"])
-    run = grid.cells[0].choices[0].runs[0]
-    text = page([grid], {run.key: result_of(run, 5.0)}, {})
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    results = {run.key: result_of(run, 5.0) for run in runs[:2]}
+    slow = results[runs[1].key]
+    slow = replace(slow, epochs=[replace(slow.epochs[0], training_seconds=10.0)])
+    text = page([grid], results | {runs[1].key: slow}, {})
     assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
-    assert "Ours were taken on cpu (test), 2 threads, torch 2: SASRec." in text
+    assert "All on cpu (test), 2 threads, torch 2." in text
+    elsewhere = replace(slow, environment=slow.environment | {"device": "cuda (test)"})
+    both = page([grid], results | {runs[1].key: elsewhere}, {})
+    assert "- On cuda (test), 2 threads, torch 2: Beauty GenNi_SA beta 0.1." in both
+    assert "- Beauty, times that of SASRec: GenNi_SA beta 0.1 2.50 (paper 1.01)." in text
 
 
 def test_pictures_of_what_there_is(tmp_path: Path) -> None:

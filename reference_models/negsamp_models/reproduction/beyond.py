@@ -45,7 +45,10 @@ def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[
     parts = []
     for metric, figure in figures.items():
         deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
-        parts.append(f"{metric} {figure.mean:.2f}{deviation}")
+        text = f"{metric} {figure.mean:.2f}{deviation}"
+        if (aim := grid.aim.get(metric)) is not None and figure.mean is not None:
+            text += f" (aim {aim:g}: {'reached' if figure.mean >= aim else 'missed'})"
+        parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
     yield (
         f"Validation chose **{choice.label}**. Its test figures, read once ({seeds}): "

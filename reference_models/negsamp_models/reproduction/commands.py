@@ -11,26 +11,19 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from negsamp import ConfigError
 from negsamp_models.options import DataDirOption, DeviceOption, given
-from negsamp_models.records import CHOSEN_BY, RunResult
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.grid_tables import plural
-from negsamp_models.reproduction.grids import Grid, Step, grid_names, load_grid
+from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.report import write_page
-from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
+from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.session import complaints
 
 __all__ = ["report_command", "reproduce_command"]
@@ -90,7 +83,7 @@ def reproduce_command(
             console.print(_plan(grids, found, results))
             console.print(Outlook.of(grids, found).words(jobs))
             return
-        with _Display(console, grids, found, jobs) as display, _told_of_interruption(console):
+        with Display(console, grids, found, jobs) as display, _told_of_interruption(console):
             make_runs(
                 grids,
                 results,
@@ -156,80 +149,9 @@ def _plan(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table
         first = run.first_step(folder)
         if first is not run and first.key in waiting:
             number = waiting.pop(first.key)
-            table.add_row(_name(first), plural(number, "run"), f"{first.max_epochs} epochs")
+            table.add_row(named(first), plural(number, "run"), f"{first.max_epochs} epochs")
         wanted = [grid.name for grid in grids if run.key in {r.key for r in grid.missing(found)}]
         seconds = expected_seconds(run, found)
         time = "?" if seconds is None else duration(seconds)
-        table.add_row(_name(run), ", ".join(wanted), time)
+        table.add_row(named(run), ", ".join(wanted), time)
     return table
-
-
-def _name(step: Step) -> str:
-    return f"{step.dataset} {step.slug} seed {step.settings.seed}"
-
-
-class _Display:
-    """A line for each run that goes on, one for each that ended, and one for what is left.
-
-    Parameters
-    ----------
-    console : Console
-    grids : list of Grid
-        What is to be made.
-    results : dict of str to RunResult
-        What is made, by key.
-    jobs : int
-        Runs at once.
-    """
-
-    def __init__(
-        self, console: Console, grids: list[Grid], results: dict[str, RunResult], jobs: int
-    ) -> None:
-        self.failed = 0
-        self._grids, self._results, self._jobs = grids, dict(results), jobs
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Display:
-        self._progress.start()
-        self._show_what_is_left()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def on_start(self, step: Step) -> None:
-        total = step.max_epochs
-        self._tasks[step.key] = self._progress.add_task(_name(step), total=total, status="")
-
-    def on_event(self, event: Event) -> None:
-        status = ""
-        if event.best_epoch is not None:
-            status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"
-        self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
-
-    def on_end(self, step: Step, outcome: Outcome) -> None:
-        self._progress.remove_task(self._tasks.pop(step.key))
-        if isinstance(outcome, BaseException):
-            self.failed += 1
-            self._print(f"[red]failed[/]  {_name(step)}: {escape(str(outcome))}")
-        elif isinstance(outcome, RunResult):
-            self._results[step.key] = outcome
-            validation = outcome.validation[CHOSEN_BY]
-            self._print(f"[green]done[/]  {_name(step)}: validation {CHOSEN_BY} {validation:.2f}")
-            self._show_what_is_left()
-        else:
-            self._print(f"[green]done[/]  {_name(step)}")
-
-    def _show_what_is_left(self) -> None:
-        self._print(Outlook.of(self._grids, self._results).words(self._jobs))
-
-    def _print(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False)

@@ -99,7 +99,7 @@ class Compared:
     dataset, point : str
         The point in words, or nothing.
     metric : str
-        By which the verdict is given.
+        By which the verdict is given: the grid's first.
     one, other : dict of str to Figure
         By metric, of the two rows.
     """
@@ -136,7 +136,6 @@ class Compared:
 def compared(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[Compared]:
     """Yield the contrasts of a grid, on each data set and at each point that they name."""
     cells = {(cell.dataset, cell.row, cell.point): cell for cell in grid.cells}
-    metric = next(each for each in grid.metrics if not each.startswith(VALIDATION))
     for dataset in grid.datasets:
         for contrast in grid.contrasts:
             for at, other_at in _points(grid, contrast):
@@ -145,7 +144,7 @@ def compared(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[Compared]
                     for row, point in ((contrast.row, at), (contrast.other, other_at))
                 )
                 words = _words(grid, at, other_at)
-                yield Compared(contrast, dataset, words, metric, one, other)
+                yield Compared(contrast, dataset, words, grid.metrics[0], one, other)
 
 
 def _points(grid: Grid, contrast: Contrast) -> list[tuple[int | None, int | None]]:

@@ -40,7 +40,8 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
             yield from table(grid, name, cells, results, masked)
             yield ""
         yield from _choices(cells, results)
-        yield from _timing(grid, cells, results)
+    if SECONDS in grid.metrics:
+        yield from _timing(grid, results)
     if missing:
         yield f"Missing altogether: {', '.join(missing)}.\n"
 
@@ -106,23 +107,52 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
         yield f"{cell.row}: validation {what} (NDCG@10 of seed 0: {'; '.join(seen)}).\n"
 
 
-def _timing(grid: Grid, cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say on what the times were taken, and how."""
-    if SECONDS not in grid.metrics:
-        return
+def _timing(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say how times were taken and on what, and set them beside the paper's."""
     devices: dict[str, list[str]] = {}
-    for cell in cells:
-        for run in [run for choice in cell.choices for run in choice.runs]:
-            if run.key in results:
-                about = results[run.key].environment
-                where = f"{about['device']}, {plural(about['threads'], 'thread')}"
-                devices.setdefault(f"{where}, torch {about['torch']}", []).append(cell.row)
-    rows = "; ".join(f"{device}: {', '.join(rows)}" for device, rows in devices.items())
+    for cell in grid.cells:
+        if (result := results.get(cell.choices[0].runs[0].key)) is not None:
+            about = result.environment
+            device = f"{about['device']}, {plural(about['threads'], 'thread')}"
+            rows = devices.setdefault(f"{device}, torch {about['torch']}", [])
+            rows.append(f"{cell.dataset} {cell.row}")
+    if not devices:
+        return
     yield (
-        "s/epoch is the median over the epochs of a run of the wall-clock time of all batches: "
-        "encoding, sampling, loss and step, validation left out. Nothing keeps other work off the "
-        f"machine. Ours were taken on {rows}.\n"
+        "s/epoch is the wall-clock time of all batches of an epoch: encoding, sampling, loss and "
+        "step, without validation; the median over a run's epochs, beside whatever else went on."
     )
+    if len(devices) == 1:
+        yield f"All on {next(iter(devices))}.\n"
+    else:
+        yield ""
+        yield from (f"- On {device}: {'; '.join(rows)}." for device, rows in devices.items())
+        yield ""
+    yield from _beside_the_paper(grid, results)
+
+
+def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say how many times as long as the first row the others take, here and in the paper."""
+    lines = []
+    for dataset in grid.datasets:
+        cells = [cell for cell in grid.cells if cell.dataset == dataset]
+        base, *times = (figures_of(grid, cell, results)[1][SECONDS] for cell in cells)
+        ratios = [_ratio(time, base) for time in times]
+        parts = [f"{cell.row} {each}" for cell, each in zip(cells[1:], ratios, strict=True) if each]
+        if parts:
+            lines.append(f"- {dataset}, times that of {cells[0].row}: {', '.join(parts)}.")
+    if lines:
+        yield "The paper's are means over 100 epochs on one V100; what compares is the ratio:\n"
+        yield from lines
+        yield ""
+
+
+def _ratio(figure: Figure, base: Figure) -> str:
+    """Return how many times as large a figure is, and the paper's; "" if one is missing."""
+    ours, theirs = (figure.mean, base.mean), (figure.theirs, base.theirs)
+    if ours[0] is None or ours[1] is None or theirs[0] is None or theirs[1] is None:
+        return ""
+    return f"{ours[0] / ours[1]:.2f} (paper {theirs[0].mean / theirs[1].mean:.2f})"
 
 
 def _ours(metric: str, figure: Figure) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.planned import PlannedRun
 
 __all__ = ["Outlook", "by_need", "duration", "expected_seconds"]
 

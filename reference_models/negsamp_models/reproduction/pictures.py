@@ -52,11 +52,15 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     shown = [dataset for dataset in grid.datasets if dataset in several]
     if not shown:
         return False
-    size = (5.5 * len(shown), 4)
+    num_columns = min(len(shown), 2)
+    num_rows = -(-len(shown) // num_columns)
+    size = (5.5 * num_columns, 4 * num_rows)
     figure, panels = pyplot.subplots(
-        1, len(shown), figsize=size, layout="constrained", squeeze=False
+        num_rows, num_columns, figsize=size, layout="constrained", squeeze=False
     )
-    for axes, dataset in zip(panels[0], shown, strict=True):
+    for axes in panels.flat[len(shown) :]:
+        axes.remove()
+    for axes, dataset in zip(panels.flat, shown, strict=False):
         if grid.curves:
             _draw_curves(axes, grid, dataset, results)
         else:
@@ -75,7 +79,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
 def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
     """Draw a line a row, with the deviation over seeds; the paper's dashed, where it prints one."""
     values = [] if grid.sweep is None else grid.sweep[1]
-    metric = grid.metrics[-1]
+    metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
     for row in grid.rows:
         cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
         figures = [figures_of(grid, cell, results)[1][metric] for cell in cells]

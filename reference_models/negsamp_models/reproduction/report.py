@@ -105,14 +105,14 @@ def _shortfalls(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> Iter
     )
     yield f"- Runs: {len(runs & results.keys())} of {len(runs)} are made.\n"
     if lines["below"]:
-        yield from ["Below the paper:\n", *lines["below"], ""]
+        yield from ["Below the paper (its mean in brackets):\n", *lines["below"], ""]
     if refuted := outcomes["does not hold"]:
         yield from ["Claims of the paper that do not hold here:\n", *refuted, ""]
     if blurred := outcomes["not told apart"]:
         yield from ["Claims that these runs cannot tell, as both are within two deviations:\n"]
         yield from [*blurred, ""]
     if lines["above"]:
-        yield from ["Above the paper:\n", *lines["above"], ""]
+        yield from ["Above the paper (its mean in brackets):\n", *lines["above"], ""]
     if held := outcomes["holds"]:
         yield from ["Claims of the paper that hold here:\n", *held, ""]
 
@@ -123,19 +123,25 @@ def _against_the_paper(
     """Count the paper's figures by verdict, and list those that ours are not inside."""
     counts = dict.fromkeys(MARKS, 0)
     lines: dict[str, list[str]] = {"above": [], "below": []}
-    for grid in grids:
-        for cell in grid.cells if grid.part == "paper" else ():
-            for metric, figure in figures_of(grid, cell, results)[1].items():
-                if metric == SECONDS or figure.verdict is None:
-                    continue
-                counts[figure.verdict] += 1
-                if figure.verdict in lines and figure.mean is not None and figure.theirs:
-                    point = _point(grid, cell)
-                    lines[figure.verdict].append(
-                        f"- {_short(grid)}, {cell.dataset}, {cell.row}{point}, {metric}: "
-                        f"{figure.mean:.2f} ({plural(figure.num_seeds, 'seed')}), paper "
-                        f"{figure.theirs.mean:.2f}"
-                    )
+    cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
+    for grid, cell in cells:
+        figures = {
+            metric: figure
+            for metric, figure in figures_of(grid, cell, results)[1].items()
+            if metric != SECONDS and figure.verdict is not None
+        }
+        for figure in figures.values():
+            counts[figure.verdict or ""] += 1
+        for verdict, listed in lines.items():
+            parts = [
+                f"{metric} {figure.mean:.2f} ({figure.theirs.mean:.2f})"
+                for metric, figure in figures.items()
+                if figure.verdict == verdict and figure.mean is not None and figure.theirs
+            ]
+            if parts:
+                seeds = plural(next(iter(figures.values())).num_seeds, "seed")
+                place = f"{_short(grid)}, {cell.dataset}, {cell.row}{_point(grid, cell)}"
+                listed.append(f"- {place}, {seeds}: {', '.join(parts)}")
     return counts, lines
 
 
@@ -144,20 +150,22 @@ def _claim(grid: Grid, each: Compared) -> str:
 
 
 def _evidence(each: Compared) -> str:
-    """Return the two figures of a contrast in words."""
-    metric, one, other = each.metric, each.one[each.metric], each.other[each.metric]
+    """Return the figures of a contrast in words: by its metric, and HR@5 of test beside it."""
     rows = each.contrast.row
     if each.contrast.other != each.contrast.row:
         rows += f" against {each.contrast.other}"
     point = f", {each.point}" if each.point else ""
-    words = {"inside": "not told apart", "above": "better", "below": "worse", None: ""}
-    if one.mean is None or other.mean is None:
+    words = {"inside": "not told apart", "above": "better", "below": "worse"}
+    if each.verdict is None:
         return f"{rows}{point}: missing"
-    seeds = f"{plural(one.num_seeds, 'seed')} and {other.num_seeds}"
-    return (
-        f"{rows}{point}: {metric} {one.mean:.2f} against {other.mean:.2f}, "
-        f"{words[each.verdict]} ({seeds})"
-    )
+    parts = [
+        f"{metric} {each.one[metric].mean:.2f} against {each.other[metric].mean:.2f}"
+        for metric in dict.fromkeys([each.metric, "HR@5"])
+        if metric in each.one
+    ]
+    parts[0] += f", {words[each.verdict]}"
+    one, other = each.one[each.metric].num_seeds, each.other[each.metric].num_seeds
+    return f"{rows}{point}: {'; '.join(parts)} ({plural(one, 'seed')} and {other})"
 
 
 def _section(grid: Grid, results: Mapping[str, RunResult], picture: str | None) -> Iterator[str]:

@@ -18,8 +18,9 @@ from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals, stop_with_parent
 from negsamp_models.law import study_law
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.grids import Grid, PlannedRun, Step, key_of
+from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
+from negsamp_models.reproduction.planned import PlannedRun, Step, key_of
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.results import write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult

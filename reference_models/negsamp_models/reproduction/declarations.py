@@ -1,0 +1,183 @@
+"""Grids as their TOML files declare them: one file a table or figure.
+
+A grid has rows, each a sampler's configuration, and perhaps a sweep of one key over values. A list
+in a row stands for values that validation chooses from: all are run with the first seed, and the
+best with the others; with ``choose = true`` it chooses among the rows in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from negsamp import ConfigError
+from negsamp_models.datasets.sources import full_name
+from negsamp_models.law import LawRequest
+from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Grid
+from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.settings import TrainingSettings
+
+__all__ = ["grid_names", "load_grid"]
+
+_SETTINGS = {field.name for field in fields(TrainingSettings)}
+_PARTS = ("paper", "open", "beyond")
+_OPEN = ("exclusions", "leak", "candidates", "alpha_step", "seen_items", "layers_heads")
+_KINDS = {kind: place for place, kind in enumerate(["table", "fig", *_OPEN, "beyond"])}
+
+
+def grid_names() -> list[str]:
+    """Return the names of the grids that come with the package, in the order of the page."""
+    folder = files(__package__).joinpath("grids")
+    names = [f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")]
+
+    def place(name: str) -> tuple[int, int, str]:
+        kind, number, rest = re.fullmatch(r"(\D*)(\d*)(.*)", name, re.ASCII).groups()  # type: ignore[union-attr]
+        return _KINDS.get(kind, len(_KINDS)), int(number or 0), kind + rest
+
+    return sorted(names, key=place)
+
+
+def load_grid(
+    name: str, datasets: list[str] | None = None, seeds: int | None = None, **settings: Any
+) -> Grid:
+    """Read a grid.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`grid_names`, or the path of a TOML file of the same form.
+    datasets : list of str, optional
+        Only these of its data sets.
+    seeds : int, optional
+        Another number of seeds than it declares: 0, 1, ...
+    **settings
+        Training settings of all runs that differ from the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such grid, it has no such data set, or the file is not a grid's; or if a row
+        leaks held-out items into the negatives and the grid does not say ``leaks = true``.
+    """
+    content = _read(name)
+    kept = [each for each in content["datasets"] if datasets is None or each in datasets]
+    if not kept:
+        raise ConfigError(
+            f"{name} is on {', '.join(content['datasets'])}; got {', '.join(datasets or [])}"
+        )
+    sweep = next(iter(content["sweep"].items())) if "sweep" in content else None
+    points = [None] if sweep is None else range(len(sweep[1]))
+    num_seeds = content["seeds"] if seeds is None else seeds
+    law = LawRequest(**content["law"]) if "law" in content else None
+    cells = []
+    for dataset, row, point in product(kept, content["rows"], points):
+        config = _config(content["rows"][row], dataset, sweep, point)
+        cells.append(Cell(dataset, row, point, _choices(dataset, config, num_seeds, settings, law)))
+    _refuse_leaks(name, content, cells)
+    if content.get("choose", False):
+        cells = [_one_of_rows(dataset, cells) for dataset in kept]
+    return Grid(
+        name=Path(name).stem,
+        title=content["title"],
+        part=content.get("part", "paper"),
+        note=content.get("note", "").strip(),
+        datasets=tuple(kept),
+        metrics=tuple(content["metrics"]),
+        rows=tuple(content["rows"]),
+        sweep=sweep,
+        curves=content.get("curves", False),
+        paper=content.get("paper", Path(name).stem),
+        contrasts=tuple(Contrast(**each) for each in content.get("contrasts", [])),
+        aim=content.get("aim", {}),
+        cells=tuple(cells),
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    if name.endswith(".toml"):
+        text = Path(name).read_text(encoding="utf-8")
+    elif name in grid_names():
+        text = files(__package__).joinpath("grids", f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        nearest = get_close_matches(name, grid_names(), n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ConfigError(f"no table or figure {name!r}; known: {', '.join(grid_names())}{hint}")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not TOML: {error}") from None
+    missing = {"title", "datasets", "seeds", "metrics", "rows"} - content.keys()
+    if missing:
+        raise ConfigError(f"the grid {name} lacks {', '.join(sorted(missing))}")
+    if (part := content.get("part", "paper")) not in _PARTS:
+        raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
+    return content
+
+
+def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:
+    runs = [run for cell in cells for choice in cell.choices for run in choice.runs]
+    if any(run.settings.leak_held_out for run in runs) and not content.get("leaks", False):
+        raise ConfigError(
+            f"the grid {name} leaks held-out items into the negatives; take leak_held_out away, or "
+            "say leaks = true if the leak itself is what it measures"
+        )
+
+
+def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:
+    """Make the rows of a data set the choices of one cell."""
+    rows = [cell for cell in cells if cell.dataset == dataset]
+    choices = [replace(choice, label=cell.row) for cell in rows for choice in cell.choices]
+    return Cell(dataset, "best on validation", None, tuple(choices))
+
+
+def _config(
+    declared: Mapping[str, Any],
+    dataset: str,
+    sweep: tuple[str, list[Any]] | None,
+    point: int | None,
+) -> dict[str, Any]:
+    """Return a row's configuration on a data set, at a point of the sweep.
+
+    What is swept is a training setting, an argument of the sampler, or the initial value of its
+    schedule.
+    """
+    config = {**declared, **declared.get("on", {}).get(dataset, {})}
+    if sweep is None or point is None:
+        return config
+    key, value = sweep[0], sweep[1][point]
+    if key in _SETTINGS:
+        return config | {"settings": config.get("settings", {}) | {key: value}}
+    if isinstance(config.get(key), Mapping):
+        return config | {key: config[key] | {"initial": value}}
+    return config | {key: value}
+
+
+def _choices(
+    dataset: str,
+    config: Mapping[str, Any],
+    num_seeds: int,
+    settings: Mapping[str, Any],
+    law: LawRequest | None,
+) -> tuple[Choice, ...]:
+    name = full_name(dataset)
+    sampler = {name: v for name, v in config.items() if name not in ("settings", "on")}
+    changed = {**config.get("settings", {}), **settings}
+    tuned = [name for name, value in sampler.items() if isinstance(value, list)]
+    options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
+    return tuple(
+        Choice(
+            label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
+            runs=tuple(
+                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed), law)
+                for seed in range(num_seeds)
+            ),
+        )
+        for option in options
+    )

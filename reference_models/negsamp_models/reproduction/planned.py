@@ -1,0 +1,128 @@
+"""Runs that grids ask for, made or not, and what they are told apart by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from negsamp_models.law import LawRequest
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
+from negsamp_models.settings import TrainingSettings
+
+__all__ = ["PlannedRun", "Step", "key_of"]
+
+_ORDER = ["gamma", "alpha", "beta", "candidates", "num_negatives"]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of a grid, made or not.
+
+    Attributes
+    ----------
+    dataset : str
+        Its full name.
+    sampler : mapping
+        As for :func:`negsamp_models.samplers.build_sampler`.
+    settings : TrainingSettings
+        With the seed.
+    law : LawRequest or None
+        What of the negatives' law the result must hold. A run with it serves as one without.
+    """
+
+    dataset: str
+    sampler: Mapping[str, Any]
+    settings: TrainingSettings
+    law: LawRequest | None = None
+
+    @classmethod
+    def of(cls, result: RunResult) -> PlannedRun:
+        """Return the run that a result is of."""
+        return cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
+
+    @cached_property
+    def key(self) -> str:
+        """What tells it from other runs, whatever device and file they are on."""
+        begun = None if self.pretraining is None else self.pretraining.identity
+        return key_of(self.dataset, self.sampler, asdict(self.settings), begun)
+
+    @cached_property
+    def pretraining(self) -> PlannedPretraining | None:
+        """What has to be made before it."""
+        return PlannedPretraining.of(self.dataset, self.settings)
+
+    def first_step(self, results: Path) -> Step:
+        """Return what has to be made next for it: its pre-training, or it itself."""
+        begun = self.pretraining
+        return self if begun is None or begun.is_made(results) else begun
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs it has at most."""
+        return self.settings.max_epochs
+
+    @property
+    def slug(self) -> str:
+        """A short name of all but the seed, such as ``genni-alpha2.5-beta1``."""
+        plain = asdict(TrainingSettings(seed=self.settings.seed, device=self.settings.device))
+        changed = {k: v for k, v in asdict(self.settings).items() if v != plain[k]}
+        named = [(name, self.sampler[name]) for name in _ORDER if name in self.sampler]
+        parts = [
+            _short(*each) for each in [*named, *changed.items()] if each != ("num_negatives", 1)
+        ]
+        return "-".join([str(self.sampler["sampler"]), *parts])
+
+    def file(self, folder: Path) -> Path:
+        """Return where its result belongs."""
+        return folder / self.dataset.lower() / self.slug / f"seed{self.settings.seed}.json"
+
+    def is_made(self, results: Mapping[str, RunResult]) -> bool:
+        """Whether there is a result, with the law if that is asked for."""
+        result = results.get(self.key)
+        return result is not None and (self.law is None or result.law is not None)
+
+
+Step = PlannedRun | PlannedPretraining
+"""What is made by one process: a run, or what runs begin with."""
+
+
+def key_of(
+    dataset: str,
+    sampler: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    pretraining: Mapping[str, Any] | None = None,
+) -> str:
+    """Return what runs are told apart by: all but the device; pre-training, if there was one."""
+    settings = {name: value for name, value in settings.items() if name != "device"}
+    told = [dataset, _as_floats({"num_negatives": 1, **sampler}), _as_floats(settings)]
+    if pretraining is not None:
+        told.append(_as_floats(decisive(pretraining)))
+    return json.dumps(told, sort_keys=True)
+
+
+def _as_floats(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write every number as a float: 1 and 1.0 are the same configuration."""
+    return {
+        name: _as_floats(value)
+        if isinstance(value, Mapping)
+        else float(value)
+        if isinstance(value, int) and not isinstance(value, bool)
+        else value
+        for name, value in config.items()
+    }
+
+
+def _short(name: str, value: Any) -> str:
+    """Return a name and value as a part of a file's name."""
+    name = {"num_negatives": "k", "hidden_size": "d"}.get(name, name).replace("_", "")
+    if isinstance(value, Mapping):
+        rest = "".join(f"-{key}{number:g}" for key, number in value.items() if key != "schedule")
+        return f"{name}-{value['schedule'].replace('_', '')}{rest}"
+    if value is True:
+        return name
+    return f"{name}{value:g}" if isinstance(value, int | float) else f"{value}"

@@ -1,0 +1,102 @@
+"""Runs of grids while they are made, for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from negsamp_models.records import CHOSEN_BY, RunResult
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.order import Outlook
+from negsamp_models.reproduction.planned import Step
+from negsamp_models.reproduction.running import Event, Outcome
+
+__all__ = ["Display", "named"]
+
+
+def named(step: Step) -> str:
+    """Return the name of a step."""
+    return f"{step.dataset} {step.slug} seed {step.settings.seed}"
+
+
+class Display:
+    """A line for each run that goes on, one for each that ended, and one for what is left.
+
+    Parameters
+    ----------
+    console : Console
+    grids : list of Grid
+        What is to be made.
+    results : dict of str to RunResult
+        What is made, by key.
+    jobs : int
+        Runs at once.
+
+    Attributes
+    ----------
+    failed : int
+        Steps that ended with an error.
+    """
+
+    def __init__(
+        self, console: Console, grids: list[Grid], results: dict[str, RunResult], jobs: int
+    ) -> None:
+        self.failed = 0
+        self._grids, self._results, self._jobs = grids, dict(results), jobs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Display:
+        self._progress.start()
+        self._show_what_is_left()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_start(self, step: Step) -> None:
+        """Show a step."""
+        total = step.max_epochs
+        self._tasks[step.key] = self._progress.add_task(named(step), total=total, status="")
+
+    def on_event(self, event: Event) -> None:
+        """Show an epoch."""
+        status = ""
+        if event.best_epoch is not None:
+            status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"
+        self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
+
+    def on_end(self, step: Step, outcome: Outcome) -> None:
+        """Say how a step ended, and what is left."""
+        self._progress.remove_task(self._tasks.pop(step.key))
+        if isinstance(outcome, BaseException):
+            self.failed += 1
+            self._print(f"[red]failed[/]  {named(step)}: {escape(str(outcome))}")
+        elif isinstance(outcome, RunResult):
+            self._results[step.key] = outcome
+            validation = outcome.validation[CHOSEN_BY]
+            self._print(f"[green]done[/]  {named(step)}: validation {CHOSEN_BY} {validation:.2f}")
+            self._show_what_is_left()
+        else:
+            self._print(f"[green]done[/]  {named(step)}")
+
+    def _show_what_is_left(self) -> None:
+        self._print(Outlook.of(self._grids, self._results).words(self._jobs))
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False)
