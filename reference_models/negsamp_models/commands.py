@@ -159,6 +159,7 @@ def train_command(
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
     keep_weights: KeepWeightsOption = "",
+    sharded_items: ShardedItemsOption = False,
 ) -> None:
     """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
 
@@ -209,7 +210,14 @@ def train_command(
             config["alpha"] = parse_schedule("alpha", alpha)
             config["beta"] = parse_schedule("beta", beta)
         epochs = parse_epochs(keep_weights)
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard, epochs)
+        options = RunOptions(
+            resume,
+            checkpoint_seconds,
+            checkpoint_batches,
+            tensorboard,
+            keep_weights=epochs,
+            sharded_items=sharded_items,
+        )
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes, weights
         )

@@ -78,7 +78,14 @@ def train_in_folder(
     TrainingDivergedError, RunStoppedError
         As by :meth:`~negsamp_models.training.Trainer.run`.
     """
-    trainer = Trainer(dataset, sampler_config, settings, processes=processes, pretrained=pretrained)
+    trainer = Trainer(
+        dataset,
+        sampler_config,
+        settings,
+        processes=processes,
+        pretrained=pretrained,
+        sharded_items=options.sharded_items,
+    )
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
     if checkpoints and not options.resume:
         raise CheckpointError(

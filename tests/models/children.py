@@ -39,21 +39,23 @@ def start(arguments: Sequence[str], output: Path) -> BaseProcess:
 def start_ranks(arguments: Sequence[str], output: Path, size: int = 2) -> list[BaseProcess]:
     """Start the command as torchrun does, with the same environment, once for each rank."""
     output.write_text("")
+    processes: list[BaseProcess] = [
+        CONTEXT.Process(target=run_command, args=(list(arguments), output, environment))
+        for environment in environments(size)
+    ]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def environments(size: int) -> list[dict[str, str]]:
+    """Return what torchrun puts into the environment of each rank."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     shared |= {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
-    processes: list[BaseProcess] = [
-        CONTEXT.Process(
-            target=run_command,
-            args=(list(arguments), output, shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}),
-        )
-        for rank in range(size)
-    ]
-    for process in processes:
-        process.start()
-    return processes
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
 
 
 def finish(*processes: BaseProcess) -> list[int | None]:
