@@ -157,7 +157,7 @@ class GenNi(Sampler):
         check_score(score, targets, self.items)
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
-        if self.alpha == 0:
+        if self.alpha == 0 and not getattr(score, "collective", False):
             return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
         assert score is not None  # _check_score
         return backend.by_score(

@@ -146,6 +146,7 @@ class TorchBackend:
         rows, items = request.rows, self._catalogue.items
         result = Result(rows, num_negatives, items.start)
         if isinstance(score, ShardedDotProduct):
+            candidates = candidates if alpha else None
             if candidates is not None and candidates.per_row:
                 raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
             places = None if candidates is None else self._candidates(rows, stream, candidates)

@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "candidates": {"beta": 0.3},
     "few candidates": {"beta": 0.05},
     "hard": {"alpha": 30.0},
+    "uniform": {"alpha": 0.0, "beta": 0.3},
 }
 
 

@@ -13,9 +13,14 @@ __all__ = ["works_on"]
 
 def works_on(device: torch.device) -> bool:
     """Return whether the kernels can run there; say once why not, where it is a pity."""
-    if device.type != "cuda" or torch.version.hip is not None:
+    if device.type != "cuda" or torch.version.hip is not None or not _has_triton():
         return False
-    return _has_triton()
+    return _is_able(device.index)
+
+
+@cache
+def _is_able(index: int | None) -> bool:
+    return torch.cuda.get_device_capability(index) >= (8, 0)
 
 
 @cache

@@ -53,8 +53,8 @@ class ShardedDotProduct:
 
     Notes
     -----
-    ``candidates="query"`` and callables are not supported. At alpha = 0 no score is looked at: each
-    rank draws its rows by itself, so that with ``split=True`` samplers should be spawned by rank.
+    ``candidates="query"`` is not supported. At alpha = 0 no score is looked at, and the draws are
+    those of :class:`negsamp.Uniform` on one device.
     """
 
     queries: Any
@@ -64,6 +64,7 @@ class ShardedDotProduct:
     bytes_received: int = field(default=0, init=False)
 
     backend = "torch"
+    collective = True
 
     def __call__(self, item_ids: Tensor) -> Tensor:
         """Return the scores of `item_ids` for all rows, summed over ranks; rows must be shared."""
