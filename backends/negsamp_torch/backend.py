@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -46,6 +47,10 @@ class TorchBackend:
     deferred : bool or None
         Whether what kernels find wrong is raised by a later :meth:`check`, so that no call waits.
         None, the default: on CUDA devices.
+    complaints : Complaints
+        Where kernels say what they have found wrong, if it is raised later.
+    factor : float32 Tensor, shape (1,), or None
+        alpha / ln 2 on the device, for graphs to read in every replay; None: that of each call.
     """
 
     fused: bool | None = None
@@ -60,6 +65,7 @@ class TorchBackend:
         self._catalogue = catalogue
         self._tables: dict[torch.device, Tables] = {}
         self.complaints: Complaints = Deferred()
+        self.factor: Tensor | None = None
 
     @staticmethod
     def report() -> Mapping[str, str]:
@@ -257,22 +263,30 @@ class TorchBackend:
             self.asarray(score.queries, like=request.targets).reshape(-1, score.queries.shape[-1]),
             self.asarray(score.items, like=request.targets)[items.start : items.stop],
             items.start,
-            alpha,
+            self._factor(alpha, request.device),
             candidates,
             self.bytes_per_chunk,
         )
+
+        status = rows.status
 
         def complain() -> None:
             places = None
             if candidates is not None:
                 places = self._candidates(request.rows, stream, candidates)
-            request.complain(rows.status, num_negatives, replacement, places)
+            request.complain(status, num_negatives, replacement, places)
 
-        self._file(request, rows.status, complain)
+        self._file(request, status, complain)
         return _in_shape(request, *drawn)
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
+
+    def _factor(self, alpha: float, device: torch.device) -> Tensor:
+        """Return what kernels multiply scores by, filled in on the device."""
+        if self.factor is not None:
+            return self.factor
+        return torch.full((1,), alpha / math.log(2), device=device)
 
     def _file(self, request: Request, status: Tensor, complain: Complain) -> None:
         """Raise what went wrong with some rows, now or later."""

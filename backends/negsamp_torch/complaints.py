@@ -15,8 +15,9 @@ from negsamp_torch.request import Request, error_of
 
 __all__ = ["Complaints", "Deferred", "Immediate", "OnDevice"]
 
-MOST_WAITING = 64
-"""Calls that may be unsettled; the host then waits for the oldest, so that they do not pile up."""
+MOST_CALLS, MOST_ROWS = 64, 1 << 20
+"""Calls, and rows of all of them, that may be unsettled: each holds its targets, so that beyond
+this the host waits for the oldest."""
 
 Complain = Callable[[], None]
 
@@ -49,6 +50,7 @@ class Immediate:
 class _Filed:
     wrong: Tensor
     arrived: Any
+    rows: int
     complain: Complain
 
 
@@ -67,14 +69,15 @@ class Deferred:
                 wrong = there.copy_(wrong, non_blocking=True)
                 arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 arrived.record()
-        self._filed.append(_Filed(wrong, arrived, complain))
+        self._filed.append(_Filed(wrong, arrived, len(status), complain))
 
     def settle(self, wait: bool) -> None:
         """Raise the first complaint that is known, and forget the others."""
         while self._filed:
             first = self._filed[0]
             if first.arrived is not None and not first.arrived.query():
-                if not wait and len(self._filed) <= MOST_WAITING:
+                rows = sum(each.rows for each in self._filed)
+                if not wait and len(self._filed) <= MOST_CALLS and rows <= MOST_ROWS:
                     return
                 first.arrived.synchronize()
             self._filed.popleft()
@@ -98,7 +101,7 @@ class OnDevice:
     first : int64, shape (4,)
         Code of the row, 0 for none; its number; the number of its call; which of `shapes`.
     shapes : list of tuple
-        Shapes of the targets of the calls that were captured.
+        Shapes that targets had.
     """
 
     def __init__(self, call: Tensor) -> None:
@@ -111,8 +114,9 @@ class OnDevice:
         if len(status) == 0:
             return
         row = (status != 0).long().argmax(0, keepdim=True)
-        shape = torch.full_like(row, len(self.shapes))
-        self.shapes.append(request.shape)
+        if request.shape not in self.shapes:
+            self.shapes.append(request.shape)
+        shape = torch.full_like(row, self.shapes.index(request.shape))
         found = torch.cat([status[row].long(), row, self._call.reshape(1), shape])
         self.first.copy_(torch.where((self.first[:1] == 0) & (found[:1] != 0), found, self.first))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.genni import GenNi
 from negsamp.negatives import Negatives
 from negsamp.sampler import Sampler
 from negsamp.scores import DotProduct
@@ -36,7 +38,9 @@ class Capturable:
         self._known_call = sampler._call
         self._backend = TorchBackend(sampler.catalogue)
         self._backend.complaints, self._backend.deferred = OnDevice(self._call), True
-        self._law: dict[str, float] | None = None
+        self._backend.factor = torch.zeros(1, device=device)
+        self._fixed: dict[str, float] | None = None
+        self._tell_alpha()
 
     def __call__(
         self,
@@ -78,7 +82,9 @@ class Capturable:
             raise InvalidInputError(
                 f"targets are on {arrays[0].device}; this was made for {self._call.device}"
             )
-        self._law = dict(self.sampler._progress.values)
+        if not (self._call.is_cuda and torch.cuda.is_current_stream_capturing()):
+            self._tell_alpha()  # a graph would tell it that of its capture in every replay
+        self._fixed = _fixed(self.sampler)
         stream = Stream(self.sampler.key, self._call)
         rows = self._backend.rows(*arrays)
         negatives = self.sampler._draw(self._backend, rows, stream, score)
@@ -86,9 +92,11 @@ class Capturable:
         return negatives
 
     def check(self) -> None:
-        """Wait for the device, raise what went wrong there, and tell the sampler its calls.
+        """Wait for the device and raise what went wrong there; bring it and the sampler together.
 
-        Call it now and then, such as once an epoch, and before ``sampler.state_dict()``.
+        The sampler learns how many calls were made, and the device the alpha that the schedule has
+        come to. Call it once an epoch, say, after ``sampler.set_epoch``, and before
+        ``sampler.state_dict()``.
 
         Raises
         ------
@@ -99,8 +107,8 @@ class Capturable:
         NoNegativesError
             If a row had no admissible item, or too few.
         ConfigError
-            If alpha or beta have moved since they were captured, or if the sampler has drawn, or
-            was loaded, beside this.
+            If beta has moved since the capture, or alpha from or to 0, or if the sampler has
+            drawn, or was loaded, beside this.
         """
         if self.sampler._call != self._known_call:
             raise ConfigError(
@@ -108,13 +116,25 @@ class Capturable:
                 "it was used or loaded meanwhile; make it capturable, and capture, again"
             )
         self.sampler._call = self._known_call = int(self._call)
+        self._tell_alpha()
         self._backend.complaints.settle(wait=True)
-        now = self.sampler._progress.values
-        if self._law is not None and now != self._law:
+        if self._fixed is not None and _fixed(self.sampler) != self._fixed:
             raise ConfigError(
-                f"captured graphs draw with {self._law}, and the schedules have moved to "
-                f"{dict(now)}: capture again"
+                f"what was captured draws with {self._fixed}, and the schedules have moved to "
+                f"{_fixed(self.sampler)}: capture again"
             )
+
+    def _tell_alpha(self) -> None:
+        """Have the kernels multiply by alpha as it is now."""
+        if isinstance(self.sampler, GenNi) and self._backend.factor is not None:
+            self._backend.factor.fill_(self.sampler.alpha / math.log(2))
+
+
+def _fixed(sampler: Sampler) -> dict[str, float]:
+    """Return what of the schedules decides which kernels run, on arrays of which size."""
+    if not isinstance(sampler, GenNi):
+        return {}
+    return {"alpha": 0.0} if sampler.alpha == 0 else {"beta": sampler.beta}
 
 
 def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
@@ -146,8 +166,9 @@ def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
     Notes
     -----
     Nothing waits for the device. The first row that goes wrong is noted there, and raised by
-    :meth:`Capturable.check`. ``alpha`` and ``beta`` are those of the capture: where a schedule has
-    moved them, ``check`` says so, and the graph has to be captured again. ``sampler.sample``
-    itself refuses to be captured, since its replays would repeat one draw.
+    :meth:`Capturable.check`. Replays follow ``alpha`` from ``check`` to ``check``. ``beta`` decides
+    the size of what is captured: where a schedule has moved it, ``check`` says so, and the graph
+    has to be captured again. ``sampler.sample`` itself refuses to be captured, since its replays
+    would repeat one draw.
     """
     return Capturable(sampler, device)

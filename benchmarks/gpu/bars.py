@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.bars import Bar, Figure
-from benchmarks.gpu.contenders import ARITHMETIC, PRODUCT, library, matrix
+from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
 from benchmarks.gpu.records import PartResult
 from benchmarks.tables import quantity
 
@@ -84,7 +84,7 @@ def _draws() -> list[Bar]:
 
     def by_weight(law: str, rows: int, num_negatives: int) -> Bar:
         setting = {"law": law, "rows": rows, "num_negatives": num_negatives}
-        figure = Figure("table", library("bfloat16"), setting, 1, "draws_per_second")
+        figure = Figure("table", BY_WEIGHT, setting, 1, "draws_per_second")
         shape = f"{rows:,} rows, k = {num_negatives}"
         return Bar(f"{law}, {shape}, all interactions excluded", figure, at_least=DRAWS_PER_SECOND)
 

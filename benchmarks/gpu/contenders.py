@@ -15,9 +15,10 @@ from benchmarks.gpu.device import Device
 from benchmarks.problems import Problem
 from benchmarks.work import Contender, Work
 
-__all__ = ["ARITHMETIC", "PRODUCT", "contenders", "library", "matrix"]
+__all__ = ["ARITHMETIC", "BY_WEIGHT", "PRODUCT", "contenders", "library", "matrix"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BY_WEIGHT = "negsamp"
 PRODUCT = "bare product, bfloat16"
 ARITHMETIC = "arithmetic alone"
 BFLOAT16_TOLERANCE = 0.1
@@ -37,19 +38,14 @@ def matrix(dtype: str) -> str:
 def contenders(device: Device, rates: Rates | None) -> list[Contender]:
     """Return all who are measured; the arithmetic alone only where its rates are known."""
     places = {name: device.place(dtype) for name, dtype in DTYPES.items()}
-    every = ("genni", "uniform", "popularity")
+    draw = partial(ours.prepare, backend="torch")
     found = [
         Contender(
-            library("bfloat16"),
-            "ours",
-            every,
-            partial(ours.prepare, backend="torch", place=places["bfloat16"]),
+            BY_WEIGHT, "ours", ("uniform", "popularity"), partial(draw, place=places["float32"])
         ),
-        Contender(
-            library("float32"),
-            "ours",
-            ("genni",),
-            partial(ours.prepare, backend="torch", place=places["float32"]),
+        *(
+            Contender(library(name), "ours", ("genni",), partial(draw, place=place))
+            for name, place in places.items()
         ),
         *(
             Contender(

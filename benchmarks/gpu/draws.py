@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.gpu.arithmetic import Rates
-from benchmarks.gpu.contenders import ARITHMETIC, contenders, library
+from benchmarks.gpu.contenders import ARITHMETIC, contenders
 from benchmarks.gpu.device import Device
 from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds, Status
@@ -141,7 +141,7 @@ def _finish(entrant: _Entrant, problem: Problem, device: Device) -> Measurement:
         setting,
         "measured",
         seconds=Seconds.of(entrant.samples, entrant.runs),
-        peak_bytes=peak if contender.name == library("bfloat16") else None,
+        peak_bytes=peak,
     )
 
 

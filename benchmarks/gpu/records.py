@@ -64,13 +64,14 @@ class PartResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it came to its end, at least one test has passed, if it has any, and none failed.
+        """Whether it came to its end, something was tested or measured, and nothing went wrong.
 
         What a measurement reached plays no part.
         """
         failed = any(each.failed for each in self.tests)
-        tested = any(each.passed for each in self.tests) or bool(self.measurements)
-        return self.whole and tested and not failed
+        failed |= any(each.status not in ("measured", "skipped") for each in self.measurements)
+        measured = any(each.seconds is not None for each in self.measurements)
+        return self.whole and not failed and (measured or any(each.passed for each in self.tests))
 
     def as_case(self) -> CaseResult:
         """Return the measurements as the result of a case, which bars look them up in."""

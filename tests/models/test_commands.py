@@ -145,7 +145,8 @@ def test_checkpoints_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: 
     lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
     (data_dir / "Other.txt").write_text("\n".join(lines) + "\n")
     arguments = ["train", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--resume"]
-    process = start([*arguments, "--max-epochs", "1000"], tmp_path / "printed.txt")
+    endless = ["--max-epochs", "100000", "--patience", "100000"]
+    process = start([*arguments, *endless], tmp_path / "printed.txt")
     wait_for_checkpoint(process, output, after="000002")
     process.kill()
     finish(process)

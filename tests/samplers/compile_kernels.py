@@ -66,7 +66,7 @@ def compiled(
     kernel: Any, table: str, constants: dict[str, Any], warps: int, stages: int, arch: int
 ) -> dict[str, int]:
     """Compile one kernel; return its shared memory, its stack and its tensor core instructions."""
-    types = TYPES | {"queries": table, "items": table, "factor": "fp32"}
+    types = TYPES | {"queries": table, "items": table, "factor": "*fp32"}
     names = [parameter.name for parameter in kernel.params]
     signature = {
         name: "constexpr" if name in constants else types.get(name, "i32") for name in names

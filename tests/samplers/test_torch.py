@@ -1,4 +1,4 @@
-"""What only tensors have: gradients, devices, autocast, bfloat16, workers."""
+"""What only tensors have: gradients, devices, autocast, bfloat16."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from negsamp import DotProduct, GenNi, InvalidInputError, Negatives, Uniform
+from negsamp import DotProduct, GenNi, InvalidInputError, Negatives
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -111,28 +111,3 @@ def test_large_scores_take_the_shifted_path_and_agree_with_numpy() -> None:
         assert np.mean(ours.item_ids.numpy() == theirs.item_ids) >= 0.995
         assert bool(ours.log_q.isfinite().all())
         assert bool((ours.log_q <= 0).all())
-
-
-class Negated(torch.utils.data.IterableDataset):  # type: ignore[misc, name-defined]
-    """Each worker draws with a sampler spawned by its number."""
-
-    def __init__(self, sampler: Uniform) -> None:
-        self.sampler = sampler
-
-    def __iter__(self) -> Any:
-        worker = torch.utils.data.get_worker_info()
-        own = self.sampler.spawn(worker.id)
-        for _ in range(5):
-            yield own.sample(torch.zeros(1000, dtype=torch.int64)).item_ids[:, 0]
-
-
-@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")
-def test_four_workers_never_repeat_each_other() -> None:
-    loader = torch.utils.data.DataLoader(
-        Negated(Uniform(100_000, seed=1)), batch_size=None, num_workers=4
-    )
-    draws = torch.stack(list(loader))
-    assert draws.shape == (20, 1000)
-    for one in range(20):
-        for other in range(one):
-            assert int((draws[one] == draws[other]).sum()) <= 2

@@ -6,6 +6,7 @@ The kernels are interpreted here. ``test_cuda.py`` looks at the same on a GPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,8 +31,8 @@ pytest.importorskip("triton", reason="Triton is not installed")
 
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from negsamp_torch import capturable  # noqa: E402
-from negsamp_torch.complaints import MOST_WAITING, Deferred  # noqa: E402
+from negsamp_torch import Capturable, capturable  # noqa: E402
+from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
 
 ITEMS, DIM, NUM_ROWS = range(1, 151), 8, 4
@@ -155,7 +156,7 @@ def filed_on_a_slow_device(sampler: Sampler, count: int) -> Deferred:
         sampler.sample(**(wrong("score")[0] if number == 0 else arguments()))
         complaints: Deferred = sampler._backends["torch"].complaints  # type: ignore[attr-defined]
         last = complaints._filed.pop()
-        complaints._filed.append(type(last)(last.wrong, Event(), last.complain))
+        complaints._filed.append(replace(last, arrived=Event()))
     return complaints
 
 
@@ -171,11 +172,16 @@ def test_nobody_waits_but_who_has_to() -> None:
 def test_what_waits_is_bounded() -> None:
     sampler = sampler_of("genni")
     complaints = filed_on_a_slow_device(sampler, 1)
-    complaints._filed.extend([complaints._filed[0]] * (MOST_WAITING - 1))
+    (filed,) = complaints._filed
+    complaints._filed.extend([filed] * (MOST_CALLS - 1))
     sampler.update(1.0)
-    complaints._filed.append(complaints._filed[0])
-    with pytest.raises(InvalidScoresError):
-        sampler.update(1.0)
+    for one_more in (filed, replace(filed, rows=MOST_ROWS)):
+        complaints._filed.append(one_more)
+        with pytest.raises(InvalidScoresError):
+            sampler.update(1.0)
+        assert not complaints._filed
+        filed.arrived.reached = False
+        complaints._filed.append(filed)
 
 
 @pytest.mark.parametrize(
@@ -265,19 +271,37 @@ def test_the_first_replay_that_goes_wrong_is_told(what: str, message: str) -> No
     assert draw.sampler.state_dict()["call"] == 3
 
 
-def test_what_a_replay_cannot_follow_is_refused() -> None:
-    moving = GenNi(ITEMS, alpha=Linear(0.5, 3.0, epochs=3), backend="torch")
-    draw = capturable(moving, "cpu")
+def test_replays_follow_alpha_and_are_refused_for_another_beta() -> None:
+    def moving() -> GenNi:
+        return GenNi(ITEMS, 4, alpha=Linear(0.5, 3.0, epochs=2), backend="torch")
+
     given = {name: arguments()[name] for name in ("targets", "score")}
+    plain, sampler = moving(), moving()
+    draw = capturable(sampler, "cpu")
+    draw._tell_alpha = lambda: None  # type: ignore[method-assign]  # as in a replay
+    for epoch in range(3):
+        for each in (plain, sampler):
+            each.set_epoch(epoch)
+        Capturable._tell_alpha(draw)
+        ours, theirs = draw(**given), plain.sample(**given)
+        assert torch.equal(ours.item_ids, theirs.item_ids)
+        assert torch.equal(ours.log_q, theirs.log_q)
+    growing = GenNi(ITEMS, beta=Linear(0.5, 1.0, epochs=2), backend="torch")
+    draw = capturable(growing, "cpu")
     draw(**given)
     draw.check()
-    moving.set_epoch(1)
-    with pytest.raises(ConfigError, match=r"captured graphs draw with {'alpha': 0\.5, 'beta': 1"):
+    growing.set_epoch(1)
+    with pytest.raises(
+        ConfigError, match=r"draws with {'beta': 0\.5}, .* moved to {'beta': 0\.75}"
+    ):
         draw.check()
+
+
+def test_a_sampler_used_beside_is_noticed() -> None:
+    draw, given = capturable(sampler_of("genni"), "cpu"), arguments()
     draw(**given)
-    draw.check()
-    moving.sample(**given)
-    with pytest.raises(ConfigError, match="the sampler is at call 3 and was left at 2: it was"):
+    draw.sampler.sample(**given)
+    with pytest.raises(ConfigError, match="the sampler is at call 1 and was left at 0: it was"):
         draw.check()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -36,7 +35,7 @@ def by_score(
     queries: Tensor,
     items: Tensor,
     first_item: int,
-    alpha: float,
+    factor: Tensor,
     candidates: Candidates | None,
     bytes_per_chunk: int,
 ) -> tuple[Tensor, Tensor]:
@@ -46,6 +45,8 @@ def by_score(
     ----------
     queries, items : Tensor
         (rows, dim), and (items, dim) by place in the catalogue.
+    factor : float32 Tensor, shape (1,)
+        What scores are multiplied by before two is raised to them: alpha / ln 2.
     bytes_per_chunk : int
         Bound on what is kept of the rows in hand: 8 bytes a block, and the rows' own candidates.
 
@@ -83,7 +84,7 @@ def by_score(
         "count": count,
         "queries": queries,
         "items": items,
-        "factor": alpha / math.log(2),
+        "factor": factor,
         "width": width,
         "dim": items.shape[1],
         "num_blocks": num_blocks,

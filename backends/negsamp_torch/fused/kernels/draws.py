@@ -98,6 +98,7 @@ def draw(
     places += row * places_a_row
     item_ids += number * num_negatives
     column = tl.arange(0, BLOCK)
+    scale = tl.load(factor)
     highest, total = whole(shifts, sums, num_blocks, TILE)
     law = highest + tl.log2(total)
     problem = tl.load(status + number)
@@ -124,7 +125,7 @@ def draw(
                 more + number * num_more,
                 num_more,
                 block,
-                factor,
+                scale,
                 width,
                 dim,
                 BLOCK,

@@ -44,6 +44,7 @@ def masses_of_shared(
     if first + tl.program_id(0) * ROWS >= tl.load(count):
         return
     number = tl.load(numbers + first + row, mask=kept, other=0)
+    scale = tl.load(factor)
     first_block = tl.program_id(1) * blocks_each
     for block in range(first_block, tl.minimum(first_block + blocks_each, num_blocks)):
         column = block * BLOCK + tl.arange(0, BLOCK)
@@ -66,7 +67,7 @@ def masses_of_shared(
             if WIDEN:
                 query, lines = query.to(tl.float32), lines.to(tl.float32)
             score = tl.dot(query, lines, score, input_precision=PRECISION)
-        exponent = tl.where(inside[None, :], score * factor, -float("inf"))
+        exponent = tl.where(inside[None, :], score * scale, -float("inf"))
         shift, total = log_mass(exponent, 1)
         tl.store(shifts + row.to(tl.int64) * num_blocks + block, shift, mask=kept)
         tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
@@ -111,7 +112,7 @@ def masses_of_own(
         more + number * num_more,
         num_more,
         block,
-        factor,
+        tl.load(factor),
         width,
         dim,
         BLOCK,
@@ -157,6 +158,7 @@ def exclude(
     begin = tl.load(begins + number)
     end = tl.load(ends + number)
     more += number * num_more
+    scale = tl.load(factor)
     last = tl.full((), -1, tl.int64)
     for i in range(begin, end + num_more):
         if i < end:
@@ -180,7 +182,7 @@ def exclude(
                 more,
                 num_more,
                 block,
-                factor,
+                scale,
                 width,
                 dim,
                 BLOCK,
