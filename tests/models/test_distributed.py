@@ -114,7 +114,9 @@ def test_killed_ranks_go_on_bit_for_bit(tiny: list[str], tmp_path: Path) -> None
 
 def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None:
     folder, printed = tmp_path / "run", tmp_path / "run.txt"
-    ranks = start_ranks([*tiny, "-o", str(folder), "--max-epochs", "1000"], printed)
+    ranks = start_ranks(
+        [*tiny, "-o", str(folder), "--max-epochs", "1000", "--patience", "1000"], printed
+    )
     wait_for_checkpoint(ranks[0], folder)
     assert ranks[1].pid is not None
     os.kill(ranks[1].pid, signal.SIGTERM)
@@ -125,7 +127,10 @@ def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None
 
 def test_ranks_draw_and_drop_out_differently(tiny: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    ranks = start_ranks([*tiny, "-o", str(folder), "--max-epochs", "1000"], tmp_path / "run.txt")
+    ranks = start_ranks(
+        [*tiny, "-o", str(folder), "--max-epochs", "1000", "--patience", "1000"],
+        tmp_path / "run.txt",
+    )
     wait_for_checkpoint(ranks[0], folder)
     for rank in ranks:
         rank.kill()
