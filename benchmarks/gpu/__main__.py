@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     names = ",".join(part.name for part in PARTS)
     parser.add_argument("--only", metavar="PARTS", default="", help=f"some of {names}")
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="what has not begun by then is left out"
+        "--minutes", type=float, default=10.0, help="shared out; what does not fit is left out"
     )
     parser.add_argument("--list", action="store_true", help="list the parts and stop")
     parser.add_argument(
@@ -90,9 +90,12 @@ def _folder(chosen: argparse.Namespace) -> Path:
 
 
 def _run(parts: Sequence[Part], chosen: argparse.Namespace, folder: Path) -> int:
-    end = time.monotonic() + chosen.minutes * 60
+    started, expected = time.monotonic(), sum(part.minutes for part in parts)
+    share = 0.0
     results: list[PartResult] = []
     for part in parts:
+        share += part.minutes / expected  # what a part leaves over, the next may take
+        end = started + share * chosen.minutes * 60
         if missing := missing_packages(part):
             _tell(f"{part.name}: left out; not installed here: {', '.join(missing)}. {_REMEDY}")
             continue
@@ -100,7 +103,11 @@ def _run(parts: Sequence[Part], chosen: argparse.Namespace, folder: Path) -> int
             _tell(f"{part.name}: left out, the {chosen.minutes:g} minutes are over")
             continue
         _tell(f"{part.name}: {part.about}")
-        result = part.run(Run(Device(chosen.device), chosen.quick, end, _tell))
+        try:
+            result = part.run(Run(Device(chosen.device), chosen.quick, end, _tell))
+        except Exception as error:  # noqa: BLE001  (the other parts go on)
+            _tell(f"{part.name}: failed, {type(error).__name__}: {error}")
+            continue
         lines = [] if chosen.quick else all_lines([part.name], [result])
         for line in lines:
             met = {None: "", True: ": met", False: ": MISSED"}[line.met]

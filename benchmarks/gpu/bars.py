@@ -68,10 +68,12 @@ def all_lines(parts: Sequence[str], results: Sequence[PartResult]) -> list[Line]
 
 def _tests(part: str, result: PartResult | None) -> Line:
     text = f"{part}: the tests of the suite, on CUDA"
-    if result is None or not result.tests:
+    passed = failed = 0
+    if result is not None:
+        passed = sum(each.passed for each in result.tests)
+        failed = sum(each.failed for each in result.tests)
+    if result is None or passed + failed == 0:
         return Line(part, text, "all pass", "not measured", None)
-    passed = sum(each.passed for each in result.tests)
-    failed = sum(each.failed for each in result.tests)
     rest = f", {failed} failed" if failed else ""
     rest += "" if result.whole else ", cut off"
     return Line(part, text, "all pass", f"{passed} passed{rest}", result.passed)

@@ -119,7 +119,7 @@ PARTS = (
         "contract",
         "the contract suite, by Hypothesis, and what must be refused",
         ("pytest", "hypothesis"),
-        2.0,
+        4.0,
         partial(_tested, "contract", CONTRACT),
         CONTRACT,
     ),

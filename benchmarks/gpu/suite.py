@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,10 @@ from benchmarks.machine import CHECKOUT
 
 __all__ = ["run_tests"]
 
-PROCESSES = 4
+PROCESSES = 8
 """As many share the device where pytest-xdist is installed: the tests wait for the host."""
+MOST_TOLD = 8000
+"""Characters of what pytest says of failures."""
 
 
 def run_tests(
@@ -64,28 +67,37 @@ def run_tests(
             "TRITON_INTERPRET": str(int(not on_cuda)),
             counting.FILE: str(outcomes),
         }
-        try:
-            done = subprocess.run(
-                command,
-                cwd=CHECKOUT,
-                env=_outside_of_tests() | variables,
-                timeout=max(seconds, 1.0),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            tell(f"cut off after {seconds:.0f} s")
-            whole = False
-        else:
-            whole = done.returncode in (0, 1)
-            if done.returncode != 0:
-                tell(done.stdout[-4000:] + done.stderr[-2000:])
+        code = _run(command, _outside_of_tests() | variables, seconds, tell)
         lines = [json.loads(line) for line in outcomes.read_text(encoding="utf-8").splitlines()]
     counts = [_count(file, [each for each in lines if each["file"] == file]) for file in files]
     for each in counts:
         tell(f"{each.file}: {each.passed} passed, {each.failed} failed, {each.skipped} skipped")
-    return counts, whole
+    return counts, code in (0, 1)
+
+
+def _run(
+    command: Sequence[str], environment: dict[str, str], seconds: float, tell: Callable[[str], None]
+) -> int | None:
+    """Return the exit status, None if the tests had to be cut off; show what failed."""
+    process = subprocess.Popen(
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        told, _ = process.communicate(timeout=max(seconds, 1.0))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # those that share the work too
+        process.communicate()
+        tell(f"cut off after {seconds:.0f} s")
+        return None
+    if process.returncode != 0:
+        tell(told[-MOST_TOLD:])
+    return process.returncode
 
 
 def _outside_of_tests() -> dict[str, str]:

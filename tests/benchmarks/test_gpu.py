@@ -16,7 +16,7 @@ from benchmarks.gpu.bars import all_lines
 from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
 from benchmarks.gpu.device import Device, check_wheel
 from benchmarks.gpu.draws import measure_draws
-from benchmarks.gpu.parts import PARTS
+from benchmarks.gpu.parts import PARTS, Run
 from benchmarks.gpu.records import PartResult, TestCount
 from benchmarks.gpu.report import REPORT, render, write_report
 from benchmarks.records import Measurement, Seconds
@@ -138,7 +138,7 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_missing_packages_and_lack_of_time_are_named(
+def test_what_a_part_lacks_or_dies_of_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lacking = tuple(replace(part, needs=("no_such_package",)) for part in PARTS)
@@ -149,6 +149,15 @@ def test_missing_packages_and_lack_of_time_are_named(
     monkeypatch.setattr(command, "PARTS", PARTS)
     assert command.main([*options, "--minutes", "-1"]) == 1
     assert "laws: left out, the -1 minutes are over" in capsys.readouterr().out
+
+    def broken(_: Run) -> PartResult:
+        raise RuntimeError("an illegal memory access")
+
+    monkeypatch.setattr(command, "PARTS", tuple(replace(part, run=broken) for part in PARTS))
+    assert command.main(options) == 1
+    told = capsys.readouterr().out
+    assert "laws: failed, RuntimeError: an illegal memory access" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wheel_of_another_checkout_is_refused(
