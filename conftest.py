@@ -12,11 +12,14 @@ settings.load_profile("ci")  # no deadlines and no chance: the same examples on 
 
 FRAMEWORKS = {
     "backends/negsamp_numba": "numba",
+    "backends/negsamp_tensorflow": "tensorflow",
     "backends/negsamp_torch": "torch",
     "benchmarks": "torch",
     "reference_models": "torch",
+    "reference_models/negsamp_models/keras_gru.py": "tensorflow",
     "tests/benchmarks": "torch",
     "tests/models": "torch",
+    "tests/models/test_keras_gru.py": "tensorflow",
 }
 
 NEEDS_TRITON = ["benchmarks/gpu/exponentials.py"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchmarks.contenders import FLOOR, REFERENCES
+from benchmarks.contenders.tensorflow_graphs import COMPILED
+from benchmarks.contenders.tensorflow_matrix import CATEGORICAL
 from benchmarks.records import CaseResult
 
 __all__ = ["Bar", "Figure", "Outcome", "all_bars"]
@@ -185,5 +187,11 @@ def all_bars(backend: str) -> list[Bar]:
             at_most=256e6,
         ),
         Bar("the same for 256 x 10,000,000 x 64: it runs", memory(256, 10**7), at_most=256e6),
+        Bar(
+            "tf.random.categorical over all scores, over the same draw under XLA",
+            Figure("tensorflow", CATEGORICAL),
+            Figure("tensorflow", COMPILED),
+            at_least=2.5,
+        ),
         Bar("epoch of SASRec on Beauty, GenNi, beta = 1; a V100: 6.3 s", epoch, at_most=6.3),
     ]

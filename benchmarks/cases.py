@@ -9,6 +9,8 @@ from itertools import product
 from typing import Any, Literal
 
 from benchmarks.contenders import FLOOR, taking_part
+from benchmarks.contenders.tensorflow_graphs import COMPILED, GRAPH
+from benchmarks.contenders.tensorflow_matrix import CATEGORICAL
 from benchmarks.settings import Draw, Epoch, Law, Setting
 from benchmarks.work import Contender
 
@@ -84,7 +86,8 @@ def all_cases(backend: str) -> list[Case]:
         The backend that is held to the bars: it is measured in every case, others in some.
     """
     cases = [*_draws_by_score(backend), *_draws_by_weight(), *_epochs(backend), *_growths(backend)]
-    return sorted([*cases, _memory(backend)], key=lambda case: case.threads)
+    cases += [_memory(backend), *_tensorflow()]
+    return sorted(cases, key=lambda case: case.threads)
 
 
 def select(cases: Sequence[Case], patterns: Sequence[str]) -> list[Case]:
@@ -201,3 +204,14 @@ def _memory(backend: str) -> Case:
         (f"negsamp {backend}", "peer"),
         measure="memory",
     )
+
+
+def _tensorflow() -> list[Case]:
+    setting = genni(rows=1_500, num_items=12_101)
+    contenders = ("negsamp tensorflow", GRAPH, COMPILED, CATEGORICAL)
+    about = "Eager, traced and compiled by XLA, beside tf.random.categorical."
+    peak = "Peak of resident memory above the inputs, inside TensorFlow."
+    return [
+        Case("tensorflow", about, setting, (*contenders, FLOOR)),
+        Case("tensorflow-memory", peak, setting, contenders, measure="memory"),
+    ]

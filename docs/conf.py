@@ -21,7 +21,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(abc|collections|numpy|os|torch|typing)\..*")]
 
-autodoc_mock_imports = ["rich", "safetensors", "torch", "typer"]  # of the models
+autodoc_mock_imports = ["keras", "rich", "safetensors", "tensorflow", "torch", "typer"]
 autodoc_typehints = "none"
 autosummary_ignore_module_all = False
 numpydoc_show_class_members = False

@@ -134,6 +134,8 @@ class TensorflowBackend:
     ) -> Draws:
         """Do the work of :meth:`by_score`, refusing nothing that the kernels find."""
         num_items, called = len(self._catalogue.items), not isinstance(score, DotProduct)
+        if isinstance(score, DotProduct):
+            score = DotProduct(self.asarray(score.queries), self.asarray(score.items))
         drawn = self._words(rows, stream, num_negatives)
         own = candidates if candidates is not None and candidates.per_row else None
         if called and own is not None:
@@ -184,10 +186,9 @@ class TensorflowBackend:
         if not isinstance(score, DotProduct):
             called = CalledScores(score, start, columns, numbers, rows.num_rows, alpha)
             return called, max(tile, 1)
-        items, queries = self.asarray(score.items), self.asarray(score.queries)
-        dim = int(items.shape[1])
-        queries = tf.gather(tf.reshape(queries, [-1, dim]), numbers)
+        dim = int(score.items.shape[1])
+        queries = tf.gather(tf.reshape(score.queries, [-1, dim]), numbers)
         queries = tf.cast(queries, tf.float32) * alpha
         if columns.places is not None and columns.places.shape.rank == 2:
-            return OwnScores(queries, items, start, columns), max(tile // dim, 1)
-        return SharedScores(queries, items, start, columns), max(tile, 1)
+            return OwnScores(queries, score.items, start, columns), max(tile // dim, 1)
+        return SharedScores(queries, score.items, start, columns), max(tile, 1)

@@ -103,7 +103,7 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any) -> Ne
     target = rows.few[:, :1]
     other = tf.where(target == 0, min(1, len(items) - 1), 0)
     places = tf.where(wrong, tf.cast(other, tf.int64), draws.places)
-    log_q = tf.where(wrong, tf.constant(float("nan")), draws.log_q)
+    log_q = tf.where(wrong, tf.constant(float("nan")), tf.stop_gradient(draws.log_q))
     shape = tf.concat([rows.shape, [num_negatives]], axis=0)
     kept = rows.sampled[:, None]
     with tf.control_dependencies(rows.assertions):

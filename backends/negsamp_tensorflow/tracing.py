@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
 import tensorflow as tf
@@ -15,5 +16,10 @@ _Result = TypeVar("_Result")
 
 def as_written(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """Trace a function and what it calls as they are: loops and branches are spelled out there."""
-    unconverted = tf.autograph.experimental.do_not_convert(function)
-    return cast(Callable[_Parameters, _Result], unconverted)
+
+    @wraps(function)
+    def unconverted(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
+        done = tf.autograph.experimental.do_not_convert(function)(*arguments, **named)
+        return cast(_Result, done)
+
+    return unconverted

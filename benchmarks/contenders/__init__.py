@@ -12,6 +12,7 @@ from benchmarks.contenders import (
     ours,
     pykeen_samplers,
     recbole_sampler,
+    tensorflow_graphs,
     tensorflow_matrix,
     torch_matrix,
 )
@@ -22,6 +23,7 @@ __all__ = ["CONTENDERS", "FLOOR", "REFERENCES", "taking_part"]
 
 CONTENDERS: tuple[Contender, ...] = (
     *ours.CONTENDERS,
+    *tensorflow_graphs.CONTENDERS,
     *epochs.CONTENDERS,
     *bare_products.CONTENDERS,
     *bare_draws.CONTENDERS,

@@ -11,7 +11,9 @@ from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
 from benchmarks.work import Contender, Work
 
-__all__ = ["CONTENDERS", "load_tensorflow"]
+__all__ = ["CATEGORICAL", "CONTENDERS", "load_tensorflow"]
+
+CATEGORICAL = "TensorFlow categorical"
 
 
 @cache
@@ -56,7 +58,7 @@ def categorical(problem: Problem) -> Work:
 
 CONTENDERS = (
     Contender(
-        "TensorFlow categorical",
+        CATEGORICAL,
         "peer",
         ("genni",),
         categorical,

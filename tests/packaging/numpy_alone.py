@@ -30,9 +30,10 @@ def main() -> None:
         GenNi(items=range(1, 6), num_negatives=3, alpha=2.0),
     ):
         check_draws(sampler)
-    for backend in ("numba", "torch"):
+    for backend in ("numba", "tensorflow", "torch"):
         check_refusal(backend)
-    frameworks = {"torch", "tensorflow", "numba", "scipy", "negsamp_torch", "negsamp_models"}
+    frameworks = {"torch", "tensorflow", "numba", "scipy", "negsamp_models"}
+    frameworks |= {"negsamp_numba", "negsamp_tensorflow", "negsamp_torch"}
     _refuse("drawing with NumPy loaded", frameworks & set(sys.modules))
 
 
