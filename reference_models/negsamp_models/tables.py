@@ -73,6 +73,8 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             parts.append(
                 f"{name}={_schedule(value) if isinstance(value, Mapping) else f'{value:g}'}"
             )
+    if config.get("candidates", "batch") != "batch":
+        parts.append(f"candidates={config['candidates']}")
     if config.get("num_negatives", 1) != 1:
         parts.append(f"k={config['num_negatives']}")
     if settings.get("leak_held_out"):

@@ -27,6 +27,7 @@ from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
 from negsamp_models.results import write_json
 from negsamp_models.settings import TrainingSettings
+from negsamp_models.tables import summarise
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
@@ -400,6 +401,13 @@ def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcom
     assert [each.outcome for each in compared(grid, results)] == ["missing"]
     results[runs["GenNi_SA"].key] = result_of(runs["GenNi_SA"], ours)
     assert [each.outcome for each in compared(grid, results)] == [outcome]
+
+
+def test_rows_of_a_grid_have_names_of_their_own_in_tables() -> None:
+    runs = [cell.choices[0].runs[0] for cell in load_grid("candidates").cells]
+    names = [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
+    assert len(set(names)) == len(runs)
+    assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names
 
 
 def test_contrasts_name_rows_and_points_of_their_grid() -> None:
