@@ -11,11 +11,45 @@ from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 
-__all__ = ["LOSSES", "MODELS", "RunOptions", "TrainingSettings", "TrainingSettingsError"]
+__all__ = [
+    "LOSSES",
+    "MODELS",
+    "RunOptions",
+    "TrainingSettings",
+    "TrainingSettingsError",
+    "device_named",
+]
 
 LOSSES = {"nce": nce_loss, "bpr": bpr_loss, "sampled_softmax": sampled_softmax_loss}
 MODELS = {"sasrec": "SASRec", "s3rec": "S3-Rec"}
 """The models' names as people write them."""
+
+
+def device_named(name: str) -> torch.device:
+    """Return a device by its name.
+
+    Parameters
+    ----------
+    name : str
+        "cpu", "cuda", "cuda:N", or "auto": CUDA where there is a device, else the CPU.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If it is none of these, or there is no such device here.
+    """
+    number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if number else "cpu")
+    if name == "cpu" or (name == "cuda" and number):
+        return torch.device(name)
+    index = name.removeprefix("cuda:")
+    if index != name and index.isdecimal() and int(index) < number:
+        return torch.device(name)
+    allowed = "auto, cpu, cuda or cuda:N" if number else "auto or cpu"
+    raise TrainingSettingsError(
+        "device", name, f"{allowed}, for torch can use {number} CUDA devices here"
+    )
 
 
 class TrainingSettingsError(NegSampError, ValueError):
@@ -102,10 +136,8 @@ class TrainingSettings:
             raise TrainingSettingsError("model", self.model, " or ".join(map(repr, MODELS)))
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        """Return the device to train on; raise as :func:`device_named` does."""
+        return device_named(self.device)
 
 
 @dataclass(frozen=True)

@@ -156,10 +156,8 @@ class Trainer:
         identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
-        return identity | {
-            "pretraining": self._pretraining,
-            "sharded_items": self.sharded_items,
-        }
+        divided = {"sharded_items": True} if self.sharded_items else {}
+        return identity | {"pretraining": self._pretraining} | divided
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; all that follows is what it would have been.

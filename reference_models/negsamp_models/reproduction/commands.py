@@ -25,6 +25,7 @@ from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.session import complaints
+from negsamp_models.settings import device_named
 
 __all__ = ["report_command", "reproduce_command"]
 
@@ -75,6 +76,7 @@ def reproduce_command(
             load_grid(name, datasets, seeds, **given(max_epochs=max_epochs))
             for name in (names or grid_names())
         ]
+        device_named(device)  # a wrong one fails once, and not in each run
         found = results_below(results)
         if not (names or every or dry_run):
             console.print(_overview(grids, found))

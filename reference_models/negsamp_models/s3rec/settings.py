@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from negsamp.validation import as_count, as_number
-from negsamp_models.settings import TrainingSettingsError
+from negsamp_models.settings import TrainingSettingsError, device_named
 
 __all__ = ["OBJECTIVES", "ObjectiveWeights", "PretrainingSettings", "published_epochs"]
 
@@ -102,10 +102,8 @@ class PretrainingSettings:
         return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        """Return the device to train on; raise as `device_named` does."""
+        return device_named(self.device)
 
 
 def published_epochs(dataset: str) -> int:
