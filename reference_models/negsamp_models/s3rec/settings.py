@@ -102,7 +102,7 @@ class PretrainingSettings:
         return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on; raise as `device_named` does."""
+        """Return the device to train on; raise if it is not there."""
         return device_named(self.device)
 
 
