@@ -97,7 +97,7 @@ class GruRecommender(keras.Model):  # type: ignore[misc]
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return {"loss": loss}
+        return {"loss": loss, "alpha": self.sampler.alpha}
 
     @staticmethod
     def _nce_loss(queries: Any, table: Any, targets: Any, negatives: Any, mask: Any) -> Any:

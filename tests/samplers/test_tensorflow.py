@@ -244,7 +244,7 @@ WRONG: list[tuple[Callable[[], Sampler], dict[str, Any]]] = [
     (lambda: Uniform(ITEMS, interactions=SEEN), {"users": np.array([0, 1, 7, 0, 0, 3])}),
     (lambda: Uniform(ITEMS), {"exclude": ALL}),
     (lambda: Uniform(ITEMS, 300, replacement=False), {}),
-    (lambda: Popularity(FEW, items=ITEMS), {"targets": np.array([5, 1])}),
+    (lambda: Popularity(COUNTS == 1, items=ITEMS), {"targets": np.array([5, 1])}),
     (lambda: Popularity(FEW, items=ITEMS, num_negatives=3, replacement=False), {}),
     (lambda: GenNi(ITEMS), {"exclude": ALL}),
     (lambda: GenNi(ITEMS, beta=Linear(0.5, 1.0, 5)), {"exclude": ALL}),
