@@ -33,7 +33,7 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
     The processes take turns: the queries, targets and users of one are sent to all, each goes over
     its slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
     negatives are those that it would draw by itself. Beside its own rows, a process gets those of
-    the others and what :class:`negsamp_torch.ShardedDotProduct` says, and never a line of the table
+    the others and what `negsamp_torch.ShardedDotProduct` says, and never a line of the table
     that is not in its slice but for the block that a border cuts.
 
     Parameters

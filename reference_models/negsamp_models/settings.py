@@ -136,7 +136,7 @@ class TrainingSettings:
             raise TrainingSettingsError("model", self.model, " or ".join(map(repr, MODELS)))
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on; raise if it is not there."""
+        """Return the device to train on; raise as `device_named` does."""
         return device_named(self.device)
 
 
