@@ -130,9 +130,9 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             As the sampler's own ``sample``, in eager mode; in a graph, what can be seen of shapes
             and dtypes while it is traced. The notes above tell of the rest.
         """
-        arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
-        if arrays[0].shape.rank is None:
+        if tf.is_tensor(targets) and targets.shape.rank is None:
             raise InvalidInputError("the number of axes of targets must be known in a graph")
+        arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
         rows = self._backend.rows(*arrays)
         stream: Any = Stream(self.key.read_value(), self.call.read_value())
         negatives = self._draw(rows, stream, score)
