@@ -39,7 +39,15 @@ def prepare(problem: Problem, jit_compile: bool) -> Work:
 CONTENDERS = tuple(
     Contender(name, "ours", ("genni",), partial(prepare, jit_compile=jit_compile), note)
     for name, jit_compile, note in (
-        (GRAPH, False, "a GraphSampler in a tf.function"),
-        (COMPILED, True, "a GraphSampler in a tf.function with jit_compile=True"),
+        (
+            GRAPH,
+            False,
+            "a GraphSampler in a tf.function; its memory is that of the first call, which traces",
+        ),
+        (
+            COMPILED,
+            True,
+            "the same with jit_compile=True; its memory is that of the first call, which compiles",
+        ),
     )
 )
