@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before Triton is imported; 0 where there is a GPU
+if find_spec("triton") is not None:
+    import_module("triton")  # first: Triton 3.7 crashes where it is loaded after TensorFlow 2.21
 settings.load_profile("ci")  # no deadlines and no chance: the same examples on every machine
 
 FRAMEWORKS = {

@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels for a GPU run on CPUs, slowly
-
 
 @dataclass(frozen=True)
 class Adapter:
