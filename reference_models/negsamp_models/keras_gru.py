@@ -171,7 +171,7 @@ def metrics(model: GruRecommender, evaluation: Evaluation, max_length: int) -> d
     last = queries[np.arange(len(lines)), evaluation.inputs.lengths - 1]
     ranks = rank_answers(
         torch.from_numpy(last.astype(np.float32)),
-        torch.from_numpy(keras.ops.convert_to_numpy(model.items.embeddings).copy()),
+        torch.from_numpy(tf.convert_to_tensor(model.items.embeddings).numpy().copy()),
         torch.from_numpy(evaluation.answers.copy()),
         (evaluation.seen.item_ids, evaluation.seen.offsets),
     )
