@@ -89,7 +89,7 @@ def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
 
 def exponents_of(block: Tensor, exponents: Scores, excluded: Excluded) -> Tensor:
     """Return the exponents of one block of each row, (rows, BLOCK), -inf where excluded."""
-    inside = exponents.blocks(block).double()
+    inside = exponents.window(block * BLOCK).double()
     rows = excluded.rows
     hit = excluded.places // BLOCK == block[rows]
     inside[rows[hit], excluded.places[hit] % BLOCK] = -torch.inf

@@ -42,10 +42,20 @@ class Excluded:
         """The row of each excluded place."""
         return torch.repeat_interleave(self.counts)
 
-    def adding(self, places: Tensor) -> Excluded:
-        """Return the same with one more place in each row."""
-        rows = torch.cat([self.rows, torch.arange(len(places), device=places.device)])
-        return Excluded.of_pairs(rows, torch.cat([self.places, places]), len(places), self.width)
+    def of_rows(self, rows: Tensor) -> Excluded:
+        """Return the same for some of the rows, whose places must ascend."""
+        wanted = torch.zeros(len(self.offsets) - 1, dtype=torch.bool, device=rows.device)
+        wanted[rows] = True
+        counts = self.counts[rows]
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Excluded(offsets, self.places[wanted[self.rows]], self.width)
+
+    def adding(self, places: Tensor, rows: Tensor | None = None) -> Excluded:
+        """Return the same with one more place in each row, or in each of some rows."""
+        if rows is None:
+            rows = torch.arange(len(places), device=places.device)
+        rows, places = torch.cat([self.rows, rows]), torch.cat([self.places, places])
+        return Excluded.of_pairs(rows, places, len(self.offsets) - 1, self.width)
 
     def among(self, candidates: Tensor) -> Excluded:
         """Return the same in terms of columns of `candidates`, without what is not among them.

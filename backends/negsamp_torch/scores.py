@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -37,8 +37,12 @@ class Scores(Protocol):
         """Write columns [first, last) of all rows to `out`."""
         ...
 
-    def blocks(self, block: Tensor) -> Tensor:
-        """Return one block of each row, (rows, BLOCK), -inf beyond the last column."""
+    def window(self, first: Tensor) -> Tensor:
+        """Return BLOCK columns of each row from `first` on, -inf where there is no column."""
+        ...
+
+    def of_rows(self, rows: Tensor) -> Scores:
+        """Return the same for some of the rows."""
         ...
 
 
@@ -54,7 +58,8 @@ class Table:
         """Take all lines of `items`, or those at `places`."""
         items = items if places is None else items[places]
         dtype = torch.promote_types(items.dtype, torch.float32)
-        return cls(items, torch.linalg.vector_norm(items, dim=1, dtype=dtype).amax())
+        norms = torch.linalg.vector_norm(items, dim=1, dtype=dtype)
+        return cls(items, norms.amax() if len(norms) else norms.new_zeros(()))
 
     def bound(self, queries: Tensor) -> Tensor:
         """Bound all dot products with the queries, by Cauchy-Schwarz."""
@@ -80,24 +85,29 @@ class SharedScores:
 
     def scaled(self, factor: float) -> SharedScores:
         """Scale the queries."""
-        return SharedScores(self.queries * factor, self.table)
+        return replace(self, queries=self.queries * factor)
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Multiply."""
         torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
 
-    def blocks(self, block: Tensor) -> Tensor:
-        """Multiply the rows that want the same block together."""
-        scores = self.queries.new_full((len(block), BLOCK), -torch.inf)
-        order = block.argsort()
+    def window(self, first: Tensor) -> Tensor:
+        """Multiply the rows that want the same columns together."""
+        scores = self.queries.new_full((len(first), BLOCK), -torch.inf)
+        order = first.argsort()
         ordered, start = self.queries[order], 0
-        for wanted, count in enumerate(block.bincount().tolist()):
-            if count:
-                items = self.table.items[wanted * BLOCK : (wanted + 1) * BLOCK].float()
-                stop = start + count
-                scores[start:stop, : len(items)] = ordered[start:stop] @ items.T
-                start = stop
+        wanted, counts = torch.unique(first, return_counts=True)
+        for column, count in zip(wanted.tolist(), counts.tolist(), strict=True):
+            low = max(column, 0)
+            items = self.table.items[low : column + BLOCK].float()
+            stop, left = start + count, low - column
+            scores[start:stop, left : left + len(items)] = ordered[start:stop] @ items.T
+            start = stop
         return torch.empty_like(scores).index_copy_(0, order, scores)
+
+    def of_rows(self, rows: Tensor) -> SharedScores:
+        """Take their queries."""
+        return replace(self, queries=self.queries[rows])
 
 
 @dataclass(frozen=True)
@@ -119,18 +129,22 @@ class OwnScores:
 
     def scaled(self, factor: float) -> OwnScores:
         """Scale the queries."""
-        return OwnScores(self.queries * factor, self.table, self.places)
+        return replace(self, queries=self.queries * factor)
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Gather (rows, columns, dim) embeddings of one tile and multiply."""
         out.copy_(self._products(self.places[:, first:last]))
 
-    def blocks(self, block: Tensor) -> Tensor:
-        """Gather the block of each row and multiply."""
-        columns = block[:, None] * BLOCK + torch.arange(BLOCK, device=block.device)
-        beyond = columns >= self.width
-        places = self.places.gather(1, columns.masked_fill(beyond, 0))
-        return self._products(places).masked_fill(beyond, -torch.inf)
+    def window(self, first: Tensor) -> Tensor:
+        """Gather the columns of each row and multiply."""
+        columns = first[:, None] + torch.arange(BLOCK, device=first.device)
+        outside = (columns < 0) | (columns >= self.width)
+        places = self.places.gather(1, columns.masked_fill(outside, 0))
+        return self._products(places).masked_fill(outside, -torch.inf)
+
+    def of_rows(self, rows: Tensor) -> OwnScores:
+        """Take their queries and places."""
+        return replace(self, queries=self.queries[rows], places=self.places[rows])
 
     def _products(self, places: Tensor) -> Tensor:
         items = self.table.items[places].float()
@@ -158,24 +172,27 @@ class CalledScores:
 
     def scaled(self, factor: float) -> CalledScores:
         """Scale what is answered."""
-        return CalledScores(
-            self.score, self.item_ids, self.numbers, self.num_targets, self.factor * factor
-        )
+        return replace(self, factor=self.factor * factor)
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Call."""
         torch.mul(self._call(first, last)[self.numbers], self.factor, out=out)
 
-    def blocks(self, block: Tensor) -> Tensor:
-        """Call once for each distinct block."""
+    def window(self, first: Tensor) -> Tensor:
+        """Call once for all rows that want the same columns."""
         shape = (len(self.numbers), BLOCK)
         scores = torch.full(shape, -torch.inf, device=self.numbers.device)
-        for wanted in torch.unique(block).tolist():
-            rows = (block == wanted).nonzero()[:, 0]
-            first = wanted * BLOCK
-            answer = self._call(first, min(first + BLOCK, self.width))[self.numbers[rows]]
-            scores[rows, : answer.shape[1]] = answer * self.factor
+        for wanted in torch.unique(first).tolist():
+            rows = (first == wanted).nonzero()[:, 0]
+            low = max(wanted, 0)
+            answer = self._call(low, min(wanted + BLOCK, self.width))[self.numbers[rows]]
+            left = low - wanted
+            scores[rows, left : left + answer.shape[1]] = answer * self.factor
         return scores
+
+    def of_rows(self, rows: Tensor) -> CalledScores:
+        """Take their numbers."""
+        return replace(self, numbers=self.numbers[rows])
 
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]

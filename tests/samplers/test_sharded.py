@@ -38,6 +38,8 @@ CASES: dict[str, dict[str, Any]] = {
     "without replacement": {"replacement": False, "num_negatives": 12},
     "candidates": {"beta": 0.3},
     "few candidates": {"beta": 0.05},
+    "own candidates": {"beta": 0.3, "candidates": "query"},
+    "few of its own": {"beta": 0.05, "candidates": "query", "replacement": False},
     "hard": {"alpha": 30.0},
     "uniform": {"alpha": 0.0, "beta": 0.3},
 }
@@ -217,12 +219,12 @@ def test_any_number_of_ranks_draws_as_one_device(tmp_path: Path, world: int) -> 
 def test_bytes_are_those_of_the_docstring(tmp_path: Path) -> None:
     world, rows = 3, int(MASK.sum())
     on_ranks(world, tmp_path, count_bytes)
-    few = 112 + 127 * 4 * DIM
+    few = 120
     for rank in range(world):
         counts = np.load(tmp_path / f"rank{rank}.npz")["counts"]
         np.testing.assert_array_equal(counts[:, 0], counts[:, 1])
-        assert counts[0, 0] == (world - 1) * (few + 16 * rows) + 16 * rows * 5
-        assert counts[1, 0] == (world - 1) * (few + 12 * 16 * rows) + 16 * rows * 12
+        assert counts[0, 0] == (world - 1) * (few + 24 * rows) + 16 * rows * 5
+        assert counts[1, 0] == (world - 1) * (few + 12 * 24 * rows) + 16 * rows * 12
 
 
 @pytest.mark.parametrize(

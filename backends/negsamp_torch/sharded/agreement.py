@@ -7,11 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from negsamp.backend import Candidates
 from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 from negsamp_torch.rows import Excluded, Rows
+from negsamp_torch.sharded.dot_product import ShardedDotProduct
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.score import ShardedDotProduct
+from negsamp_torch.sharded.scorer import ShardedScorer
 
 __all__ = ["agree", "gather_rows"]
 
@@ -22,10 +24,10 @@ def agree(
     stream: Stream,
     num_negatives: int,
     replacement: bool,
-    score: ShardedDotProduct,
+    score: ShardedDotProduct | ShardedScorer,
     alpha: float,
     items: range,
-    num_candidates: int,
+    candidates: Candidates | None,
 ) -> None:
     """Raise on all ranks if they are not about to make the same draws."""
     told = {
@@ -35,9 +37,10 @@ def agree(
         "replacement": int(replacement),
         "first item id": items.start,
         "end of the item ids": items.stop,
-        "number of candidates": num_candidates,
+        "number of candidates": len(items) if candidates is None else candidates.count,
+        "candidates (1 for query)": int(candidates is not None and candidates.per_row),
         "split": int(score.split),
-        "dim": int(score.queries.shape[-1]),
+        "dim (0 for a callable)": score.dim,
         "alpha (as millionths)": round(alpha * 1e6),
     }
     if not score.split:
@@ -45,16 +48,14 @@ def agree(
         told["number of rows"] = len(rows)
         told["rows"] = int((rows.numbers * mix).sum())
         told["exclusions of the rows"] = int((rows.excluded.places + 1).sum())
-    own = torch.tensor(list(told.values()), dtype=torch.int64, device=rows.numbers.device)
-    everyone = exchange.gather(own)
-    differing = (everyone != everyone[:1]).any(0).nonzero()
-    if len(differing):
-        place = int(differing[0, 0])
-        values = ", ".join(f"rank {r}: {int(v)}" for r, v in enumerate(everyone[:, place]))
-        raise InvalidInputError(
-            f"ranks differ in their {list(told)[place]} ({values}): every rank needs a sampler of "
-            "the same seed and configuration, called equally often"
-        )
+    everyone = exchange.gather_numbers(*told.values())
+    for name, numbers in zip(told, zip(*everyone, strict=True), strict=True):
+        if len(set(numbers)) > 1:
+            values = ", ".join(f"rank {rank}: {number}" for rank, number in enumerate(numbers))
+            raise InvalidInputError(
+                f"ranks differ in their {name} ({values}): every rank needs a sampler of the same "
+                "seed and configuration, called equally often"
+            )
 
 
 def gather_rows(exchange: Exchange, rows: Rows, queries: Tensor) -> tuple[Rows, Tensor, slice]:
@@ -62,14 +63,13 @@ def gather_rows(exchange: Exchange, rows: Rows, queries: Tensor) -> tuple[Rows, 
 
     Rows are numbered as if one device had been given all targets.
     """
-    device = rows.numbers.device
-    sizes = exchange.gather(torch.tensor([math.prod(rows.shape), len(rows)], device=device))
-    before = sizes[: exchange.rank].sum(0)
+    sizes = exchange.gather_numbers(math.prod(rows.shape), len(rows))
+    before = [sum(size) for size in zip((0, 0), *sizes[: exchange.rank], strict=True)]
     numbers = torch.cat(exchange.gather_uneven(rows.numbers + before[0]))
     counts = torch.cat(exchange.gather_uneven(rows.excluded.counts))
     places = torch.cat(exchange.gather_uneven(rows.excluded.places))
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     excluded = Excluded(offsets, places, rows.excluded.width)
     everyone = torch.cat(exchange.gather_uneven(queries))
-    own = slice(int(before[1]), int(before[1]) + len(rows))
-    return Rows((int(sizes[:, 0].sum()),), numbers, excluded), everyone, own
+    own = slice(before[1], before[1] + len(rows))
+    return Rows((sum(targets for targets, _ in sizes),), numbers, excluded), everyone, own

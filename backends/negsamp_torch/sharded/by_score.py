@@ -5,14 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from negsamp import validation
+from negsamp.backend import Candidates
 from negsamp.stream import Stream
 from negsamp_torch.by_weight import draw as draw_by_weight
+from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
 from negsamp_torch.rows import Rows
 from negsamp_torch.sharded.agreement import agree, gather_rows
+from negsamp_torch.sharded.columns import Columns
+from negsamp_torch.sharded.dot_product import ShardedDotProduct
 from negsamp_torch.sharded.draws import draw
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.score import ShardedDotProduct
-from negsamp_torch.sharded.shards import shard_of
+from negsamp_torch.sharded.scorer import ShardedScorer
+from negsamp_torch.sharded.slices import CalledSlice, Slice, TableSlice
 
 __all__ = ["by_score"]
 
@@ -22,48 +27,82 @@ def by_score(
     stream: Stream,
     num_negatives: int,
     replacement: bool,
-    score: ShardedDotProduct,
+    score: ShardedDotProduct | ShardedScorer,
     alpha: float,
     items: range,
-    candidates: Tensor | None,
+    candidates: Candidates | None,
     rows_per_chunk: int,
     scores_per_tile: int,
 ) -> tuple[Tensor, Tensor]:
     """Return places in the catalogue and log-probabilities of this rank's rows.
 
-    `candidates` are the pre-selected places, those of all ranks. With alpha = 0 no score is looked
-    at: the draws are those of :class:`negsamp.Uniform`.
+    With alpha = 0 no score is looked at: the draws are those of :class:`negsamp.Uniform`. A
+    callable answers for all rows at once, which are then one chunk.
     """
-    exchange = Exchange(score.process_group)
-    count = len(items) if candidates is None else len(candidates)
-    agree(exchange, rows, stream, num_negatives, replacement, score, alpha, items, count)
-    queries = score.queries.detach().flatten(0, -2)[rows.numbers].float()
-    everyone, own = rows, slice(0, len(rows))
-    if score.split:
-        everyone, queries, own = gather_rows(exchange, rows, queries)
+    device = rows.numbers.device
+    exchange = Exchange(score.process_group, device)
+    candidates = candidates if alpha else None
+    agree(exchange, rows, stream, num_negatives, replacement, score, alpha, items, candidates)
+    if isinstance(score, ShardedScorer) and candidates is not None and candidates.per_row:
+        raise validation.callable_per_row()
+    everyone, own, queries = rows, slice(0, len(rows)), None
+    if isinstance(score, ShardedDotProduct):
+        queries = score.queries.detach().flatten(0, -2)[rows.numbers].float()
+        if score.split:
+            everyone, queries, own = gather_rows(exchange, rows, queries)
     if alpha == 0:
-        score.bytes_received += exchange.bytes_received
         drawn, log_q = draw_by_weight(everyone, stream, num_negatives, replacement, None)
+        score.bytes_received += exchange.bytes_received
         return drawn[own], log_q[own]
-    shard = shard_of(exchange, score.local_items, items, candidates)
-    places = [torch.zeros((0, num_negatives), dtype=torch.int64, device=rows.numbers.device)]
+    bounds = score.bounds(exchange, items)
+    cuts = torch.tensor(bounds, device=device).clamp(items.start, items.stop) - items.start
+    shared = None
+    if candidates is not None and not candidates.per_row:
+        shared = one_for_all_rows(stream, len(items), candidates.count, device)
+    held = _slice_of(score, queries, items, bounds[exchange.rank], shared)
+    places = [torch.zeros((0, num_negatives), dtype=torch.int64, device=device)]
     logs = [places[0].double()]
-    starts = range(0, len(everyone), rows_per_chunk)
-    for start, chunk in zip(starts, everyone.chunks(rows_per_chunk), strict=True):
-        columns, log_q = draw(
-            exchange,
-            chunk,
-            chunk.excluded if candidates is None else chunk.excluded.among(candidates),
-            queries[start : start + rows_per_chunk],
-            shard,
-            alpha,
-            stream,
-            num_negatives,
-            replacement,
-            count,
-            tile=max(scores_per_tile // len(chunk), 1),
-        )
-        places.append(columns if candidates is None else candidates[columns])
+    size = rows_per_chunk if isinstance(score, ShardedDotProduct) else len(everyone)
+    first_row = 0
+    for chunk in everyone.chunks(size):
+        chosen = shared
+        if candidates is not None and candidates.per_row:
+            chosen = one_for_each_row(stream, len(items), candidates.count, chunk.numbers)
+        columns = Columns.of(cuts, chosen, exchange.rank)
+        with torch.autocast(device.type, enabled=False):
+            drawn, log_q = draw(
+                exchange,
+                chunk,
+                chunk.excluded if chosen is None else chunk.excluded.among(chosen),
+                held.scores(first_row, chunk, columns, chosen),
+                columns,
+                alpha,
+                stream,
+                num_negatives,
+                replacement,
+                tile=max(scores_per_tile // len(chunk), 1),
+            )
+        if chosen is not None:
+            drawn = chosen[drawn] if chosen.ndim == 1 else chosen.gather(1, drawn)
+        places.append(drawn)
         logs.append(log_q)
+        first_row += len(chunk)
     score.bytes_received += exchange.bytes_received
     return torch.cat(places)[own], torch.cat(logs)[own]
+
+
+def _slice_of(
+    score: ShardedDotProduct | ShardedScorer,
+    queries: Tensor | None,
+    items: range,
+    first_item: int,
+    shared: Tensor | None,
+) -> Slice:
+    """Return what this rank holds, `first_item` being the first id of it."""
+    if isinstance(score, ShardedScorer):
+        return CalledSlice(score.score, items.start)
+    assert queries is not None  # those of a dot product
+    lines = score.local_items
+    lines = lines[max(items.start - first_item, 0) : max(items.stop - first_item, 0)]
+    first_place = min(max(first_item - items.start, 0), len(items))
+    return TableSlice.of(queries, lines, first_place, shared)

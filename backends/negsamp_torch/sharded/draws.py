@@ -1,20 +1,21 @@
-"""Draws over all ranks: each knows who owns the block that a word picks, and the owner draws."""
+"""Draws over all ranks: each knows which of them a word picks, and that one finds the item."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from negsamp import validation
+from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, SharedScores
+from negsamp_torch.scores import BLOCK, Scores
+from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.shards import Shard
+from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
 
 __all__ = ["draw"]
 
@@ -23,114 +24,100 @@ def draw(
     exchange: Exchange,
     rows: Rows,
     excluded: Excluded,
-    queries: Tensor,
-    shard: Shard,
+    scores: Scores,
+    columns: Columns,
     alpha: float,
     stream: Stream,
     num_negatives: int,
     replacement: bool,
-    num_columns: int,
     tile: int,
 ) -> tuple[Tensor, Tensor]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives), on all ranks."""
-    rows.check_enough(excluded, num_negatives, replacement, num_columns)
-    exponents = SharedScores(queries, shard.table).scaled(alpha / math.log(2))
-    hidden = shard.excluded(excluded)
-    masses = queries.new_empty((len(rows), 0), dtype=torch.float64)
-    if shard.width:
-        masses = block_masses(exponents, hidden, tile)
+    rows.check_enough(excluded, num_negatives, replacement, excluded.width)
+    exponents = scores.scaled(alpha / math.log(2))
+    hidden = columns.excluded(excluded)
+    masses, failure = _masses(exponents, hidden, columns, tile)
     draws = rows.numbers[:, None] * num_negatives
     draws = draws + torch.arange(num_negatives, device=draws.device)
     words = stream.words(NEGATIVES, draws)
-    columns = torch.zeros_like(draws)
+    drawn = torch.zeros_like(draws)
     log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
-    picked, log_total = None, torch.zeros(1)
+    everyone, log_total = None, masses.new_zeros(len(rows))
     for j in range(num_negatives):
-        if picked is None or not replacement:
-            picked = _Ranks.of(exchange, masses)
-            picked.check(rows, j)
-            log_total = picked.log_total if j == 0 else log_total
-        mine, rest = picked.own(exchange.rank, words[0][:, j])
+        if everyone is None or not replacement:
+            everyone = Masses.of(exchange, columns, masses)
+            _check(exchange, rows, everyone.top, failure, j)
+            log_total = everyone.log_total if j == 0 else log_total
+        picked = everyone.pick(words[0][:, j], words[1][:, j])
+        mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
         if len(mine):
-            sums = torch.exp2(masses[mine] - picked.top[mine, None]).cumsum(1)
-            below = torch.nextafter(sums[:, -1], torch.zeros_like(sums[:, -1]))
-            block = (sums <= torch.minimum(rest, below)[:, None]).sum(1)
-            chosen = replace(exponents, queries=exponents.queries[mine])
-            inside = exponents_of(block, chosen, _of_rows(hidden, mine))
-            place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), words[1][mine, j])
+            block = _block_of(picked, columns, masses, mine)
+            inside = exponents_of(block, exponents.of_rows(mine), hidden.of_rows(mine))
+            place = _place_of(picked, inside, words[1][:, j], mine)
             row = torch.arange(len(mine), device=mine.device)
-            columns[mine, j] = shard.first + block * BLOCK + place
+            column = block * BLOCK + place
+            drawn[mine, j] = column + columns.of_rows(mine).origin
             log_weights[mine, j] = inside[row, place]
             if not replacement:
                 inside[row, place] = -torch.inf
                 masses[mine, block] = log2_sum_exp2(inside)
-        if not replacement and shard.width:
-            drawn = torch.cat([hidden.places, columns[mine, j] - shard.first])
-            of_rows = torch.cat([hidden.rows, mine])
-            hidden = Excluded.of_pairs(of_rows, drawn, len(rows), shard.width)
-    columns, log_weights = exchange.sum(columns), exchange.sum(log_weights)
+                hidden = hidden.adding(column, mine)
+    drawn, log_weights = exchange.sum(drawn), exchange.sum(log_weights)
     log_q = (log_weights - log_total[:, None]) * math.log(2)
-    return columns, log_q.clamp(max=0.0)
+    return drawn, log_q.clamp(max=0.0)
 
 
-@dataclass(frozen=True)
-class _Ranks:
-    """The masses of all ranks, the same numbers on each: sum * 2**highest, rows last.
-
-    Attributes
-    ----------
-    highest, sums : float64, shape (W, rows)
-    top : float64, shape (rows,)
-        The highest of all.
-    """
-
-    highest: Tensor
-    sums: Tensor
-    top: Tensor
-
-    @classmethod
-    def of(cls, exchange: Exchange, masses: Tensor) -> _Ranks:
-        """Exchange the masses of the blocks of each rank."""
-        none = masses.new_full((len(masses), 1), -torch.inf)
-        highest = torch.cat([masses, none], dim=1).amax(1)
-        shift = highest.masked_fill(highest == -torch.inf, 0.0)
-        sums = torch.exp2(masses - shift[:, None]).sum(1)
-        everyone = exchange.gather(torch.stack([highest, sums]))
-        return cls(everyone[:, 0], everyone[:, 1], everyone[:, 0].amax(0))
-
-    @property
-    def running(self) -> Tensor:
-        """Sums over ranks 0, ..., r, in units of 2**top."""
-        return (self.sums * torch.exp2(self.highest - self.top)).cumsum(0)
-
-    @property
-    def log_total(self) -> Tensor:
-        """Log2 of the sum over all ranks."""
-        return self.top + self.running[-1].log2()
-
-    def own(self, rank: int, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rows whose draw falls on a rank, and how far into its mass."""
-        running = self.running
-        threshold = (words.double() + 0.5) * 2.0**-32 * running[-1]
-        mine = ((running <= threshold).sum(0) == rank).nonzero()[:, 0]
-        before = running[rank - 1] if rank else torch.zeros_like(threshold)
-        return mine, (threshold - before)[mine]
-
-    def check(self, rows: Rows, drawn: int) -> None:
-        """Refuse rows with a bad score or nothing left to draw: alike on all ranks."""
-        invalid = ~(self.top < torch.inf)
-        if bool(invalid.any()):
-            raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
-        empty = self.top == -torch.inf
-        if bool(empty.any()):
-            raise validation.no_finite_score(rows.number_of_first(empty)[1], rows.shape, drawn)
+def _masses(
+    exponents: Scores, hidden: Excluded, columns: Columns, tile: int
+) -> tuple[Tensor, Exception | None]:
+    """Return the masses of this rank's blocks; NaN, which all ranks see, if that fails, and why."""
+    nothing = torch.full((len(hidden.offsets) - 1, 1), -torch.inf, device=hidden.places.device)
+    if columns.is_empty:
+        return nothing.double(), None
+    try:
+        return block_masses(exponents, hidden, tile), None
+    except Exception as failure:  # noqa: BLE001  (raised as soon as the other ranks know of it)
+        return torch.full_like(nothing, torch.nan, dtype=torch.float64), failure
 
 
-def _of_rows(excluded: Excluded, rows: Tensor) -> Excluded:
-    """Return what some rows exclude, in their order, which is ascending."""
-    wanted = torch.zeros(len(excluded.offsets) - 1, dtype=torch.bool, device=rows.device)
-    wanted[rows] = True
-    kept = wanted[excluded.rows]
-    counts = excluded.counts[rows]
-    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return Excluded(offsets, excluded.places[kept], excluded.width)
+def _check(
+    exchange: Exchange, rows: Rows, top: Tensor, failure: Exception | None, drawn: int
+) -> None:
+    """Refuse rows with a bad score or nothing left to draw, or a rank that failed: on all ranks."""
+    invalid = ~(top < torch.inf)
+    if bool(invalid.any()):
+        failed = exchange.gather_numbers(int(failure is not None))
+        if failure is not None:
+            raise failure
+        if [1] in failed:
+            raise InvalidInputError(
+                f"rank {failed.index([1])} could not compute its scores: see what is raised there"
+            )
+        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+    empty = top == -torch.inf
+    if bool(empty.any()):
+        raise validation.no_finite_score(rows.number_of_first(empty)[1], rows.shape, drawn)
+
+
+def _block_of(picked: Picked, columns: Columns, masses: Tensor, mine: Tensor) -> Tensor:
+    """Return the blocks that some rows are to draw from, counted from their origins."""
+    part, columns = picked.part[mine] % PARTS, columns.of_rows(mine)
+    weights = torch.exp2(columns.bodies(masses[mine]) - picked.top[mine, None])
+    block = torch.where(part == BODY, _first_beyond(weights, picked.rest[mine]), columns.last_block)
+    return block.masked_fill(part == HEAD, 0)
+
+
+def _place_of(picked: Picked, inside: Tensor, words: Tensor, mine: Tensor) -> Tensor:
+    """Return places in a block of each row: by the word, or in a part of one by what is left."""
+    highest = inside.amax(1)
+    weights = torch.exp2(inside - highest[:, None])
+    rest = picked.rest[mine] * torch.exp2(picked.top[mine] - highest)
+    whole = picked.part[mine] % PARTS == BODY
+    return torch.where(whole, pick(weights, words[mine]), _first_beyond(weights, rest))
+
+
+def _first_beyond(weights: Tensor, threshold: Tensor) -> Tensor:
+    """Return for each line the first index whose running sum exceeds a number, or the last."""
+    sums = weights.cumsum(1)
+    below = torch.nextafter(sums[:, -1], torch.zeros_like(threshold))
+    return (sums <= torch.minimum(threshold, below)[:, None]).sum(1)

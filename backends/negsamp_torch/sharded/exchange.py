@@ -20,12 +20,15 @@ class Exchange:
     ----------
     group : ProcessGroup or None
         None is the default group.
+    device : torch.device
+        Where its tensors are.
     bytes_received : int
         Sum of the sizes of all tensors that this rank was sent by others, as the collectives are
         defined: W - 1 parts of a gathered tensor, and one tensor of a sum.
     """
 
-    group: Any = None
+    group: Any
+    device: torch.device
     bytes_received: int = 0
 
     @property
@@ -45,9 +48,15 @@ class Exchange:
         self.bytes_received += (self.size - 1) * own.nbytes
         return torch.stack(parts)
 
+    def gather_numbers(self, *own: int) -> list[list[int]]:
+        """Return the numbers of all ranks."""
+        numbers = torch.tensor(own, dtype=torch.int64, device=self.device)
+        gathered: list[list[int]] = self.gather(numbers).tolist()
+        return gathered
+
     def gather_uneven(self, own: Tensor) -> list[Tensor]:
         """Return the tensors of all ranks, that differ in their first axis."""
-        lengths = self.gather(torch.tensor([len(own)], device=own.device))[:, 0].tolist()
+        lengths = [length for (length,) in self.gather_numbers(len(own))]
         padded = own.new_zeros((max(lengths), *own.shape[1:]))
         padded[: len(own)] = own
         return [part[:n] for part, n in zip(self.gather(padded), lengths, strict=True)]
@@ -58,8 +67,3 @@ class Exchange:
             dist.all_reduce(own, group=self.group)
             self.bytes_received += own.nbytes
         return own
-
-    def bounds(self, items: Tensor) -> list[int]:
-        """Return where the slices of ranks 0, 1, ... begin, and where the last ends."""
-        lengths = self.gather(torch.tensor([len(items)], device=items.device))[:, 0]
-        return [0, *lengths.cumsum(0).tolist()]

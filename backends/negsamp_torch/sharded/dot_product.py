@@ -1,8 +1,9 @@
-"""The score that users write for a table that lies on several ranks."""
+"""The score of users whose item table lies on several ranks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from torch import Tensor
@@ -40,21 +41,30 @@ class ShardedDotProduct:
     ----------
     bytes_received : int
         What collectives brought this rank in all calls so far. A call brings, with N rows in all, k
-        negatives and W ranks, (W - 1) (127 * 4 * dim + 16 N + 112) bytes and 16 N k more, and,
-        without replacement, (W - 1) 16 N for each further negative; where rows are split, also the
-        queries and exclusions of the other ranks. That is O(N), whatever the catalogue.
+        negatives and W ranks, (W - 1) (24 N + 120) bytes, for three masses a row (in front of the
+        first whole block of the rank, in whole blocks, and behind the last), and 16 N k more, for
+        the draws and their log-probabilities. Without replacement the masses come again with each
+        further negative, (W - 1) 24 N. Where rows are split, there are also the queries and
+        exclusions of the other ranks. That is O(N k), whatever the catalogue, the candidates and
+        the dim.
 
     Raises
     ------
     InvalidInputError
-        On all ranks, if the ranks differ in seed, call, alpha, beta, rows or catalogue, or if
-        lines are missing. A rank that dies or raises before it has called makes the others fail
-        when the group's timeout is over.
+        On all ranks, if the ranks differ in seed, call, alpha, beta, rows or catalogue, if lines
+        are missing, or if a rank cannot compute its scores, which raises what is wrong there. A
+        rank that dies or raises before it has called makes the others fail when the group's
+        timeout is over.
 
     Notes
     -----
-    ``candidates="query"`` is not supported. At alpha = 0 no score is looked at, and the draws are
-    those of :class:`negsamp.Uniform` on one device.
+    Candidates are pre-selected from the words of the stream, by each rank for all rows, so that
+    nothing has to be sent of them; with ``candidates="query"`` each row has its own run of them
+    in each slice. A block of 128 columns that a border between slices cuts has its mass summed
+    over ranks, and the second word of a draw finds the rank in which its item is.
+
+    At alpha = 0 no score is looked at, and the draws are those of :class:`negsamp.Uniform` on one
+    device.
     """
 
     queries: Any
@@ -70,15 +80,34 @@ class ShardedDotProduct:
         """Return the scores of `item_ids` for all rows, summed over ranks; rows must be shared."""
         if self.split:
             raise InvalidInputError("probabilities over shards need the same rows on all ranks")
-        exchange = Exchange(self.process_group)
         items = self.local_items
-        bounds = exchange.bounds(items)
+        exchange = Exchange(self.process_group, items.device)
+        bounds = self._bounds(exchange)
         queries = self.queries.reshape(-1, self.queries.shape[-1]).float()
         first, last = bounds[exchange.rank], bounds[exchange.rank + 1]
         scores = queries.new_zeros((len(queries), len(item_ids)))
         own = (item_ids >= first) & (item_ids < last)
         scores[:, own] = queries @ items[item_ids[own] - first].float().T
         return exchange.sum(scores)
+
+    @property
+    def dim(self) -> int:
+        """Length of a query."""
+        return int(self.queries.shape[-1])
+
+    def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
+        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
+        bounds = self._bounds(exchange)
+        if bounds[-1] < catalogue.stop:
+            raise InvalidInputError(
+                f"the shards hold {bounds[-1]} item embeddings, not the ids of {catalogue}: line i "
+                "of the whole table is the embedding of item id i"
+            )
+        return bounds
+
+    def _bounds(self, exchange: Exchange) -> list[int]:
+        lengths = exchange.gather_numbers(len(self.local_items))
+        return [0, *accumulate(length for (length,) in lengths)]
 
     @property
     def local_items(self) -> Tensor:

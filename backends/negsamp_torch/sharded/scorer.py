@@ -1,0 +1,108 @@
+"""The score of users whose model is no dot product and has its items on several ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negsamp.errors import InvalidInputError
+from negsamp.scores import Scorer
+from negsamp_torch.sharded.exchange import Exchange
+
+__all__ = ["ShardedScorer"]
+
+
+@dataclass(eq=False)
+class ShardedScorer:
+    """A callable on each rank that scores the items of this rank alone.
+
+    Give it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
+    the same rows and samplers of the same seed, and, up to the rounding of scores, each rank gets
+    the negatives that one device would draw with one callable for the whole catalogue.
+
+    Parameters
+    ----------
+    score : Scorer
+        ``score(item_ids: (M,)) -> (targets.size, M)``, for ids of this rank: one line a target,
+        of all targets, as with one device. How often it is asked differs between ranks, so it must
+        not take part in collectives.
+    item_ids : range
+        The ids that this rank can score, without gaps. The ranges of ranks 0, 1, ... follow each
+        other, hold the whole catalogue and may be empty. No rank is asked for an id of another.
+    group : ProcessGroup, optional
+        The ranks; by default the default group.
+
+    Attributes
+    ----------
+    bytes_received : int
+        What collectives brought this rank in all calls so far. A call brings, with N rows, k
+        negatives and W ranks, (W - 1) (24 N + 128) bytes and 16 N k more, and, without
+        replacement, (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
+
+    Raises
+    ------
+    InvalidInputError
+        If `item_ids` is not a range without gaps. In a call, on all ranks: if the ranges leave a
+        gap, overlap or do not hold the catalogue, if the ranks differ in seed, call, alpha, beta,
+        rows or catalogue, if a callable raises where the masses are summed (its own error on its
+        rank), or with ``candidates="query"`` while beta < 1, as with any callable. A rank that
+        dies, or raises at another point, makes the others fail when the group's timeout is over.
+
+    Notes
+    -----
+    Rows cannot be split, as those of a :class:`ShardedDotProduct` can: the scores of a row come
+    from all ranks, and a callable cannot be sent to them as a query can. Ranks with rows of their
+    own gather what the callable needs of all rows, sample for all, and keep their part.
+    """
+
+    score: Scorer
+    item_ids: range
+    group: Any = None
+    bytes_received: int = field(default=0, init=False)
+
+    backend = "torch"
+    collective = True
+    split = False
+    dim = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.item_ids, range) or self.item_ids.step != 1:
+            raise InvalidInputError(
+                f"item_ids must be a range of step 1, the ids of this rank; got {self.item_ids!r}"
+            )
+
+    def __call__(self, item_ids: Tensor) -> Tensor:
+        """Return the scores of `item_ids` for all rows, summed over ranks."""
+        exchange = Exchange(self.process_group, item_ids.device)
+        own = (item_ids >= self.item_ids.start) & (item_ids < self.item_ids.stop)
+        answer = torch.as_tensor(self.score(item_ids[own])).detach() if bool(own.any()) else None
+        rows = exchange.gather_numbers(0 if answer is None else len(answer))
+        scores = torch.zeros((max(rows)[0], len(item_ids)), device=item_ids.device)
+        if answer is not None:
+            scores[:, own] = answer.float()
+        return exchange.sum(scores)
+
+    @property
+    def process_group(self) -> Any:
+        """The ranks; None is the default group."""
+        return self.group
+
+    def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
+        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
+        told = exchange.gather_numbers(self.item_ids.start, self.item_ids.stop)
+        held = [range(*each) for each in told]
+        bounds = [next((each.start for each in held if each), catalogue.start)]
+        for each in held:
+            if each and each.start != bounds[-1]:
+                break
+            bounds.append(each.stop if each else bounds[-1])
+        else:
+            if bounds[0] <= catalogue.start and bounds[-1] >= catalogue.stop:
+                return bounds
+        raise InvalidInputError(
+            f"item_ids of the ranks are {', '.join(map(str, held))}: they must follow each other "
+            f"and hold the catalogue, {catalogue}"
+        )
