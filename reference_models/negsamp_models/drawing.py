@@ -34,12 +34,12 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
     its slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
     negatives are those that it would draw by itself. Beside its own rows, a process gets those of
     the others and what `negsamp_torch.ShardedDotProduct` says, and never a line of the table
-    that is not in its slice but for the block that a border cuts.
+    that is not in its slice.
 
     Parameters
     ----------
     sampler : GenNi
-        Spawned by rank, with one pre-selection for all rows of a call.
+        Spawned by rank.
     processes : Processes
         At least two; all have to draw.
 

@@ -45,7 +45,8 @@ def by_score(
     agree(exchange, rows, stream, num_negatives, replacement, score, alpha, items, candidates)
     if isinstance(score, ShardedScorer) and candidates is not None and candidates.per_row:
         raise validation.callable_per_row()
-    everyone, own, queries = rows, slice(0, len(rows)), None
+    everyone, own = rows, slice(0, len(rows))
+    queries = torch.zeros((len(rows), 0), device=device)
     if isinstance(score, ShardedDotProduct):
         queries = score.queries.detach().flatten(0, -2)[rows.numbers].float()
         if score.split:
@@ -59,7 +60,11 @@ def by_score(
     shared = None
     if candidates is not None and not candidates.per_row:
         shared = one_for_all_rows(stream, len(items), candidates.count, device)
-    held = _slice_of(score, queries, items, bounds[exchange.rank], shared)
+    held: Slice
+    if isinstance(score, ShardedScorer):
+        held = CalledSlice(score.score, items.start)
+    else:
+        held = TableSlice.of(queries, score.local_items, bounds[exchange.rank], items, shared)
     places = [torch.zeros((0, num_negatives), dtype=torch.int64, device=device)]
     logs = [places[0].double()]
     size = rows_per_chunk if isinstance(score, ShardedDotProduct) else len(everyone)
@@ -89,20 +94,3 @@ def by_score(
         first_row += len(chunk)
     score.bytes_received += exchange.bytes_received
     return torch.cat(places)[own], torch.cat(logs)[own]
-
-
-def _slice_of(
-    score: ShardedDotProduct | ShardedScorer,
-    queries: Tensor | None,
-    items: range,
-    first_item: int,
-    shared: Tensor | None,
-) -> Slice:
-    """Return what this rank holds, `first_item` being the first id of it."""
-    if isinstance(score, ShardedScorer):
-        return CalledSlice(score.score, items.start)
-    assert queries is not None  # those of a dot product
-    lines = score.local_items
-    lines = lines[max(items.start - first_item, 0) : max(items.stop - first_item, 0)]
-    first_place = min(max(first_item - items.start, 0), len(items))
-    return TableSlice.of(queries, lines, first_place, shared)

@@ -82,7 +82,7 @@ class ShardedDotProduct:
             raise InvalidInputError("probabilities over shards need the same rows on all ranks")
         items = self.local_items
         exchange = Exchange(self.process_group, items.device)
-        bounds = self._bounds(exchange)
+        bounds = self.bounds(exchange, range(int(item_ids[0]), int(item_ids[-1]) + 1))
         queries = self.queries.reshape(-1, self.queries.shape[-1]).float()
         first, last = bounds[exchange.rank], bounds[exchange.rank + 1]
         scores = queries.new_zeros((len(queries), len(item_ids)))
@@ -97,17 +97,14 @@ class ShardedDotProduct:
 
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
         """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
-        bounds = self._bounds(exchange)
+        lengths = exchange.gather_numbers(len(self.local_items))
+        bounds = [0, *accumulate(length for (length,) in lengths)]
         if bounds[-1] < catalogue.stop:
             raise InvalidInputError(
                 f"the shards hold {bounds[-1]} item embeddings, not the ids of {catalogue}: line i "
                 "of the whole table is the embedding of item id i"
             )
         return bounds
-
-    def _bounds(self, exchange: Exchange) -> list[int]:
-        lengths = exchange.gather_numbers(len(self.local_items))
-        return [0, *accumulate(length for (length,) in lengths)]
 
     @property
     def local_items(self) -> Tensor:

@@ -77,6 +77,7 @@ class ShardedScorer:
     def __call__(self, item_ids: Tensor) -> Tensor:
         """Return the scores of `item_ids` for all rows, summed over ranks."""
         exchange = Exchange(self.process_group, item_ids.device)
+        self.bounds(exchange, range(int(item_ids[0]), int(item_ids[-1]) + 1))
         own = (item_ids >= self.item_ids.start) & (item_ids < self.item_ids.stop)
         answer = torch.as_tensor(self.score(item_ids[own])).detach() if bool(own.any()) else None
         rows = exchange.gather_numbers(0 if answer is None else len(answer))

@@ -57,9 +57,16 @@ class TableSlice:
 
     @classmethod
     def of(
-        cls, queries: Tensor, lines: Tensor, first_place: int, candidates: Tensor | None
+        cls,
+        queries: Tensor,
+        lines: Tensor,
+        first_item: int,
+        items: range,
+        candidates: Tensor | None,
     ) -> TableSlice:
-        """Take all lines, or those of the shared candidates."""
+        """Take, of lines from `first_item` on, those in the catalogue or of shared candidates."""
+        lines = lines[max(items.start - first_item, 0) : max(items.stop - first_item, 0)]
+        first_place = min(max(first_item - items.start, 0), len(items))
         if candidates is None:
             return cls(queries, Table.of(lines), first_place)
         there = (candidates >= first_place) & (candidates < first_place + len(lines))
