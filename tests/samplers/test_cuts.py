@@ -26,6 +26,7 @@ from negsamp_torch.sharded.exchange import Exchange  # noqa: E402
 from negsamp_torch.sharded.slices import TableSlice  # noqa: E402
 
 NUM_ROWS, DIM, MOST = 40, 4, 700
+How = tuple[float, Stream, int, bool]
 
 
 class Meeting:
@@ -63,7 +64,7 @@ class Threads(Exchange):
 
 
 def drawn_by_ranks(
-    cuts: list[int], rows: Any, queries: Any, table: Any, candidates: Any, *how: Any
+    cuts: list[int], rows: Any, queries: Any, table: Any, candidates: Any, how: How
 ) -> list[tuple[Any, Any]]:
     """Let each rank draw with the lines between two cuts."""
     meeting = Meeting(len(cuts) - 1)
@@ -113,7 +114,7 @@ def test_cuts_change_no_draw(
         )
     columns, log_q = by_score.draw(rows, excluded, whole, *how, 256)
     cuts = [0, *sorted(min(cut, width) for cut in inner), width]
-    for found, logs in drawn_by_ranks(cuts, rows, queries, table, candidates, *how):
+    for found, logs in drawn_by_ranks(cuts, rows, queries, table, candidates, how):
         assert int((found != columns).sum()) <= 1  # that is rounding
         near = found == columns
         torch.testing.assert_close(logs[near], log_q[near], atol=1e-4, rtol=1e-5)
