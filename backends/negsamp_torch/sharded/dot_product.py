@@ -59,9 +59,10 @@ class ShardedDotProduct:
     Notes
     -----
     Candidates are pre-selected from the words of the stream, by each rank for all rows, so that
-    nothing has to be sent of them; with ``candidates="query"`` each row has its own run of them
-    in each slice, and choosing them, unlike scoring them, is not divided by ranks. A block of 128 columns that a border between slices cuts has its mass summed
-    over ranks, and the second word of a draw finds the rank in which its item is.
+    nothing has to be sent of them; with ``candidates="query"`` each row has its own run of them in
+    each slice, and choosing them, unlike scoring them, is not divided by ranks. A block of 128
+    columns that a border between slices cuts has its mass summed over ranks, and the second word of
+    a draw finds the rank in which its item is.
 
     At alpha = 0 no score is looked at, and the draws are those of :class:`negsamp.Uniform` on one
     device.
