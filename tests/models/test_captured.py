@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from negsamp import DotProduct, GenNi, Negatives, Sampler, Uniform
 from negsamp_models import captured
@@ -29,6 +31,7 @@ from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 from negsamp_models.packing import pad
 from negsamp_models.replay import WARM_UP_STEPS
 from negsamp_models.residence import ResidentTraining
+from negsamp_models.runs import train_in_folder
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError
@@ -38,6 +41,7 @@ from negsamp_models.training import Trainer, TrainingDivergedError
 from negsamp_torch import Capturable
 from tests.models.outcomes import untimed
 from tests.models.test_resume import GENNI, StopAfter
+from tests.samplers.waiting import NothingForTheHost
 
 NUM_ITEMS, CPU = 20, torch.device("cpu")
 SETTINGS = TrainingSettings(
@@ -432,6 +436,19 @@ def test_a_score_that_is_not_finite_stops_the_run(few: Dataset) -> None:
         trainer.run()
 
 
+@pytest.mark.usefixtures("drawn_by_the_sampler")
+def test_a_run_in_a_folder_says_what_it_knows(few: Dataset, tmp_path: Path) -> None:
+    options = RunOptions(tensorboard=True, cuda_graphs=True)
+    quiet = Console(file=io.StringIO())
+    train_in_folder("run", few, GENNI, SHORT, tmp_path, options, quiet, Processes())
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["environment"]["cuda_graphs"] is True
+    assert [record["sampling_seconds"] for record in result["epochs"]] == [0.0, 0.0]
+    assert all(record["num_draws"] > 0 for record in result["epochs"])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["draws_per_second"] for line in lines[1:]] == [None, None]
+
+
 def test_where_it_cannot_be() -> None:
     with pytest.raises(TrainingSettingsError, match="must be False on cpu: it needs CUDA; got Tr"):
         check_cuda_graphs(Processes(), CPU)
@@ -446,19 +463,6 @@ def test_where_it_cannot_be() -> None:
 def test_a_trainer_on_a_cpu_refuses(few: Dataset) -> None:
     with pytest.raises(TrainingSettingsError, match="cuda_graphs must be False on cpu"):
         Trainer(few, SAMPLERS["uniform"], replace(SHORT, device="cpu"), cuda_graphs=True)
-
-
-class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses what a capture refuses: to wait for the device, or to copy to it."""
-
-    REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if operation.overloadpacket.__name__.startswith(self.REFUSED):
-            raise AssertionError(f"{operation} waits")
-        return operation(*args, **kwargs or {})
 
 
 @pytest.mark.usefixtures("on_the_cpu")

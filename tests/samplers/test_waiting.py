@@ -30,11 +30,10 @@ from negsamp.stream import NEGATIVES, Stream
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-
 from negsamp_torch import Capturable, capturable  # noqa: E402
 from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
+from tests.samplers.waiting import NothingForTheHost  # noqa: E402
 
 ITEMS, DIM, NUM_ROWS = range(1, 151), 8, 4
 SEEN = Interactions.from_sequences([range(user, user + 20) for user in range(1, 6)])
@@ -216,24 +215,6 @@ def test_words_are_the_same_wherever_the_call_is_kept() -> None:
         assert torch.equal(
             counter_of(there, draws.device), counter_of(Stream(key, call), draws.device)
         )
-
-
-class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses what waits for a device, or copies to one, when it runs on one."""
-
-    REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = operation.overloadpacket.__name__
-        if name != "nonzero_static" and name.startswith(self.REFUSED):
-            raise AssertionError(f"{name} waits")
-        if name == "index" and any(
-            each is not None and each.dtype == torch.bool for each in args[1]
-        ):
-            raise AssertionError("a boolean index waits")
-        return operation(*args, **kwargs or {})
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
