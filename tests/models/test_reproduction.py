@@ -349,6 +349,17 @@ def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Pat
 # The page.
 
 
+def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=2)
+    runs = [run for cell in grid.cells for choice in cell.choices for run in choice.runs][:3]
+    results = {run.key: result_of(run, 3.8) for run in runs}
+    for key, source in zip(results, ["a", "b", ""], strict=True):
+        about = {"source": source} if source else {}
+        results[key] = replace(results[key], environment=results[key].environment | about)
+    text = page([grid], results, {})
+    assert "by 2 versions of the code (`source` in the files; 1 file from before" in text
+
+
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
