@@ -414,6 +414,13 @@ def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcom
     assert [each.outcome for each in compared(grid, results)] == [outcome]
 
 
+def test_seeds_are_one_row_however_a_default_is_written() -> None:
+    run = small_grid().cells[0].choices[0].runs[0]
+    results = [result_of(run, 3.0), result_of(run, 4.0)]
+    results[1] = replace(results[1], sampler={**run.sampler, "num_negatives": 1})
+    assert [row.num_seeds for row in summarise(results)] == [2]
+
+
 def test_rows_of_a_grid_have_names_of_their_own_in_tables() -> None:
     runs = [cell.choices[0].runs[0] for cell in load_grid("candidates").cells]
     names = [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
