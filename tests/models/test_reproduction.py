@@ -415,9 +415,9 @@ def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcom
 
 
 def test_seeds_are_one_row_however_a_default_is_written() -> None:
-    run = small_grid().cells[0].choices[0].runs[0]
-    results = [result_of(run, 3.0), result_of(run, 4.0)]
-    results[1] = replace(results[1], sampler={**run.sampler, "num_negatives": 1})
+    runs = small_grid().cells[0].choices[0].runs
+    results = [result_of(run, 3.0) for run in runs]
+    results[1] = replace(results[1], sampler={**runs[1].sampler, "num_negatives": 1})
     assert [row.num_seeds for row in summarise(results)] == [2]
 
 
