@@ -28,9 +28,6 @@ from negsamp_torch.sharded.score import Sharded, ShardedDotProduct, ShardedScore
 
 __all__ = ["by_score"]
 
-Source = Callable[[Rows, slice], tuple[Part, Tensor | None]]
-"""Gives, for a chunk of rows, what this rank draws from, and the candidates of all ranks."""
-
 
 def by_score(
     rows: Rows,
@@ -99,8 +96,8 @@ def _source(
     items: range,
     candidates: Candidates | None,
     scores_per_tile: int,
-) -> Source:
-    """Return where the scores of each chunk come from."""
+) -> Callable[[Rows, slice], tuple[Part, Tensor | None]]:
+    """Return what gives, for a chunk of rows, a rank's part, and the candidates of all ranks."""
     device, shared = rows.numbers.device, None
     lines = Lines.of(exchange, score.count, device, items)
     if candidates is not None and not candidates.per_row:
