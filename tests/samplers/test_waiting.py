@@ -5,6 +5,7 @@ The kernels are interpreted here. ``test_cuda.py`` looks at the same on a GPU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -243,11 +244,13 @@ def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> No
         each(**given)  # copies the interactions to the device
     plain._backends["torch"].complaints._filed.clear()  # type: ignore[attr-defined]
     watching = NothingForTheHost()  # type: ignore[no-untyped-call]
-    with watching:
+    with watching, draw.rehearsal():
         plain.sample(**given)
         draw(**given)
-    with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
-        draw.check()
+        assert draw.follow()
+    for asks in (draw.settle, draw.check):
+        with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
+            asks()
 
 
 @pytest.mark.parametrize(
@@ -295,6 +298,37 @@ def test_replays_follow_alpha_and_are_refused_for_another_beta() -> None:
         ConfigError, match=r"draws with {'beta': 0\.5}, .* moved to {'beta': 0\.75}"
     ):
         draw.check()
+
+
+def test_a_rehearsal_does_not_count() -> None:
+    plain, draw = sampler_of("genni"), capturable(sampler_of("genni"), "cpu")
+    for _ in range(2):
+        with draw.rehearsal():
+            draw(**arguments())
+            draw(**wrong("score")[0])
+        ours, theirs = draw(**arguments()), plain.sample(**arguments())
+        assert torch.equal(ours.item_ids, theirs.item_ids)
+    draw.settle()
+    assert draw.sampler.state_dict() == plain.state_dict()
+
+
+def test_who_can_follow_the_schedules() -> None:
+    alpha = Linear(0.0, 2.0, epochs=2)
+    sampler = GenNi(ITEMS, alpha=alpha, beta=Linear(0.5, 1.0, epochs=4), backend="torch")
+    draw, given = capturable(sampler, "cpu"), arguments()
+    assert draw.follow()  # nothing is captured yet
+    asked = {name: given[name] for name in ("targets", "score")}
+    for epoch, follows in ((0, True), (1, False), (1, True), (2, False), (4, False), (5, True)):
+        sampler.set_epoch(epoch)
+        assert draw.follow() is follows
+        assert draw._backend.factor is not None
+        assert float(draw._backend.factor) * math.log(2) == pytest.approx(min(epoch, 2))
+        if not follows:
+            with pytest.raises(ConfigError, match="capture again"):
+                draw.check()
+        draw(**asked)
+    draw.settle()
+    assert sampler.state_dict()["call"] == 6
 
 
 def test_a_sampler_used_beside_is_noticed() -> None:
