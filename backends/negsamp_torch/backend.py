@@ -26,7 +26,7 @@ from negsamp_torch.request import Request
 from negsamp_torch.results import Result
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
-from negsamp_torch.sharded import ShardedDotProduct
+from negsamp_torch.sharded import Sharded
 from negsamp_torch.sharded import by_score as over_shards
 from negsamp_torch.tables import Tables
 
@@ -151,11 +151,7 @@ class TorchBackend:
             )
         rows, items = request.rows, self._catalogue.items
         result = Result(rows, num_negatives, items.start)
-        if isinstance(score, ShardedDotProduct):
-            candidates = candidates if alpha else None
-            if candidates is not None and candidates.per_row:
-                raise InvalidInputError('a sharded table takes candidates="batch", not "query"')
-            places = None if candidates is None else self._candidates(rows, stream, candidates)
+        if isinstance(score, Sharded):
             count = len(items) if candidates is None else candidates.count
             drawn = over_shards.by_score(
                 rows,
@@ -165,7 +161,7 @@ class TorchBackend:
                 score,
                 alpha,
                 items,
-                places,
+                candidates,
                 self._rows_at_once(count),
                 self.scores_per_tile,
             )

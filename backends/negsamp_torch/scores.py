@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -31,6 +31,10 @@ class Scores(Protocol):
 
     def scaled(self, factor: float) -> Scores:
         """Return the same scores times a factor."""
+        ...
+
+    def of(self, rows: Tensor) -> Scores:
+        """Return the same scores of some of the rows."""
         ...
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
@@ -82,6 +86,10 @@ class SharedScores:
         """Scale the queries."""
         return SharedScores(self.queries * factor, self.table)
 
+    def of(self, rows: Tensor) -> SharedScores:
+        """Take queries."""
+        return SharedScores(self.queries[rows], self.table)
+
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Multiply."""
         torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
@@ -121,6 +129,10 @@ class OwnScores:
         """Scale the queries."""
         return OwnScores(self.queries * factor, self.table, self.places)
 
+    def of(self, rows: Tensor) -> OwnScores:
+        """Take queries and their places."""
+        return OwnScores(self.queries[rows], self.table, self.places[rows])
+
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Gather (rows, columns, dim) embeddings of one tile and multiply."""
         out.copy_(self._products(self.places[:, first:last]))
@@ -158,9 +170,11 @@ class CalledScores:
 
     def scaled(self, factor: float) -> CalledScores:
         """Scale what is answered."""
-        return CalledScores(
-            self.score, self.item_ids, self.numbers, self.num_targets, self.factor * factor
-        )
+        return replace(self, factor=self.factor * factor)
+
+    def of(self, rows: Tensor) -> CalledScores:
+        """Take lines of the answers."""
+        return replace(self, numbers=self.numbers[rows])
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Call."""

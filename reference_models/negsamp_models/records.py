@@ -91,7 +91,7 @@ class RunResult:
     epochs : list of EpochRecord
         All epochs.
     environment : dict
-        Versions, device, threads.
+        Versions, a digest of the source, device, threads.
     pretraining : dict or None
         Where the initial weights came from, if they were not random, see
         :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.

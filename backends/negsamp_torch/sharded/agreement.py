@@ -7,11 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from negsamp.backend import Candidates
 from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 from negsamp_torch.rows import Excluded, Rows
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.score import ShardedDotProduct
+from negsamp_torch.sharded.score import Sharded
 
 __all__ = ["agree", "gather_rows"]
 
@@ -22,12 +23,13 @@ def agree(
     stream: Stream,
     num_negatives: int,
     replacement: bool,
-    score: ShardedDotProduct,
+    score: Sharded,
     alpha: float,
     items: range,
-    num_candidates: int,
+    candidates: Candidates | None,
 ) -> None:
     """Raise on all ranks if they are not about to make the same draws."""
+    per_row = candidates is not None and candidates.per_row
     told = {
         "seed": stream.key & (2**63 - 1),
         "number of the call": stream.call,
@@ -35,9 +37,10 @@ def agree(
         "replacement": int(replacement),
         "first item id": items.start,
         "end of the item ids": items.stop,
-        "number of candidates": num_candidates,
+        "number of candidates": len(items) if candidates is None else candidates.count,
+        "candidates for each row (1) or all (0)": int(per_row),
         "split": int(score.split),
-        "dim": int(score.queries.shape[-1]),
+        "dim (0 for a callable)": score.dim,
         "alpha (as millionths)": round(alpha * 1e6),
     }
     if not score.split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, SharedScores
+from negsamp_torch.scores import BLOCK
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.shards import Shard
+from negsamp_torch.sharded.parts import Part
 
 __all__ = ["draw"]
 
@@ -23,8 +23,7 @@ def draw(
     exchange: Exchange,
     rows: Rows,
     excluded: Excluded,
-    queries: Tensor,
-    shard: Shard,
+    part: Part,
     alpha: float,
     stream: Stream,
     num_negatives: int,
@@ -34,10 +33,10 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives), on all ranks."""
     rows.check_enough(excluded, num_negatives, replacement, num_columns)
-    exponents = SharedScores(queries, shard.table).scaled(alpha / math.log(2))
-    hidden = shard.excluded(excluded)
-    masses = queries.new_empty((len(rows), 0), dtype=torch.float64)
-    if shard.width:
+    exponents = part.scores.scaled(alpha / math.log(2))
+    hidden = part.excluded(excluded)
+    masses = torch.empty((len(rows), 0), dtype=torch.float64, device=rows.numbers.device)
+    if exponents.width:
         masses = block_masses(exponents, hidden, tile)
     draws = rows.numbers[:, None] * num_negatives
     draws = draws + torch.arange(num_negatives, device=draws.device)
@@ -55,19 +54,18 @@ def draw(
             sums = torch.exp2(masses[mine] - picked.top[mine, None]).cumsum(1)
             below = torch.nextafter(sums[:, -1], torch.zeros_like(sums[:, -1]))
             block = (sums <= torch.minimum(rest, below)[:, None]).sum(1)
-            chosen = replace(exponents, queries=exponents.queries[mine])
-            inside = exponents_of(block, chosen, _of_rows(hidden, mine))
+            inside = exponents_of(block, exponents.of(mine), _of_rows(hidden, mine))
             place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), words[1][mine, j])
             row = torch.arange(len(mine), device=mine.device)
-            columns[mine, j] = shard.first + block * BLOCK + place
+            columns[mine, j] = part.first[mine] + block * BLOCK + place
             log_weights[mine, j] = inside[row, place]
             if not replacement:
                 inside[row, place] = -torch.inf
                 masses[mine, block] = log2_sum_exp2(inside)
-        if not replacement and shard.width:
-            drawn = torch.cat([hidden.places, columns[mine, j] - shard.first])
+        if not replacement and exponents.width:
+            drawn = torch.cat([hidden.places, columns[mine, j] - part.first[mine]])
             of_rows = torch.cat([hidden.rows, mine])
-            hidden = Excluded.of_pairs(of_rows, drawn, len(rows), shard.width)
+            hidden = Excluded.of_pairs(of_rows, drawn, len(rows), exponents.width)
     columns, log_weights = exchange.sum(columns), exchange.sum(log_weights)
     log_q = (log_weights - log_total[:, None]) * math.log(2)
     return columns, log_q.clamp(max=0.0)

@@ -59,7 +59,7 @@ class Exchange:
             self.bytes_received += own.nbytes
         return own
 
-    def bounds(self, items: Tensor) -> list[int]:
-        """Return where the slices of ranks 0, 1, ... begin, and where the last ends."""
-        lengths = self.gather(torch.tensor([len(items)], device=items.device))[:, 0]
-        return [0, *lengths.cumsum(0).tolist()]
+    def bounds(self, count: int, device: torch.device) -> Tensor:
+        """Return where what ranks 0, 1, ... have begins, and where that of the last ends."""
+        counts = self.gather(torch.tensor([count], device=device))[:, 0].cumsum(0)
+        return torch.cat([counts.new_zeros(1), counts])
