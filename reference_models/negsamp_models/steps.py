@@ -53,7 +53,7 @@ class Stepper:
     settings : TrainingSettings
     model : SASRec
     draw : callable
-        Draws the negatives, see :mod:`negsamp_models.drawing`.
+        Draws the negatives, see ``negsamp_models.drawing``.
     processes : Processes
     device : torch.device
 

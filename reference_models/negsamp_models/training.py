@@ -81,7 +81,7 @@ class Trainer:
         Let each process score a slice of the items, for all of them, see
         :func:`~negsamp_models.drawing.drawn_over_slices`.
     cuda_graphs : bool
-        Take each step as one CUDA graph, see :mod:`negsamp_models.captured`.
+        Take each step as one CUDA graph, see :class:`~negsamp_models.captured.CapturedStepper`.
 
     Attributes
     ----------
