@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from negsamp_models.results import environment
+from negsamp_models.source import digest_of
 
 __all__ = ["surroundings"]
 
@@ -22,7 +22,7 @@ SOURCES = ("negsamp", "backends", "reference_models", "benchmarks")
 def surroundings() -> dict[str, Any]:
     """Return what the figures depend on beside the case; no peer is imported for it."""
     known = environment(torch.device("cpu"))
-    known.pop("threads")
+    del known["threads"], known["source"]
     return {
         "machine": known.pop("device"),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
@@ -33,12 +33,7 @@ def surroundings() -> dict[str, Any]:
 
 def source_digest() -> str:
     """Return a digest of the Python code that is measured and measures."""
-    digest = hashlib.sha256()
-    for folder in SOURCES:
-        for path in sorted((CHECKOUT / folder).rglob("*.py")):
-            digest.update(path.relative_to(CHECKOUT).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest_of(CHECKOUT / folder for folder in SOURCES)
 
 
 def _version(name: str) -> str | None:

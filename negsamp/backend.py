@@ -257,9 +257,9 @@ def resolve_name(name: str, *arrays: Any) -> str:
     """Return the backend for a call: the one named, or for "auto" the one the arrays belong to.
 
     The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
-    to the framework that its type was defined in; NumPy arrays and Python sequences go along with
-    whatever else is there. NumPy arrays, and PyTorch tensors on the CPU, belong to the Numba
-    backend where that is installed.
+    to the framework that its type was defined in, a Keras variable to that of its value; NumPy
+    arrays and Python sequences go along with whatever else is there. NumPy arrays, and PyTorch
+    tensors on the CPU, belong to the Numba backend where that is installed.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def resolve_name(name: str, *arrays: Any) -> str:
         check_name(name, origin=f"environment variable {_ENVIRONMENT}: ")
     if name != "auto":
         return name
-    roots = {type(array).__module__.partition(".")[0] for array in arrays if array is not None}
+    roots = {_framework_of(array) for array in arrays if array is not None}
     frameworks = sorted(roots - {"numpy", "builtins"})
     if len(frameworks) > 1:
         raise ConfigError(f"arrays of different frameworks in one call: {', '.join(frameworks)}")
@@ -284,6 +284,11 @@ def resolve_name(name: str, *arrays: Any) -> str:
             "pass NumPy arrays, or name a backend that takes them"
         )
     return framework
+
+
+def _framework_of(array: Any) -> str:
+    root: str = type(array).__module__.partition(".")[0]
+    return _framework_of(array.value) if root == "keras" and hasattr(array, "value") else root
 
 
 def _is_on_cpu(array: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -63,5 +64,10 @@ class DotProduct:
 
     def __call__(self, item_ids: Any, /) -> Any:
         """Return the scores of `item_ids` for all rows, shape (num_rows, num_scored)."""
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow is not None and tensorflow.is_tensor(self.queries):  # it indexes otherwise
+            queries = tensorflow.reshape(self.queries, (-1, self.queries.shape[-1]))
+            items = tensorflow.gather(self.items, item_ids)
+            return tensorflow.matmul(queries, items, transpose_b=True)
         queries = self.queries.reshape(-1, self.queries.shape[-1])
         return queries @ self.items[item_ids].T

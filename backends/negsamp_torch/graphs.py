@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,7 +39,8 @@ class Capturable:
         self._call.fill_(sampler._call)
         self._known_call = sampler._call
         self._backend = TorchBackend(sampler.catalogue)
-        self._backend.complaints, self._backend.deferred = OnDevice(self._call), True
+        self._complaints = OnDevice(self._call)
+        self._backend.complaints, self._backend.deferred = self._complaints, True
         self._backend.factor = torch.zeros(1, device=device)
         self._fixed: dict[str, float] | None = None
         self._tell_alpha()
@@ -91,12 +94,36 @@ class Capturable:
         self._call.add_(1)
         return negatives
 
-    def check(self) -> None:
-        """Wait for the device and raise what went wrong there; bring it and the sampler together.
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Let draws not count: those after it are what they would have been without it.
 
-        The sampler learns how many calls were made, and the device the alpha that the schedule has
-        come to. Call it once an epoch, say, after ``sampler.set_epoch``, and before
-        ``sampler.state_dict()``.
+        For the calls that have to be made before a capture. Nothing waits.
+        """
+        kept = self._call, self._complaints.first
+        before = [tensor.clone() for tensor in kept]
+        try:
+            yield
+        finally:
+            for tensor, value in zip(kept, before, strict=True):
+                tensor.copy_(value)
+
+    def follow(self) -> bool:
+        """Have replays from here on follow the schedules, without waiting for the device.
+
+        Returns
+        -------
+        bool
+            Whether they can: if beta has moved since the capture, or alpha from or to 0, the graph
+            has to be captured again.
+        """
+        self._tell_alpha()
+        return self._fixed is None or _fixed(self.sampler) == self._fixed
+
+    def settle(self) -> None:
+        """Wait for the device, raise what went wrong there, and tell the sampler of its calls.
+
+        Needed before ``sampler.state_dict()``.
 
         Raises
         ------
@@ -107,8 +134,7 @@ class Capturable:
         NoNegativesError
             If a row had no admissible item, or too few.
         ConfigError
-            If beta has moved since the capture, or alpha from or to 0, or if the sampler has
-            drawn, or was loaded, beside this.
+            If the sampler has drawn, or was loaded, beside this.
         """
         if self.sampler._call != self._known_call:
             raise ConfigError(
@@ -116,9 +142,24 @@ class Capturable:
                 "it was used or loaded meanwhile; make it capturable, and capture, again"
             )
         self.sampler._call = self._known_call = int(self._call)
-        self._tell_alpha()
-        self._backend.complaints.settle(wait=True)
-        if self._fixed is not None and _fixed(self.sampler) != self._fixed:
+        self._complaints.settle(wait=True)
+
+    def check(self) -> None:
+        """Settle and follow, see there, and refuse what has to be captured again.
+
+        Call it once an epoch, say, after ``sampler.set_epoch``, and before
+        ``sampler.state_dict()``.
+
+        Raises
+        ------
+        NegSampError
+            As :meth:`settle` does.
+        ConfigError
+            If beta has moved since the capture, or alpha from or to 0.
+        """
+        can_follow = self.follow()
+        self.settle()
+        if not can_follow:
             raise ConfigError(
                 f"what was captured draws with {self._fixed}, and the schedules have moved to "
                 f"{_fixed(self.sampler)}: capture again"

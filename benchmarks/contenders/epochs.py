@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -19,16 +21,36 @@ from negsamp_models.watching import Silent
 __all__ = ["CONTENDERS", "prepare"]
 
 
-class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after its first epoch)
+class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after an epoch)
     """The last batch of an epoch is done."""
 
 
 class OneEpoch(Silent):
-    """A watcher of a run that ends it before the first validation."""
+    """A watcher of a run that ends it with the last batch of an epoch, before its validation.
+
+    Attributes
+    ----------
+    number : int
+        The epoch, counted from 0.
+    seconds : float
+        That its batches took.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number, self.seconds = number, math.nan
+
+    def on_start(self, records: Sequence[Any]) -> None:
+        """Look at the clock: the run begins."""
+        self._started = time.perf_counter()
+
+    def on_epoch(self, record: Any, best_epoch: int) -> None:
+        """Look at the clock: the next epoch begins."""
+        self._started = time.perf_counter()
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """End the run with the last batch."""
-        if batch == num_batches - 1:
+        """End the run."""
+        if (epoch, batch) == (self.number, num_batches - 1):
+            self.seconds = time.perf_counter() - self._started
             raise EpochDone
 
 
@@ -45,8 +67,23 @@ def load(name: str) -> Any:
     return datasets.load_dataset(name)
 
 
-def prepare(setting: Epoch, backend: str, device: str = "cpu") -> Work:
-    """Prepare the first epoch of a run: all batches, no validation."""
+def prepare(
+    setting: Epoch, backend: str, device: str = "cpu", number: int = 0, cuda_graphs: bool = False
+) -> Work:
+    """Prepare an epoch of a run: all batches, no validation.
+
+    Parameters
+    ----------
+    setting : Epoch
+    backend, device : str
+        Of the sampler, and where the model is trained.
+    number : int
+        Which epoch, counted from 0; those before it are trained and not timed.
+    cuda_graphs : bool
+        Take each step as one CUDA graph.
+    """
+    if cuda_graphs and device == "cpu":
+        raise NotMeasuredError("CUDA graphs need CUDA")
     from negsamp_models.settings import TrainingSettings  # noqa: PLC0415
     from negsamp_models.training import Trainer  # noqa: PLC0415
 
@@ -62,12 +99,12 @@ def prepare(setting: Epoch, backend: str, device: str = "cpu") -> Work:
         config |= {"alpha": 1.0, "beta": setting.beta}
 
     def run() -> tuple[Trainer, float]:
-        trainer = Trainer(dataset, config, settings, OneEpoch())
-        started = time.perf_counter()
+        watcher = OneEpoch(number)
+        trainer = Trainer(dataset, config, settings, watcher, cuda_graphs=cuda_graphs)
         try:
             trainer.run()
         except EpochDone:
-            return trainer, time.perf_counter() - started
+            return trainer, watcher.seconds
         raise RuntimeError("the run ended without an epoch")
 
     return Work(run, _wrong, seconds=lambda made: float(made[1]))

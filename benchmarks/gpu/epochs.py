@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 
 from benchmarks.contenders.epochs import prepare
 from benchmarks.gpu.device import Device
@@ -12,17 +13,17 @@ from benchmarks.records import Measurement, Seconds
 from benchmarks.settings import Epoch
 from benchmarks.work import Contender, NotMeasuredError
 
-__all__ = ["SETTINGS", "measure_epochs"]
+__all__ = ["CAPTURED", "PACKED", "SETTINGS", "measure_epochs"]
 
 SETTINGS = (Epoch("Beauty", "uniform"), Epoch("Beauty", "popularity"), Epoch("Beauty", "genni"))
 REPEATS = 3
-OURS = Contender("negsamp", "ours", ("epoch",), partial(prepare, backend="torch"))
+PACKED, CAPTURED = "negsamp", "negsamp, CUDA graphs"
 
 
 def measure_epochs(
     device: Device, settings: Sequence[Epoch], deadline: float, tell: Callable[[str], None]
 ) -> tuple[list[Measurement], bool]:
-    """Train for one epoch with each sampler, on the device, again and again from the beginning.
+    """Train with each sampler, in each way, on the device, again and again from the beginning.
 
     The first time compiles, copies and fills caches, and does not count.
 
@@ -39,33 +40,40 @@ def measure_epochs(
         The measurements; and whether no epoch was left out.
     """
     measurements: list[Measurement] = []
-    for setting in settings:
+    for setting, ours in product(settings, _contenders(device)):
         if time.monotonic() > deadline:
             return measurements, False
-        found = _measure(device, setting)
+        found = _measure(setting, ours)
         measurements.append(found)
         figure = found.reason if found.seconds is None else f"{found.seconds.median:.3g} s"
-        tell(f"{setting.dataset}, {setting.law}: {found.status} {figure}")
+        tell(f"{setting.dataset}, {setting.law}, {ours.name}: {found.status} {figure}")
     return measurements, True
 
 
-def _measure(device: Device, setting: Epoch) -> Measurement:
+def _contenders(device: Device) -> list[Contender]:
+    """Return both ways to take steps; the second epoch is timed, for the first may capture."""
+    one = partial(prepare, backend="torch", device=device.name, number=1)
+    ways = {PACKED: one, CAPTURED: partial(one, cuda_graphs=True)}
+    return [Contender(name, "ours", ("epoch",), way) for name, way in ways.items()]
+
+
+def _measure(setting: Epoch, ours: Contender) -> Measurement:
     samples = []
     try:
-        work = prepare(setting, "torch", device.name)
+        work = ours.prepare(setting)
         assert work.seconds is not None  # an epoch tells how long it took
         for _ in range(1 + REPEATS):
             made = work.run()
             samples.append(work.seconds(made))
         wrong = work.wrong(made)
     except NotMeasuredError as why:
-        return Measurement.without_figure(OURS, setting, "skipped", str(why))
+        return Measurement.without_figure(ours, setting, "skipped", str(why))
     except ImportError as error:
-        return Measurement.without_figure(OURS, setting, "missing", str(error))
+        return Measurement.without_figure(ours, setting, "missing", str(error))
     except Exception as error:  # noqa: BLE001  (the other epochs go on)
         reason = f"{type(error).__name__}: {error}"
-        return Measurement.without_figure(OURS, setting, "failed", reason)
+        return Measurement.without_figure(ours, setting, "failed", reason)
     if wrong is not None:
-        return Measurement.without_figure(OURS, setting, "wrong", wrong)
+        return Measurement.without_figure(ours, setting, "wrong", wrong)
     seconds = Seconds.of(samples[1:])
-    return Measurement(OURS.name, OURS.role, setting, "measured", seconds=seconds)
+    return Measurement(ours.name, ours.role, setting, "measured", seconds=seconds)

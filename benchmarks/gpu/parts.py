@@ -23,6 +23,7 @@ CONTRACT = (
     "tests/samplers/test_bad_input.py",
     "tests/samplers/test_cuda.py",
 )
+TRAINING = ("tests/models/test_cuda_training.py",)
 LAWS = ("tests/samplers/test_laws.py", "tests/samplers/test_stream.py")
 QUICK_TESTS = "golden or anything"
 
@@ -99,7 +100,7 @@ def table(run: Run) -> PartResult:
 
 
 def one_epoch(run: Run) -> PartResult:
-    """Train for one epoch with each sampler."""
+    """Train with each sampler, in each way, and time an epoch."""
     settings: Sequence[Epoch] = epochs.SETTINGS
     if run.quick:
         settings = tuple(each.quick() for each in settings)
@@ -131,12 +132,21 @@ PARTS = (
         partial(_tested, "laws", LAWS),
         LAWS,
     ),
+    Part(
+        "training",
+        "steps of training as CUDA graphs beside the same steps without",
+        ("pytest", "hypothesis", "safetensors"),
+        1.0,
+        partial(_tested, "training", TRAINING),
+        TRAINING,
+    ),
     Part("table", "draws beside their peers and floors, and their memory", (), 2.0, table),
     Part(
         "epochs",
-        "an epoch of SASRec on Beauty with each sampler; reads the folder in NEGSAMP_DATA",
+        "an epoch of SASRec on Beauty with each sampler, packed and as CUDA graphs; reads the "
+        "folder in NEGSAMP_DATA",
         ("safetensors",),
-        1.0,
+        2.0,
         one_epoch,
     ),
 )

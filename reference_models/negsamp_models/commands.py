@@ -21,6 +21,7 @@ from negsamp_models.law_command import law_command
 from negsamp_models.options import (
     CheckpointBatchesOption,
     CheckpointSecondsOption,
+    CudaGraphsOption,
     DataDirOption,
     DatasetOption,
     DeviceOption,
@@ -84,6 +85,7 @@ def compare_command(
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
+    cuda_graphs: CudaGraphsOption = False,
 ) -> None:
     """Train the same SASRec with uniform, popularity and GenNi negatives, and compare.
 
@@ -111,7 +113,9 @@ def compare_command(
             f"GenNi {alpha}": SAMPLERS["GenNi"]
             | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
         }
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, tensorboard)
+        options = RunOptions(
+            resume, checkpoint_seconds, checkpoint_batches, tensorboard, cuda_graphs=cuda_graphs
+        )
         compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}")
 
@@ -160,6 +164,7 @@ def train_command(
     tensorboard: TensorboardOption = False,
     keep_weights: KeepWeightsOption = "",
     sharded_items: ShardedItemsOption = False,
+    cuda_graphs: CudaGraphsOption = False,
 ) -> None:
     """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
 
@@ -217,6 +222,7 @@ def train_command(
             tensorboard,
             keep_weights=epochs,
             sharded_items=sharded_items,
+            cuda_graphs=cuda_graphs,
         )
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes, weights

@@ -14,7 +14,11 @@ __all__ = ["bpr_loss", "nce_loss", "sampled_softmax_loss"]
 
 
 def nce_loss(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
+    queries: Tensor,
+    item_embeddings: Tensor,
+    targets: Tensor,
+    negatives: Negatives,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Tell targets from negatives, as a binary classifier does.
 
@@ -30,6 +34,8 @@ def nce_loss(
         Positives.
     negatives : Negatives
         What a sampler drew for the targets; arrays of shape (num_rows, num_negatives).
+    mask : bool, shape (num_rows,), optional
+        Rows that count, at least one; no gradient comes from the others.
 
     Returns
     -------
@@ -41,11 +47,17 @@ def nce_loss(
     Chen et al., "Generating Negative Samples for Sequential Recommendation", eq. 4.
     """
     positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
-    return functional.softplus(-positive).mean() + functional.softplus(negative).sum(1).mean()
+    return _mean(functional.softplus(-positive), mask) + _mean(
+        functional.softplus(negative).sum(1), mask
+    )
 
 
 def bpr_loss(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
+    queries: Tensor,
+    item_embeddings: Tensor,
+    targets: Tensor,
+    negatives: Negatives,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Rank targets above negatives.
 
@@ -57,11 +69,15 @@ def bpr_loss(
     Rendle et al., "BPR", UAI 2009; Chen et al., section 4.2.
     """
     positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
-    return functional.softplus(negative - positive[:, None]).sum(1).mean()
+    return _mean(functional.softplus(negative - positive[:, None]).sum(1), mask)
 
 
 def sampled_softmax_loss(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Negatives
+    queries: Tensor,
+    item_embeddings: Tensor,
+    targets: Tensor,
+    negatives: Negatives,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Find the target in the whole catalogue, whose other items the negatives stand for.
 
@@ -86,7 +102,7 @@ def sampled_softmax_loss(
     positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
     corrected = negative - negatives.log_q - math.log(negative.shape[1])
     every = torch.cat([positive[:, None], corrected], dim=1)
-    return (every.logsumexp(1) - positive).mean()
+    return _mean(every.logsumexp(1) - positive, mask)
 
 
 def _scores(
@@ -96,3 +112,8 @@ def _scores(
     ids = torch.cat([targets[:, None], negatives], dim=1)
     scores = (functional.embedding(ids, item_embeddings) * queries[:, None, :]).sum(-1)
     return scores[:, 0], scores[:, 1:]
+
+
+def _mean(losses: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean over the rows that count."""
+    return losses.mean() if mask is None else losses.masked_fill(~mask, 0.0).sum() / mask.sum()

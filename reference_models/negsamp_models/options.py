@@ -12,6 +12,7 @@ import negsamp
 __all__ = [
     "CheckpointBatchesOption",
     "CheckpointSecondsOption",
+    "CudaGraphsOption",
     "DataDirOption",
     "DatasetOption",
     "DeviceOption",
@@ -96,6 +97,14 @@ ShardedItemsOption = Annotated[
         help="Under torchrun, for genni: each process scores its slice of the items alone, for the "
         "rows of all processes, and the negatives are the same. Only the scores of the sampler are "
         "divided so: each process still holds, trains and evaluates with the whole table.",
+    ),
+]
+CudaGraphsOption = Annotated[
+    bool,
+    typer.Option(
+        "--cuda-graphs",
+        help="On one GPU with Triton: take each step as one CUDA graph, with the data on the "
+        "device. Other negatives and noise than without, from the same laws. Not measured yet.",
     ),
 ]
 TensorboardOption = Annotated[

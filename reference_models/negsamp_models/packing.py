@@ -11,7 +11,7 @@ from torch import Tensor
 
 from negsamp import InvalidInputError
 
-__all__ = ["PackedBatch", "on_device", "pack", "pad"]
+__all__ = ["PackedBatch", "causal_mask", "on_device", "pack", "pad"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -52,15 +52,14 @@ class PackedBatch:
         An item looks at itself and at what stands before it in its own sequence. An empty slot
         looks at itself, so that no softmax is over nothing.
         """
-        slots = torch.arange(self.item_ids.shape[1], device=self.item_ids.device)
-        return self.bidirectional_mask() & (slots[:, None] >= slots)
+        return causal_mask(self.segment_ids)
 
     def bidirectional_mask(self) -> Tensor:
         """Return who may look at whom where order does not matter, in the shape of the causal mask.
 
         An item looks at all of its own sequence, an empty slot at all empty slots of its row.
         """
-        return (self.segment_ids[:, :, None] == self.segment_ids[:, None, :]).unsqueeze(1)
+        return _same_segment(self.segment_ids)
 
     def tokens(self, hidden: Tensor) -> Tensor:
         """Take the items' own slots out of (num_rows, length, dim), in the order of `slots`."""
@@ -69,6 +68,16 @@ class PackedBatch:
     def last_tokens(self, hidden: Tensor) -> Tensor:
         """Take the last item of each sequence out of (num_rows, length, dim)."""
         return hidden.flatten(0, 1).index_select(0, self.last)
+
+
+def causal_mask(segment_ids: Tensor) -> Tensor:
+    """Return what :meth:`PackedBatch.causal_mask` does, of the segments alone."""
+    slots = torch.arange(segment_ids.shape[1], device=segment_ids.device)
+    return _same_segment(segment_ids) & (slots[:, None] >= slots)
+
+
+def _same_segment(segment_ids: Tensor) -> Tensor:
+    return (segment_ids[:, :, None] == segment_ids[:, None, :]).unsqueeze(1)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:

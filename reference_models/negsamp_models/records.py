@@ -32,8 +32,8 @@ class EpochRecord:
     alpha, beta : float or None
         Of the sampler at the end of the epoch, if it has them.
     training_seconds, sampling_seconds, evaluation_seconds : float
-        Wall-clock time of the epoch's batches (sampling included), of sampling alone, and of
-        validation.
+        Wall-clock time of the epoch's batches (sampling included), of sampling alone, 0 where that
+        is not known, and of validation.
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
     num_draws : int or None
@@ -56,8 +56,10 @@ class EpochRecord:
 
     @property
     def draws_per_second(self) -> float | None:
-        """Negatives a second of sampling."""
-        return None if self.num_draws is None else self.num_draws / self.sampling_seconds
+        """Negatives a second of sampling, if both are known."""
+        if self.num_draws is None or self.sampling_seconds == 0:
+            return None
+        return self.num_draws / self.sampling_seconds
 
     @property
     def sampling_share(self) -> float:
@@ -89,7 +91,7 @@ class RunResult:
     epochs : list of EpochRecord
         All epochs.
     environment : dict
-        Versions, device, threads.
+        Versions, a digest of the source, device, threads.
     pretraining : dict or None
         Where the initial weights came from, if they were not random, see
         :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.

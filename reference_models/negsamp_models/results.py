@@ -14,15 +14,17 @@ import numpy as np
 import torch
 
 import negsamp
+from negsamp_models.source import source_digest
 
 __all__ = ["environment", "write_json", "write_whole"]
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return what a result was computed with: versions, device, threads."""
+    """Return what a result was computed with: versions, source, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "negsamp": negsamp.__version__,
+        "source": source_digest(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,

@@ -85,6 +85,7 @@ def train_in_folder(
         processes=processes,
         pretrained=pretrained,
         sharded_items=options.sharded_items,
+        cuda_graphs=options.cuda_graphs,
     )
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
     if checkpoints and not options.resume:

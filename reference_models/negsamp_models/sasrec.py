@@ -97,7 +97,25 @@ class SASRec(nn.Module):
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """Return hidden states, shape (num_rows, length, hidden_size)."""
-        hidden, mask = self._begin(batch)
+        return self.encode(batch.item_ids, batch.position_ids, batch.causal_mask())
+
+    def encode(self, item_ids: Tensor, position_ids: Tensor, mask: Tensor) -> Tensor:
+        """Return hidden states of items in any layout.
+
+        Parameters
+        ----------
+        item_ids : int64, shape (num_rows, length)
+            What stands in each slot.
+        position_ids : int64, of the same shape or (1, length)
+            Its position.
+        mask : bool, shape (num_rows, 1, length, length)
+            Who may look at whom.
+
+        Returns
+        -------
+        float, shape (num_rows, length, hidden_size)
+        """
+        hidden = self.place(self.items(item_ids), position_ids)
         for layer in self.layers:
             hidden = layer(hidden, mask)
         return hidden
@@ -112,16 +130,11 @@ class SASRec(nn.Module):
         float, shape (num_sequences, hidden_size)
             Equal but for rounding and dropout's noise.
         """
-        hidden, mask = self._begin(batch)
-        layers: list[Any] = list(self.layers)
+        hidden = self.place(self.items(batch.item_ids), batch.position_ids)
+        layers, mask = list[Any](self.layers), batch.causal_mask()
         for layer in layers[:-1]:
             hidden = layer(hidden, mask)
         return torch.as_tensor(layers[-1].ends(hidden, batch))
-
-    def _begin(self, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-        """Return what goes into the first layer, and who may look at whom."""
-        embeddings = self.items(batch.item_ids)
-        return self.place(embeddings, batch.position_ids), batch.causal_mask()
 
     def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
         """Return what goes into the layers: embeddings of items, each put at its position.
@@ -130,12 +143,12 @@ class SASRec(nn.Module):
         ----------
         embeddings : float, shape (num_rows, length, hidden_size)
             What stands in each slot.
-        position_ids : int64, shape (num_rows, length)
+        position_ids : int64, shape (num_rows, length) or (1, length)
             Its position.
 
         Returns
         -------
-        float, of the same shape
+        float, of the shape of the embeddings
         """
         return torch.as_tensor(self.dropout(self.norm(embeddings + self.positions(position_ids))))
 

@@ -142,7 +142,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is made, kept and watched; nothing of it changes a result.
+    """How a run is made, kept and watched; nothing of it changes a result beyond the noise.
 
     Attributes
     ----------
@@ -159,6 +159,8 @@ class RunOptions:
         Keep the weights after so many epochs, 0 for those before training.
     sharded_items : bool
         Of several processes, let each score a slice of the items for the sampler.
+    cuda_graphs : bool
+        Take each step as one CUDA graph.
     """
 
     resume: bool = False
@@ -167,6 +169,7 @@ class RunOptions:
     tensorboard: bool = False
     keep_weights: tuple[int, ...] = ()
     sharded_items: bool = False
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:

@@ -31,7 +31,7 @@ class Step:
     num_draws : int
         Negatives that were drawn, by all processes.
     sampling_seconds : float
-        That drawing took of this process.
+        That drawing took of this process; 0 where it is not known.
     """
 
     loss: Tensor
@@ -53,7 +53,7 @@ class Stepper:
     settings : TrainingSettings
     model : SASRec
     draw : callable
-        Draws the negatives, see :mod:`negsamp_models.drawing`.
+        Draws the negatives, see ``negsamp_models.drawing``.
     processes : Processes
     device : torch.device
 
@@ -108,3 +108,9 @@ class Stepper:
         num_draws = int(lengths[places].sum()) * negatives.item_ids.shape[-1]
         whole = self.processes.total(loss.detach()) / self.processes.size
         return Step(whole, num_draws, sampling_seconds)
+
+    def settle(self) -> None:
+        """Do nothing: the sampler itself counts its calls, and raises what went wrong in them."""
+
+    def reset(self) -> None:
+        """Do nothing: a step begins with the sampler and the optimiser as they then are."""

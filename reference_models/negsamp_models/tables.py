@@ -92,7 +92,8 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
         origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _OF_A_SEED}
-        key = json.dumps([result.dataset, result.sampler, settings, origin], sort_keys=True)
+        sampler = {"num_negatives": 1, **result.sampler}
+        key = json.dumps([result.dataset, sampler, settings, origin], sort_keys=True)
         groups.setdefault(key, []).append(result)
     rows = [_row(runs) for runs in groups.values()]
     return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))

@@ -18,6 +18,7 @@ from negsamp import (
     InvalidScoresError,
     NegSampError,
 )
+from negsamp_models.captured import CapturedStepper, check_cuda_graphs
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
 from negsamp_models.datasets import Dataset, DatasetError
 from negsamp_models.datasets.sequences import Int64Array
@@ -79,6 +80,8 @@ class Trainer:
     sharded_items : bool
         Let each process score a slice of the items, for all of them, see
         :func:`~negsamp_models.drawing.drawn_over_slices`.
+    cuda_graphs : bool
+        Take each step as one CUDA graph, see :class:`~negsamp_models.captured.CapturedStepper`.
 
     Attributes
     ----------
@@ -89,7 +92,8 @@ class Trainer:
     ------
     TrainingSettingsError
         If the model needs pre-trained weights and there are none, or the other way round; or if
-        items are to be sharded in one process, or for a sampler that looks at no score.
+        items are to be sharded in one process, or for a sampler that looks at no score; or if
+        steps cannot be graphs.
     PretrainedError
         If the pre-trained weights are of another catalogue, of other sequences or other sizes.
     DatasetError
@@ -106,6 +110,7 @@ class Trainer:
     processes: Processes = field(default_factory=Processes)
     pretrained: Pretrained | None = None
     sharded_items: bool = False
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -120,8 +125,10 @@ class Trainer:
         self.sampler = self.processes.sampler(
             build_sampler(self.sampler_config, self.dataset, self.split, settings)
         )
-        torch.manual_seed(settings.seed)
         self.device = self.processes.device(settings)
+        if self.cuda_graphs:
+            check_cuda_graphs(self.processes, self.device)
+        torch.manual_seed(settings.seed)
         self.model = SASRec(
             self.dataset.num_items,
             hidden_size=settings.hidden_size,
@@ -132,16 +139,7 @@ class Trainer:
         ).to(self.device)
         if self.pretrained is not None:
             self.pretrained.load_into(self.model)
-        self.stepper = Stepper(
-            self.split.training,
-            settings,
-            self.model,
-            drawn_over_slices(self.sampler, self.processes)
-            if self.sharded_items
-            else drawn_here(self.sampler),
-            self.processes,
-            self.device,
-        )
+        self.stepper = self._stepper()
         self.processes.seed(settings.seed)
         self.probe = Probe.of(
             self.split.training, self.dataset.num_items, settings.max_length, self.device
@@ -156,8 +154,7 @@ class Trainer:
         identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
-        divided = {"sharded_items": True} if self.sharded_items else {}
-        return identity | {"pretraining": self._pretraining} | divided
+        return identity | {"pretraining": self._pretraining} | self._chosen_ways
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run; all that follows is what it would have been.
@@ -173,6 +170,7 @@ class Trainer:
                 f"behind it; max_epochs is {self.settings.max_epochs}: ask for as many or more"
             )
         self.state = unpack_state(checkpoint, *self._parts)
+        self.stepper.reset()
 
     def run(self) -> RunResult:
         """Train to the end and return the result; the model is left with its best weights.
@@ -208,9 +206,26 @@ class Trainer:
             test=self.evaluate(self.split.test).as_percent(),
             test_unmasked=self.evaluate(self.split.test, mask_seen=False).as_percent(),
             epochs=list(state.records),
-            environment=environment(self.device),
+            environment=environment(self.device) | self._chosen_ways,
             pretraining=self._pretraining,
         )
+
+    @property
+    def _chosen_ways(self) -> dict[str, Any]:
+        """What the trainer was asked to do otherwise than it does by itself."""
+        ways = {"sharded_items": self.sharded_items, "cuda_graphs": self.cuda_graphs}
+        return {name: True for name, is_chosen in ways.items() if is_chosen}
+
+    def _stepper(self) -> Stepper | CapturedStepper:
+        training, model = self.split.training, self.model
+        if self.cuda_graphs:
+            return CapturedStepper(training, self.settings, model, self.sampler, self.device)
+        draw = (
+            drawn_over_slices(self.sampler, self.processes)
+            if self.sharded_items
+            else drawn_here(self.sampler)
+        )
+        return Stepper(training, self.settings, model, draw, self.processes, self.device)
 
     @property
     def _pretraining(self) -> dict[str, Any] | None:
@@ -291,6 +306,11 @@ class Trainer:
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses)}")
             self.state.losses.append(loss)
+        try:
+            self.stepper.settle()
+        except InvalidScoresError as error:
+            where = f"one of the first {len(self.state.losses)} batches"
+            raise self._diverged("a score is not finite", where) from error
 
     def _pause(self, due: bool) -> None:
         """Save if it is time, and stop if a signal asked for it."""

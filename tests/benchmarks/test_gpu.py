@@ -16,6 +16,7 @@ from benchmarks.gpu.bars import all_lines
 from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
 from benchmarks.gpu.device import Device, check_wheel
 from benchmarks.gpu.draws import measure_draws
+from benchmarks.gpu.epochs import CAPTURED, PACKED
 from benchmarks.gpu.parts import PARTS, Run
 from benchmarks.gpu.records import PartResult, TestCount
 from benchmarks.gpu.report import REPORT, render, write_report
@@ -63,6 +64,20 @@ def test_bars_are_held_to_what_was_measured() -> None:
     assert lines[5].reached == "1,280,000,000 draws/s"
 
 
+def test_both_ways_to_take_steps_are_held_to_their_bars() -> None:
+    uniform, genni = Epoch("Beauty", "uniform"), Epoch("Beauty", "genni")
+    found = [
+        measured(PACKED, uniform, 0.5),
+        measured(PACKED, genni, 0.54),
+        measured(CAPTURED, uniform, 0.25),
+        measured(CAPTURED, genni, 0.3),
+    ]
+    lines = all_lines(["epochs"], [PartResult("epochs", CONDITIONS, found)])
+    assert [line.met for line in lines] == [False, True, True, False]
+    assert [line.bound for line in lines[:2]] == ["at most 0.3 s", "at most 1.1 times"]
+    assert "as CUDA graphs" in lines[2].text
+
+
 def test_tests_are_a_bar_too() -> None:
     counts = [TestCount("a.py", 7, 0, 1, 1.0), TestCount("b.py", 2, 0, 0, 1.0)]
     (line,) = all_lines(["laws"], [PartResult("laws", CONDITIONS, tests=counts)])
@@ -104,9 +119,10 @@ def test_a_dry_run_goes_through_draws_and_epochs_and_is_not_reported(
     options = ["--device", "cpu", "--quick", "-o", str(tmp_path), "--only", "table,epochs"]
     assert command.main(options) == 0
     assert not (tmp_path / REPORT).exists()
-    for name, count in (("table", 9), ("epochs", 3)):
+    statuses = {"table": ["measured"] * 9, "epochs": ["measured", "skipped"] * 3}
+    for name, expected in statuses.items():
         content = json.loads((tmp_path / f"{name}.json").read_text())
-        assert [each["status"] for each in content["measurements"]] == ["measured"] * count
+        assert [each["status"] for each in content["measurements"]] == expected
         assert content["bars"] == []
         assert content["conditions"]["note"] == "a quick run on cpu, not a GPU measurement"
     assert command.main(["--report", "-o", str(tmp_path)]) == 2
@@ -128,7 +144,7 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for options, message in (
         ([], "no CUDA device"),
-        (["--only", "tabel"], "unknown part 'tabel'; known: contract, laws, table, epochs"),
+        (["--only", "tabel"], "unknown part 'tabel'; known: contract, laws, training, table"),
         (["--device", "cpu"], "--device cpu is a dry run: add --quick and --output FOLDER"),
         (["--device", "cpu", "--quick"], "a quick run is not for results/gpu"),
     ):

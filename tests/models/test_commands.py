@@ -103,6 +103,10 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--device", "cuda:99"], "for torch can use"),
         (["train", "--device", "gpu"], "device must be auto"),
         (["reproduce", "table1", "--device", "gpu"], "device must be auto"),
+        *(
+            ([*command, "--device", "cpu", "--cuda-graphs"], "cuda_graphs must be False on cpu")
+            for command in (["train"], ["reproduce", "table1"])
+        ),
         (["train", "--max-length", "1"], "max_length must be >= 2, for one item is no sequence"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
         (["table", "nowhere/result.json"], "No such file"),

@@ -349,6 +349,17 @@ def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Pat
 # The page.
 
 
+def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=2)
+    runs = [run for cell in grid.cells for choice in cell.choices for run in choice.runs][:3]
+    results = {run.key: result_of(run, 3.8) for run in runs}
+    for key, source in zip(results, ["a", "b", ""], strict=True):
+        about = {"source": source} if source else {}
+        results[key] = replace(results[key], environment=results[key].environment | about)
+    text = page([grid], results, {})
+    assert "by 2 versions of the code (`source` in the files; 1 file from before" in text
+
+
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
@@ -403,6 +414,13 @@ def test_claims_are_checked_by_two_deviations(expected: Any, ours: float, outcom
     assert [each.outcome for each in compared(grid, results)] == [outcome]
 
 
+def test_seeds_are_one_row_however_a_default_is_written() -> None:
+    runs = small_grid().cells[0].choices[0].runs
+    results = [result_of(run, 3.0) for run in runs]
+    results[1] = replace(results[1], sampler={**runs[1].sampler, "num_negatives": 1})
+    assert [row.num_seeds for row in summarise(results)] == [2]
+
+
 def test_rows_of_a_grid_have_names_of_their_own_in_tables() -> None:
     runs = [cell.choices[0].runs[0] for cell in load_grid("candidates").cells]
     names = [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
@@ -435,7 +453,7 @@ def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
         for place, run in enumerate(firsts[1:])
     }
     text = page([grid], results, {})
-    assert "Validation has not chosen yet: 1 run of 7 missing. Until then no test" in text
+    assert "Validation has not chosen yet: 1 run of 8 missing. Until then no test" in text
     assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
     results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
     (chosen,) = cell.missing(results)

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from negsamp_models.results import write_json, write_whole
+from negsamp_models.results import environment, write_json, write_whole
+from negsamp_models.source import digest_of
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -29,3 +31,23 @@ def test_numbers_that_json_has_not_are_refused_before_writing(tmp_path: Path) ->
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"loss": float("nan")})
     assert not path.exists()
+
+
+def test_a_result_names_the_code_that_made_it(tmp_path: Path) -> None:
+    source = environment(torch.device("cpu"))["source"]
+    assert len(source) == 12
+    assert int(source, 16) >= 0
+    (tmp_path / "package").mkdir()
+    code = tmp_path / "package" / "draw.py"
+    digests = set()
+    for text in ("alpha = 1", "alpha = 2"):
+        code.write_text(text)
+        digests.add(digest_of([tmp_path / "package"]))
+    code.rename(code.with_name("law.py"))
+    digests.add(digest_of([tmp_path / "package"]))
+    assert len(digests) == 3
+    code.write_text("other")
+    (tmp_path / "package" / "notes.txt").write_text("no code")
+    before = digest_of([tmp_path / "package"])
+    (tmp_path / "package" / "notes.txt").unlink()
+    assert digest_of([tmp_path / "package"]) == before

@@ -16,6 +16,7 @@ from negsamp import DotProduct, Negatives, from_config
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
 from negsamp_models.distributed import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+from negsamp_models.steps import Stepper
 from negsamp_models.training import Trainer
 from tests.models.children import CONTEXT, environments, finish, start, start_ranks
 
@@ -40,6 +41,7 @@ def compare_draws(config: Mapping[str, Any], output: Path, environment: Mapping[
     with joined_processes() as processes:
         trainer = Trainer(DATASET, config, SETTINGS, processes=processes, sharded_items=True)
         twin = processes.sampler(from_config(config, items=trainer.sampler.items, seed=0))
+        assert isinstance(trainer.stepper, Stepper)
         sliced, counts = trainer.stepper.draw, [0, 0, 0, 0]
 
         def draw(targets: Tensor, queries: Tensor, items: Tensor, users: Tensor) -> Negatives:

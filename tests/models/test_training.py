@@ -17,7 +17,7 @@ from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.samplers import build_sampler
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
-from negsamp_models.steps import Step
+from negsamp_models.steps import Step, Stepper
 from negsamp_models.tables import markdown, summarise
 from negsamp_models.training import Trainer, TrainingDivergedError
 from negsamp_models.watching import Silent
@@ -222,6 +222,7 @@ def test_a_step_reads_nothing_back_from_the_device(
     """Each of these would make the processor wait for a CUDA device; the sampler is left out."""
     trainer = Trainer(dataset, SAMPLERS[0], SETTINGS)
     stepper, drawn = trainer.stepper, torch.arange(1, 21)
+    assert isinstance(stepper, Stepper)
 
     def draw(targets: Tensor, *_: Tensor) -> Negatives:
         return Negatives(drawn[targets - 1][:, None], torch.zeros(len(targets), 1))
@@ -250,6 +251,7 @@ def test_losses_may_be_read_together(dataset: Dataset) -> None:
 
 def test_the_batch_whose_loss_is_not_finite_is_named_when_it_is_read_late(dataset: Dataset) -> None:
     trainer = Trainer(dataset, SAMPLERS[0], SETTINGS)
+    assert isinstance(trainer.stepper, Stepper)
     trainer._losses_per_read, take, taken = 100, trainer.stepper.take, []
 
     def take_some(places: Int64Array) -> Step:

@@ -308,6 +308,11 @@ def test_ids_of_a_rank_are_a_range(item_ids: Any) -> None:
         ShardedScorer(distances, item_ids)
 
 
+def test_a_score_of_a_rank_can_be_called() -> None:
+    with pytest.raises(InvalidInputError, match="score must be a callable of item ids; got Tensor"):
+        ShardedScorer(torch.zeros(3, 3), range(9))
+
+
 def test_a_dead_rank_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
     on_ranks(2, tmp_path, rank_dies, seconds=5)
     said = (tmp_path / "rank0.txt").read_text(encoding="utf-8")

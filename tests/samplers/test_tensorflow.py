@@ -354,3 +354,21 @@ def test_eager_draws_take_scores_far_beyond_float32() -> None:
         theirs = GenNi(ITEMS, 4, backend="numpy").sample(TARGETS, score=score)
         assert np.mean(ours.item_ids.numpy() == theirs.item_ids) >= 0.99
         assert math.isfinite(float(tf.reduce_max(tf.abs(ours.log_q))))
+
+
+def test_a_dot_product_can_be_asked_by_itself() -> None:
+    """As a callable of one's own does that adds a bias, say."""
+    tensors = tf.constant(QUERIES), tf.Variable(EMBEDDINGS)
+    ids = np.array([1, 7, 300])
+    scores = DotProduct(*tensors)(tf.constant(ids))
+    np.testing.assert_allclose(scores.numpy(), DotProduct(QUERIES, EMBEDDINGS)(ids), rtol=1e-5)
+
+
+def test_a_keras_variable_is_of_the_framework_it_holds() -> None:
+    table = tf.keras.Variable(EMBEDDINGS)
+    ours = GenNi(ITEMS, 4).sample(TARGETS, score=DotProduct(tf.constant(QUERIES), table))
+    assert tf.is_tensor(ours.item_ids)
+    theirs = GenNi(ITEMS, 4, backend="tensorflow").sample(
+        TARGETS, score=DotProduct(QUERIES, EMBEDDINGS)
+    )
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)

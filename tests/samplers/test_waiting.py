@@ -5,6 +5,7 @@ The kernels are interpreted here. ``test_cuda.py`` looks at the same on a GPU.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -29,11 +30,10 @@ from negsamp.stream import NEGATIVES, Stream
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-
 from negsamp_torch import Capturable, capturable  # noqa: E402
 from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
+from tests.samplers.waiting import NothingForTheHost  # noqa: E402
 
 ITEMS, DIM, NUM_ROWS = range(1, 151), 8, 4
 SEEN = Interactions.from_sequences([range(user, user + 20) for user in range(1, 6)])
@@ -217,24 +217,6 @@ def test_words_are_the_same_wherever_the_call_is_kept() -> None:
         )
 
 
-class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses what waits for a device, or copies to one, when it runs on one."""
-
-    REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = operation.overloadpacket.__name__
-        if name != "nonzero_static" and name.startswith(self.REFUSED):
-            raise AssertionError(f"{name} waits")
-        if name == "index" and any(
-            each is not None and each.dtype == torch.bool for each in args[1]
-        ):
-            raise AssertionError("a boolean index waits")
-        return operation(*args, **kwargs or {})
-
-
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triton.runtime.interpreter.GridExecutor.__call__", lambda *_, **__: None)
@@ -243,11 +225,13 @@ def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> No
         each(**given)  # copies the interactions to the device
     plain._backends["torch"].complaints._filed.clear()  # type: ignore[attr-defined]
     watching = NothingForTheHost()  # type: ignore[no-untyped-call]
-    with watching:
+    with watching, draw.rehearsal():
         plain.sample(**given)
         draw(**given)
-    with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
-        draw.check()
+        assert draw.follow()
+    for asks in (draw.settle, draw.check):
+        with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
+            asks()
 
 
 @pytest.mark.parametrize(
@@ -295,6 +279,37 @@ def test_replays_follow_alpha_and_are_refused_for_another_beta() -> None:
         ConfigError, match=r"draws with {'beta': 0\.5}, .* moved to {'beta': 0\.75}"
     ):
         draw.check()
+
+
+def test_a_rehearsal_does_not_count() -> None:
+    plain, draw = sampler_of("genni"), capturable(sampler_of("genni"), "cpu")
+    for _ in range(2):
+        with draw.rehearsal():
+            draw(**arguments())
+            draw(**wrong("score")[0])
+        ours, theirs = draw(**arguments()), plain.sample(**arguments())
+        assert torch.equal(ours.item_ids, theirs.item_ids)
+    draw.settle()
+    assert draw.sampler.state_dict() == plain.state_dict()
+
+
+def test_who_can_follow_the_schedules() -> None:
+    alpha = Linear(0.0, 2.0, epochs=2)
+    sampler = GenNi(ITEMS, alpha=alpha, beta=Linear(0.5, 1.0, epochs=4), backend="torch")
+    draw, given = capturable(sampler, "cpu"), arguments()
+    assert draw.follow()  # nothing is captured yet
+    asked = {name: given[name] for name in ("targets", "score")}
+    for epoch, follows in ((0, True), (1, False), (1, True), (2, False), (4, False), (5, True)):
+        sampler.set_epoch(epoch)
+        assert draw.follow() is follows
+        assert draw._backend.factor is not None
+        assert float(draw._backend.factor) * math.log(2) == pytest.approx(min(epoch, 2))
+        if not follows:
+            with pytest.raises(ConfigError, match="capture again"):
+                draw.check()
+        draw(**asked)
+    draw.settle()
+    assert sampler.state_dict()["call"] == 6
 
 
 def test_a_sampler_used_beside_is_noticed() -> None:

@@ -45,11 +45,12 @@ class ShardedScorer:
     Raises
     ------
     InvalidInputError
-        If `item_ids` is not a range without gaps. In a call, on all ranks: if the ranges leave a
-        gap, overlap or do not hold the catalogue, if the ranks differ in seed, call, alpha, beta,
-        rows or catalogue, if a callable raises where the masses are summed (its own error on its
-        rank), or with ``candidates="query"`` while beta < 1, as with any callable. A rank that
-        dies, or raises at another point, makes the others fail when the group's timeout is over.
+        If `score` cannot be called or `item_ids` is not a range without gaps. In a call, on all
+        ranks: if the ranges leave a gap, overlap or do not hold the catalogue, if the ranks differ
+        in seed, call, alpha, beta, rows or catalogue, if a callable raises where the masses are
+        summed (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
+        any callable. A rank that dies, or raises at another point, makes the others fail when the
+        group's timeout is over.
 
     Notes
     -----
@@ -69,6 +70,10 @@ class ShardedScorer:
     dim = 0
 
     def __post_init__(self) -> None:
+        if not callable(self.score):
+            raise InvalidInputError(
+                f"score must be a callable of item ids; got {type(self.score).__name__}"
+            )
         if not isinstance(self.item_ids, range) or self.item_ids.step != 1:
             raise InvalidInputError(
                 f"item_ids must be a range of step 1, the ids of this rank; got {self.item_ids!r}"

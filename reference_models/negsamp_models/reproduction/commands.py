@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from negsamp import ConfigError
-from negsamp_models.options import DataDirOption, DeviceOption, given
+from negsamp_models.captured import check_cuda_graphs
+from negsamp_models.distributed import Processes
+from negsamp_models.options import CudaGraphsOption, DataDirOption, DeviceOption, given
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.grid_tables import plural
@@ -50,6 +52,7 @@ def reproduce_command(
     results: ResultsOption = Path("results"),
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
+    cuda_graphs: CudaGraphsOption = False,
     max_epochs: Annotated[
         int | None, typer.Option(min=1, help="For a trial; such runs count as other runs.")
     ] = None,
@@ -76,7 +79,9 @@ def reproduce_command(
             load_grid(name, datasets, seeds, **given(max_epochs=max_epochs))
             for name in (names or grid_names())
         ]
-        device_named(device)  # a wrong one fails once, and not in each run
+        place = device_named(device)  # a wrong one fails once, and not in each run
+        if cuda_graphs:
+            check_cuda_graphs(Processes(), place)
         found = results_below(results)
         if not (names or every or dry_run):
             console.print(_overview(grids, found))
@@ -95,6 +100,7 @@ def reproduce_command(
                 display.on_event,
                 display.on_start,
                 display.on_end,
+                cuda_graphs,
             )
         if display.failed:
             console.print(f"[red]{display.failed} runs failed[/]; the others are in {results}")

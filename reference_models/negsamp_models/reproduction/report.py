@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp
 from pathlib import Path
@@ -103,7 +104,8 @@ def _shortfalls(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> Iter
         f"do not hold, {len(outcomes['holds'])} hold, {len(outcomes['not told apart'])} cannot be "
         f"told, and {len(outcomes['missing'])} wait for runs."
     )
-    yield f"- Runs: {len(runs & results.keys())} of {len(runs)} are made.\n"
+    made = [results[key] for key in sorted(runs & results.keys())]
+    yield f"- Runs: {len(made)} of {len(runs)} are made{_codes(made)}.\n"
     if lines["below"]:
         yield from ["Below the paper (its mean in brackets):\n", *lines["below"], ""]
     if refuted := outcomes["does not hold"]:
@@ -115,6 +117,16 @@ def _shortfalls(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> Iter
         yield from ["Above the paper (its mean in brackets):\n", *lines["above"], ""]
     if held := outcomes["holds"]:
         yield from ["Claims of the paper that hold here:\n", *held, ""]
+
+
+def _codes(results: Sequence[RunResult]) -> str:
+    """Say how many versions of the code made them, where there is more than one."""
+    digests = Counter(result.environment.get("source", "") for result in results)
+    unnamed = digests.pop("", 0)
+    if len(digests) + bool(unnamed) <= 1:
+        return ""
+    older = f"; {plural(unnamed, 'file')} from before it was noted" if unnamed else ""
+    return f", by {plural(len(digests), 'version')} of the code (`source` in the files{older})"
 
 
 def _against_the_paper(

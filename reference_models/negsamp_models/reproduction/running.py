@@ -80,6 +80,7 @@ def make_runs(
     on_event: Callable[[Event], None],
     on_start: Callable[[Step], None],
     on_end: Callable[[Step, Outcome], None],
+    cuda_graphs: bool = False,
 ) -> dict[str, RunResult]:
     """Make the runs that grids lack, in the order of :func:`.order.by_need`.
 
@@ -100,6 +101,8 @@ def make_runs(
     on_event, on_start, on_end : callable
         Told of epochs, and of each run's start and end, with its result, or its exception if it
         failed. A run that failed is not tried again, and stops no other.
+    cuda_graphs : bool
+        As for :class:`~negsamp_models.training.Trainer`; not for pre-trainings.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def make_runs(
                 if len(running) < jobs and step.key not in taken:
                     taken.add(step.key)
                     on_start(step)
-                    running[pool.submit(_make, step, folder, data_dir, device)] = step
+                    running[pool.submit(_make, step, folder, data_dir, device, cuda_graphs)] = step
             if not running:
                 return results
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -137,19 +140,32 @@ def make_runs(
                 on_end(step, error or future.result())
 
 
-def _make(step: Step, folder: Path, data_dir: Path | None, device: str) -> Any:
+def _make(
+    step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
+) -> RunResult | PretrainingResult:
     """Do a step in this process, from its last checkpoint if there is one."""
-    do: Any = _train if isinstance(step, PlannedRun) else _pretrain
-    return do(step, folder, data_dir, device)
+    if isinstance(step, PlannedRun):
+        return _train(step, folder, data_dir, device, cuda_graphs)
+    return _pretrain(step, folder, data_dir, device)
 
 
-def _train(run: PlannedRun, folder: Path, data_dir: Path | None, device: str) -> RunResult:
+def _train(
+    run: PlannedRun, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
+) -> RunResult:
     """Train, and write the result."""
     dataset, file = load_dataset(run.dataset, data_dir), run.file(folder)
     settings = replace(run.settings, device=device)
     begun = None if run.pretraining is None else run.pretraining.read(folder)
     with StopSignals() as stop:
-        trainer = Trainer(dataset, run.sampler, settings, _Teller(run), stop=stop, pretrained=begun)
+        trainer = Trainer(
+            dataset,
+            run.sampler,
+            settings,
+            _Teller(run),
+            stop=stop,
+            pretrained=begun,
+            cuda_graphs=cuda_graphs,
+        )
         weights = file.with_suffix(".weights")
         if run.law is not None:
             kept = Snapshots(weights, trainer.model, run.law.epochs)

@@ -49,7 +49,7 @@ class PretrainingResult:
     epochs : list of PretrainingRecord
         All epochs.
     environment : dict
-        Versions, device, threads.
+        Versions, a digest of the source, device, threads.
     """
 
     dataset: str

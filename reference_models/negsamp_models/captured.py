@@ -1,0 +1,140 @@
+"""Steps that a CUDA device takes as one graph each: nothing is put together on the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from negsamp import DotProduct, Negatives, Sampler
+from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.distributed import Processes
+from negsamp_models.packing import causal_mask, on_device
+from negsamp_models.replay import Replay
+from negsamp_models.residence import ResidentTraining
+from negsamp_models.sasrec import SASRec
+from negsamp_models.settings import LOSSES, TrainingSettings, TrainingSettingsError
+from negsamp_models.splits import Training
+from negsamp_models.steps import Step
+from negsamp_torch import capturable, fused
+
+__all__ = ["CapturedStepper", "check_cuda_graphs"]
+
+
+def check_cuda_graphs(processes: Processes, device: torch.device) -> None:
+    """Refuse a run whose steps cannot be graphs.
+
+    Raises
+    ------
+    TrainingSettingsError
+        If it has several processes, or the device is not CUDA, or the kernels of
+        ``negsamp_torch`` cannot draw there.
+    """
+    if processes.size > 1:
+        raise TrainingSettingsError("cuda_graphs", True, "False in a run of several processes")
+    if device.type != "cuda":
+        raise TrainingSettingsError("cuda_graphs", True, f"False on {device}: it needs CUDA")
+    if not fused.works_on(device):
+        raise TrainingSettingsError(
+            "cuda_graphs", True, "False here: it needs Triton, and a GPU that its kernels run on"
+        )
+
+
+@dataclass(eq=False)
+class CapturedStepper:
+    """Takes the steps of :class:`~negsamp_models.steps.Stepper`, each as one CUDA graph.
+
+    The data lie on the device, and a step is told the places of its sequences. It takes them out,
+    padded to one length, encodes them, draws negatives, and moves the weights; positions without
+    an item count nowhere. The graph is captured by the first step, and again when a schedule has
+    moved what decides its sizes.
+
+    Parameters
+    ----------
+    training : Training
+        What is trained on.
+    settings : TrainingSettings
+    model : SASRec
+        On the device.
+    sampler : Sampler
+        Draws the negatives, and must not be used beside before :meth:`settle`.
+    device : torch.device
+        A CUDA device; elsewhere the same steps are taken, one operation after the other.
+
+    Attributes
+    ----------
+    optimizer : Adam
+        With all its state on the device.
+    """
+
+    training: Training
+    settings: TrainingSettings
+    model: SASRec
+    sampler: Sampler
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=settings.learning_rate, fused=True, capturable=True
+        )
+        self._data = ResidentTraining.of(self.training, settings.max_length, self.device)
+        self._positions = torch.arange(settings.max_length, device=self.device)[None, :]
+        size = min(settings.batch_size, len(self._data))
+        self._places = torch.full((size,), len(self._data), device=self.device)
+        self._loss = torch.zeros((), device=self.device)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: sampler and optimiser were loaded, so that what was captured is of others."""
+        self._draw = capturable(self.sampler, self.device)
+        self._replay = Replay(
+            self._step, self.model, self.optimizer, self._draw.rehearsal, self.device
+        )
+
+    def take(self, places: Int64Array) -> Step:
+        """Take the step of a batch.
+
+        Parameters
+        ----------
+        places : int64, shape (num_sequences,)
+            Rows of the training data, at most as many as a batch has.
+
+        Returns
+        -------
+        Step
+            How long the drawing took is not known of a graph: it is 0 there.
+        """
+        filled = np.full(len(self._places), len(self._data))
+        filled[: len(places)] = places
+        self._places.copy_(on_device(torch.from_numpy(filled), self.device))
+        if not (self._draw.follow() and self._replay.is_captured):
+            self._replay.capture()
+        self._replay()
+        num_positions = int(self.training.inputs.lengths[places].sum())
+        return Step(self._loss.clone(), num_positions * self.sampler.num_negatives, 0.0)
+
+    def settle(self) -> None:
+        """Wait for the device; raise what the sampler found wrong, and tell it of its calls."""
+        self._draw.settle()
+
+    def _step(self) -> None:
+        """Take the step of the batch at `_places`, and leave its loss in `_loss`."""
+        inputs, targets, users = self._data.take(self._places)
+        hidden = self.model.encode(inputs, self._positions, causal_mask(inputs != 0))
+        embeddings, mask = self.model.item_embeddings, targets != 0
+        negatives = self._draw(
+            targets, score=DotProduct(hidden, embeddings), users=users, mask=mask
+        )
+        loss = LOSSES[self.settings.loss](
+            hidden.flatten(0, 1),
+            embeddings,
+            targets.flatten(),
+            Negatives(*(each.flatten(0, 1) for each in negatives)),
+            mask.flatten(),
+        )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self._loss.copy_(loss.detach())

@@ -1,0 +1,101 @@
+"""A step that runs again and again on the same memory: on a CUDA device, as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch import nn
+
+__all__ = ["WARM_UP_STEPS", "Replay"]
+
+WARM_UP_STEPS = 3
+"""Before a capture, as PyTorch asks for: they compile and choose kernels, and fill caches."""
+
+
+class Replay:
+    """A step of training that a CUDA device runs without being told each kernel again.
+
+    On other devices the step itself is run, after the same rehearsal.
+
+    Parameters
+    ----------
+    step : callable
+        Reads and writes the same tensors in each run, and reads nothing back from the device. It
+        drops the gradients that it finds, and moves the weights by its own.
+    model : Module
+        Whose weights move.
+    optimizer : Optimizer
+        That moves them, with all of its state on the device.
+    rehearsal : callable
+        Returns a context that undoes what the step does to anything else.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        step: Callable[[], None],
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        rehearsal: Callable[[], AbstractContextManager[None]],
+        device: torch.device,
+    ) -> None:
+        self._step, self._rehearsal, self._device = step, rehearsal, device
+        self._model, self._optimizer = model, optimizer
+        self._run: Callable[[], None] | None = None
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether there is something to run."""
+        return self._run is not None
+
+    def capture(self) -> None:
+        """Capture the step as it now is; the run is left as if there had been no capture."""
+        self._run = None  # frees the memory of the graph before
+        if self._device.type != "cuda":
+            self._rehearse()
+            self._run = self._step
+            return
+        with torch.cuda.device(self._device):
+            graph = torch.cuda.CUDAGraph()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._rehearse()
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph, stream=stream):
+                self._step()
+        self._run = graph.replay
+
+    def __call__(self) -> None:
+        """Run the step once; it has to be captured."""
+        assert self._run is not None
+        self._run()
+
+    def _rehearse(self) -> None:
+        """Run the step a few times, and undo it."""
+        with self._rehearsal(), _undone(self._model, self._optimizer, self._device):
+            for _ in range(WARM_UP_STEPS):
+                self._step()
+        self._optimizer.zero_grad()  # a graph keeps its own gradients, and writes them anew
+
+
+@contextmanager
+def _undone(
+    model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> Iterator[None]:
+    """Put weights, the optimiser's state and random states back in place at the end."""
+    weights = [(weight, weight.detach().clone()) for weight in model.parameters()]
+    state = {
+        weight: {key: value.clone() for key, value in values.items()}
+        for weight, values in optimizer.state.items()
+    }
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+    with torch.no_grad():
+        for parameter, before in weights:
+            parameter.copy_(before)
+        for weight, values in optimizer.state.items():
+            for key, value in values.items():  # a state that was not there begins with zeros
+                value.copy_(state[weight][key]) if weight in state else value.zero_()

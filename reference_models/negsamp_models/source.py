@@ -1,0 +1,33 @@
+"""Which code a result was made by: a digest of its source, for versions say too little."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["digest_of", "source_digest"]
+
+PACKAGES = ("negsamp", "negsamp_numpy", "negsamp_numba", "negsamp_torch", "negsamp_models")
+
+
+@cache
+def source_digest() -> str:
+    """Return a digest of the Python code that a training run goes through.
+
+    Results with one digest were made by one code; those with two may have been made alike.
+    """
+    specs = [find_spec(name) for name in PACKAGES]
+    return digest_of(Path(spec.origin).parent for spec in specs if spec and spec.origin)
+
+
+def digest_of(folders: Iterable[Path]) -> str:
+    """Return a digest of names and contents of the Python files in some folders: 12 hex digits."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder.parent).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,26 @@
+"""What would make the host wait for a device, told on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses what waits for a device, or copies to one, when it runs on one."""
+
+    REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = operation.overloadpacket.__name__
+        if name != "nonzero_static" and name.startswith(self.REFUSED):
+            raise AssertionError(f"{name} waits")
+        if name == "index" and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        ):
+            raise AssertionError("a boolean index waits")
+        return operation(*args, **kwargs or {})
