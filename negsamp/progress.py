@@ -40,7 +40,7 @@ class Progress:
         if not driven:
             return
         try:
-            value = float(loss)
+            value = float(loss.detach() if hasattr(loss, "detach") else loss)
         except (TypeError, ValueError):
             raise InvalidInputError(f"loss must be one number; got {loss!r}") from None
         if not math.isfinite(value):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from negsamp import DotProduct, GenNi, InvalidInputError, Negatives
+from negsamp import DotProduct, GenNi, InvalidInputError, LossDriven, Negatives
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -111,3 +111,11 @@ def test_large_scores_take_the_shifted_path_and_agree_with_numpy() -> None:
         assert np.mean(ours.item_ids.numpy() == theirs.item_ids) >= 0.995
         assert bool(ours.log_q.isfinite().all())
         assert bool((ours.log_q <= 0).all())
+
+
+def test_a_loss_that_still_has_its_graph_is_read_as_it_is() -> None:
+    sampler = GenNi(range(1, 101), alpha=LossDriven(initial=1.0, step=0.25))
+    weight = torch.ones((), requires_grad=True)
+    for factor in (3.0, 2.0):
+        sampler.update(weight * factor)
+    assert sampler.alpha == 1.25
