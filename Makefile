@@ -64,7 +64,7 @@ types: $(VENV)/test.stamp  ## check the types
 
 docs: $(VENV)/docs.stamp  ## build the pages, tutorials executed, into docs/_build/html
 	rm -rf docs/api/generated
-	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "Built: docs/_build/html/index.html"
 
 wheel: $(VENV)/test.stamp  ## build sdist and wheel, and try the wheel with NumPy alone
