@@ -21,6 +21,7 @@ __all__ = [
     "as_count",
     "as_number",
     "callable_per_row",
+    "check_answer",
     "check_exclude",
     "check_mask",
     "check_score",
@@ -147,6 +148,26 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
         raise InvalidInputError(
             f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
             f"embedding of item id i, so at least {catalogue.stop} rows are needed"
+        )
+
+
+def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
+    """Refuse what a score callable returned, unless it is an array of one score a row and id."""
+    wanted = f"(targets.size, number of ids) = ({num_rows}, {num_scored})"
+    if not hasattr(scores, "shape") or not hasattr(scores, "dtype"):
+        raise InvalidInputError(
+            f"the score callable returned a {type(scores).__name__} for {num_scored} item ids; it "
+            f"must return an array of shape {wanted}"
+        )
+    if not _agree(tuple(scores.shape), (num_rows, num_scored)):
+        raise InvalidInputError(
+            f"the score callable returned shape {tuple(scores.shape)} for {num_scored} item ids; "
+            f"it must be {wanted}"
+        )
+    if not any(kind in str(scores.dtype) for kind in ("float", "int")):
+        raise InvalidInputError(
+            f"the score callable returned dtype {scores.dtype}; scores must be floating-point "
+            "numbers"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.errors import InvalidInputError
+from negsamp import validation
 from negsamp.scores import Scorer
 from negsamp_numba import arrays
 from negsamp_numba.compiling import kernel, part
@@ -61,7 +61,8 @@ class SharedScores:
 
     def tile(self, first: int, last: int, out: Floats) -> None:
         """Multiply, through the BLAS."""
-        np.matmul(self.queries, self.table[first:last].T, out=out)
+        with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of bad scores
+            np.matmul(self.queries, self.table[first:last].T, out=out)
 
     def blocks(self, block: Integers, out: Floats) -> None:
         """Multiply each row with its block; what is no float32 is converted block by block."""
@@ -151,14 +152,9 @@ class CalledScores:
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
-        scores = arrays.to_numpy(self.score(arrays.to_framework_of(self.like, item_ids)))
-        wanted = (self.num_targets, len(item_ids))
-        if scores.shape != wanted:
-            raise InvalidInputError(
-                f"the score callable returned shape {scores.shape} for {len(item_ids)} item ids; "
-                f"it must be (targets.size, number of ids) = {wanted}"
-            )
-        return scores
+        scores = self.score(arrays.to_framework_of(self.like, item_ids))
+        validation.check_answer(scores, self.num_targets, len(item_ids))
+        return arrays.to_numpy(scores)
 
 
 @part("reassoc", "contract", "nsz")

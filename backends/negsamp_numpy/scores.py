@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.errors import InvalidInputError
+from negsamp import validation
 from negsamp.scores import Scorer
 from negsamp_numpy.rows import Integers
 
@@ -18,6 +18,9 @@ BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
 
 Floats = npt.NDArray[np.float32]
+
+_quietly = np.errstate(over="ignore", invalid="ignore")
+"""Products that overflow are found, and told of, where blocks are summed; if they count."""
 
 
 class Scores(Protocol):
@@ -49,10 +52,12 @@ class SharedScores:
         """Number of columns."""
         return len(self.table)
 
+    @_quietly
     def tile(self, first: int, last: int) -> Floats:
         """Multiply."""
         return self.queries @ self.table[first:last].astype(np.float32, copy=False).T
 
+    @_quietly
     def blocks(self, block: Integers) -> Floats:
         """Multiply the rows that want the same block together."""
         scores = np.full((len(self.queries), BLOCK), -np.inf, dtype=np.float32)
@@ -87,6 +92,7 @@ class OwnScores:
         places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
         return np.where(beyond, np.float32(-np.inf), self._products(places))
 
+    @_quietly
     def _products(self, places: Integers) -> Floats:
         table = self.table[places].astype(np.float32, copy=False)
         products: Floats = np.matmul(table, self.queries[:, :, None])[:, :, 0]
@@ -110,13 +116,9 @@ class CalledScores:
     def tile(self, first: int, last: int) -> Floats:
         """Call."""
         item_ids = self.item_ids[first:last]
-        scores = np.asarray(self.score(item_ids))
-        if scores.shape != (self.num_targets, len(item_ids)):
-            raise InvalidInputError(
-                f"the score callable returned shape {scores.shape} for {len(item_ids)} item ids; "
-                f"it must be (targets.size, number of ids) = {(self.num_targets, len(item_ids))}"
-            )
-        return scores[self.numbers].astype(np.float32, copy=False)
+        scores = self.score(item_ids)
+        validation.check_answer(scores, self.num_targets, len(item_ids))
+        return np.asarray(scores)[self.numbers].astype(np.float32, copy=False)
 
     def blocks(self, block: Integers) -> Floats:
         """Call once for each distinct block."""

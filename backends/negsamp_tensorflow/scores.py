@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp.errors import InvalidInputError
+from negsamp import validation
 from negsamp.scores import Scorer
 from negsamp_tensorflow.candidates import Columns
 
@@ -90,17 +90,13 @@ class CalledScores:
         if tf.executing_eagerly():
             columns = columns[columns < self.columns.count]
         ids = self.start + self.columns.places_of(columns)
-        answer = tf.stop_gradient(tf.convert_to_tensor(self.score(ids)))
-        wanted = (self.num_rows, ids.shape[0])
-        if not answer.shape.is_compatible_with(
-            [None if tf.is_tensor(size) else size for size in wanted]
-        ):
-            raise InvalidInputError(
-                f"the score callable returned shape {tuple(answer.shape)} for {wanted[1]} item "
-                f"ids; it must be (targets.size, number of ids) = {wanted}"
-            )
-        scores = tf.cast(tf.gather(answer, self.numbers), tf.float32) * self.alpha
-        return tf.pad(scores, [[0, 0], [0, size - wanted[1]]])
+        answer = self.score(ids)
+        if tf.is_tensor(answer) and answer.shape.rank is None:  # tf.numpy_function does not tell
+            answer = tf.ensure_shape(answer, [None, None])
+        num_rows = None if tf.is_tensor(self.num_rows) else self.num_rows
+        validation.check_answer(answer, num_rows, ids.shape[0])
+        own = tf.gather(tf.stop_gradient(tf.convert_to_tensor(answer)), self.numbers)
+        return tf.pad(tf.cast(own, tf.float32) * self.alpha, [[0, 0], [0, size - ids.shape[0]]])
 
     def blocks(self, block: Tensor) -> Tensor:
         """Call once for each distinct block."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from negsamp.errors import InvalidInputError
+from negsamp import validation
 from negsamp.scores import Scorer
 
 __all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores", "Table"]
@@ -196,11 +196,6 @@ class CalledScores:
 
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]
-        scores = torch.as_tensor(self.score(item_ids)).detach()
-        wanted = (self.num_targets, len(item_ids))
-        if tuple(scores.shape) != wanted:
-            raise InvalidInputError(
-                f"the score callable returned shape {tuple(scores.shape)} for {len(item_ids)} "
-                f"item ids; it must be (targets.size, number of ids) = {wanted}"
-            )
-        return scores.float()
+        scores = self.score(item_ids)
+        validation.check_answer(scores, self.num_targets, len(item_ids))
+        return torch.as_tensor(scores).detach().float()

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -127,6 +127,12 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         {"score": lambda ids: np.zeros((2, len(ids)))},
         InvalidInputError,
         r"callable returned shape \(2, 10\) for 10 item ids; .* \(6, 10\)",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": lambda ids: np.zeros((6, len(ids)), np.complex64)},
+        InvalidInputError,
+        "callable returned dtype .*complex64.*; scores must be floating-point numbers",
     ),
     (
         lambda: GenNi(ITEMS, beta=0.5, candidates="query"),
@@ -272,6 +278,27 @@ def test_calls_refuse_and_are_not_counted(
     with pytest.raises(error, match=message):
         sampler.sample(**{name: in_framework(value, backend) for name, value in arguments.items()})
     assert json.dumps(sampler.state_dict()) == state
+
+
+def test_a_callable_that_returns_nothing_is_refused(backend: Adapter) -> None:
+    message = r"callable returned a NoneType for 10 item ids; .* shape .* \(6, 10\)"
+    with pytest.raises(InvalidInputError, match=message):
+        GenNi(ITEMS).sample(backend.array(TARGETS), score=lambda _: None)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+@pytest.mark.parametrize("candidates", ["batch", "query"])
+def test_scores_that_overflow_are_refused_without_a_warning(
+    backend: Adapter, beta: float, candidates: Literal["batch", "query"]
+) -> None:
+    sampler = GenNi(ITEMS, beta=beta, candidates=candidates)
+    score = in_framework(dot_product(QUERIES * 1e30, EMBEDDINGS * 1e30), backend)
+    quiet = np.errstate(all="ignore")  # Triton's interpreter computes in NumPy
+    with (
+        quiet if backend.fused else np.errstate(all="raise"),
+        pytest.raises(InvalidScoresError, match="NaN or "),
+    ):
+        sampler.sample(backend.array(TARGETS), score=score)
 
 
 def test_masked_rows_may_hold_anything(backend: Adapter) -> None:
