@@ -100,7 +100,7 @@ def _schedule(name: str, settings: Mapping[str, Any]) -> Schedule:
 
 
 def _named(what: str, name: Any, known: Mapping[str, T]) -> T:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ConfigError(f"unknown {what} {name!r}; allowed: {_listed(known)}{_hint(name, known)}")
     return known[name]
 

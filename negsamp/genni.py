@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -12,14 +13,18 @@ from negsamp.backend import Backend, Candidates, Catalogue
 from negsamp.errors import ConfigError, InvalidInputError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
+from negsamp.preselection import chance_of_too_few
 from negsamp.progress import as_schedule
 from negsamp.sampler import Sampler
 from negsamp.schedules import Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp.validation import as_catalogue, check_score
+from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
 
 __all__ = ["GenNi"]
+
+LIKELY = 1e-6
+"""Probability that a row has nothing to draw above which one is warned: millions are drawn for."""
 
 
 class GenNi(Sampler):
@@ -95,6 +100,8 @@ class GenNi(Sampler):
     (1, 1)
     """
 
+    _looks_at_scores = True
+
     def __init__(
         self,
         items: range | int,
@@ -124,6 +131,7 @@ class GenNi(Sampler):
             },
         )
         self._per_row = candidates == "query"
+        self._warn_of_few_candidates()
 
     @property
     def alpha(self) -> float:
@@ -155,6 +163,30 @@ class GenNi(Sampler):
     def _preselection(self) -> Candidates | None:
         """The candidates, or None while they are the whole catalogue."""
         return self.candidates if self.candidates.count < len(self.items) else None
+
+    def _warn_of_few_candidates(self) -> None:
+        """Warn if the first pre-selections may well leave a row nothing to draw."""
+        if self._progress.schedules["alpha"].bounds[1] == 0:  # no subset is ever looked at
+            return
+        known, count, wanted = self._catalogue.interactions, self.candidates.count, 1
+        longest = 0 if known is None else known.lengths.max(initial=0)
+        excluded = min(int(longest) + 1, len(self.items))
+        if not self.replacement:
+            wanted = self.num_negatives
+        chance = chance_of_too_few(len(self.items), excluded, count, wanted)
+        if count < len(self.items) and chance > LIKELY:
+            warnings.warn(
+                f"beta = {self.beta:g} pre-selects {count} of {len(self.items)} items: among them "
+                f"a row with {excluded} excluded items, its target and what its user has, finds "
+                f"fewer than {wanted} to draw with probability {chance:.1g}, and the call raises "
+                "NoNegativesError; raise beta, or where it starts, as in Exponential(m, "
+                "initial=0.1)",
+                stacklevel=3,
+            )
+
+    @property
+    def _law(self) -> dict[str, Any]:
+        return super()._law | {"candidates": "query" if self._per_row else "batch"}
 
     def _check_score(self, score: Any, targets: Any) -> None:
         if score is None:
@@ -192,10 +224,15 @@ class GenNi(Sampler):
         assert score is not None  # _check_score
         ids = np.arange(self.items.start, self.items.stop)
         if isinstance(score, DotProduct):
-            host = DotProduct(backend.to_numpy(score.queries), backend.to_numpy(score.items))
-            scores = host(ids).astype(np.float64)
+            arrays = (backend.asarray(each, like=targets) for each in (score.queries, score.items))
+            as_read = (backend.to_numpy(each).astype(np.float32) for each in arrays)
+            scores = DotProduct(*(each.astype(np.float64) for each in as_read))(ids)
         else:
+            collective = getattr(score, "collective", False)  # these know, or refuse by themselves
+            if self._per_row and self._preselection is not None and not collective:
+                raise callable_per_row()
             answer = score(backend.asarray(ids, like=targets))
+            check_answer(answer, math.prod(kept.shape), len(ids))
             scores = backend.to_numpy(answer).astype(np.float64)
         log_weights = self.alpha * scores
         if (candidates := self._preselection) is not None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from negsamp.digest import digest_of
 from negsamp.errors import InvalidInputError
 
 __all__ = ["Interactions"]
+
+MAX_USERS = 2**31 - 1
 
 
 class Interactions:
@@ -51,6 +55,11 @@ class Interactions:
             )
         if user_array.size and (worst := int(user_array.max())) >= num_users:
             raise InvalidInputError(f"user {worst} is not below num_users = {num_users}")
+        if num_users > MAX_USERS:
+            raise InvalidInputError(
+                f"num_users = {num_users} is more than {MAX_USERS}: users are numbered 0, 1, ... "
+                "without gaps, as by np.unique(users, return_inverse=True)[1]"
+            )
         order = np.lexsort((item_array, user_array))
         user_array, item_array = user_array[order], item_array[order]
         first = np.ones(len(order), dtype=bool)
@@ -97,7 +106,8 @@ class Interactions:
         Parameters
         ----------
         users, items : array_like of int, shape (num_pairs,)
-            In any order, repeats allowed.
+            In any order, repeats allowed. Users are numbers 0, 1, ...: 8 bytes are kept for each
+            number up to the largest.
         num_users : int, optional
             Number of users; by default one more than the largest user.
 
@@ -108,8 +118,8 @@ class Interactions:
         Raises
         ------
         InvalidInputError
-            If the lengths differ, an id is negative or not an integer, or a user is not below
-            `num_users`.
+            If the lengths differ, an id is negative or not an integer, a user is not below
+            `num_users`, or there are 2**31 users or more.
         """
         if num_users is None:
             user_array = _ids("users", users)
@@ -148,6 +158,16 @@ class Interactions:
     def num_users(self) -> int:
         """Number of users."""
         return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Number of distinct items of each user, shape (num_users,)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these interactions from others, 16 hex digits."""
+        return digest_of(self.offsets.astype("<i8"), self.item_ids.astype("<i8"))
 
     @property
     def num_interactions(self) -> int:

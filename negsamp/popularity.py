@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp.backend import Backend, Catalogue
+from negsamp.digest import digest_of
 from negsamp.errors import ConfigError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
@@ -66,7 +67,9 @@ class Popularity(Sampler):
     -----
     Weights are rounded to integers with a total near 2**62, at least 1 where the count is not 0,
     so that every backend draws in exact integer arithmetic; that moves a probability by less than
-    one part in 10**13, plus 2**-62. A draw steps over the sorted excluded ids and searches the
+    one part in 10**13, plus 2**-62. Where one item has nearly all the weight and is excluded, what
+    is left has few of the 62 bits: items that a steep power makes 2**-62 of the whole are drawn
+    alike. A draw steps over the sorted excluded ids and searches the
     cumulative weights: O(log E + log V), no rejection.
 
     References
@@ -125,6 +128,10 @@ class Popularity(Sampler):
             f"num_negatives={self.num_negatives}, seed={self._seed})"
         )
 
+    @property
+    def _law(self) -> dict[str, Any]:
+        return super()._law | {"gamma": self._gamma, "weights": digest_of(self._weights)}
+
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
         return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
 
@@ -137,7 +144,7 @@ def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return counts as float64, or raise ConfigError."""
     try:
         array = np.asarray(counts, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"counts must be numbers, one an item id: {error}") from None
     if array.ndim != 1 or array.size == 0:
         raise ConfigError(
@@ -155,7 +162,10 @@ def _integer_weights(counts: npt.NDArray[np.float64], gamma: float) -> npt.NDArr
     drawn = counts > 0
     if not drawn.any():
         raise ConfigError("all counts of the catalogue are 0: no item could ever be drawn")
-    log_weights = gamma * np.log(counts[drawn])
+    with np.errstate(over="ignore"):
+        log_weights = gamma * np.log(counts[drawn])
+    if not np.isfinite(log_weights).all():
+        raise ConfigError(f"counts ** gamma is beyond all numbers; got gamma = {gamma:g}")
     shares = np.exp(log_weights - log_weights.max())
     weights = np.zeros(len(counts), dtype=np.int64)
     weights[drawn] = np.maximum(np.rint(shares * (_TOTAL_WEIGHT / shares.sum())), 1.0)

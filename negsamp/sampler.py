@@ -11,6 +11,7 @@ import numpy as np
 
 from negsamp import laws, validation
 from negsamp.backend import Backend, Catalogue, check_name, load_backend, resolve_name
+from negsamp.compilation import not_compiled
 from negsamp.errors import ConfigError, InvalidInputError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
@@ -21,11 +22,13 @@ from negsamp.stream import MAX_CALLS, Stream, spawn_key
 
 __all__ = ["Sampler"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 class Sampler(ABC):
     """Base of the samplers; build :class:`Uniform`, :class:`Popularity` or :class:`GenNi`."""
+
+    _looks_at_scores = False
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class Sampler(ABC):
             key = spawn_key(key, index)
         return key
 
+    @not_compiled
     def sample(
         self,
         targets: Any,
@@ -140,7 +144,8 @@ class Sampler(ABC):
         -----
         Draws are a pure function of (seed, spawned path, number of the call, number of the row,
         number of the draw). A call that raises is not counted: the next one draws what it would
-        have drawn.
+        have drawn. A function that is run twice, as under activation checkpointing, draws twice:
+        draw outside it.
 
         On a CUDA device with Triton no call waits for the device. What is wrong with the values
         of its arguments (an id, a user, a score, too few items) is known when the device has got
@@ -270,8 +275,9 @@ class Sampler(ABC):
         Returns
         -------
         dict
-            The kind and size of the sampler, by which :meth:`load_state_dict` recognises its own;
-            seed, spawned path and number of calls; epoch, values of the schedules, last loss.
+            The kind, size and law of the sampler, by which :meth:`load_state_dict` recognises its
+            own, interactions and weights as digests; seed, spawned path and number of calls; epoch,
+            values of the schedules, last loss.
 
         Raises
         ------
@@ -287,11 +293,19 @@ class Sampler(ABC):
             "sampler": type(self).__name__,
             "items": [self.items.start, self.items.stop],
             "num_negatives": self._num_negatives,
+            "law": self._law,
             "seed": self._seed,
             "spawned": list(self._spawned),
             "call": self._call,
             **self._progress.state_dict(),
         }
+
+    @property
+    def _law(self) -> dict[str, Any]:
+        """What a state must have in common beside the size; schedules may be others."""
+        known = self._catalogue.interactions
+        interactions = None if known is None else known.digest
+        return {"replacement": self._replacement, "interactions": interactions}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state: every later call is bit for bit what it would have been.
@@ -305,13 +319,21 @@ class Sampler(ABC):
         ------
         ConfigError
             If a key is missing or unknown, or the state is that of another kind of sampler,
-            catalogue, number of negatives or set of schedules. Nothing is changed then.
+            catalogue or law, number of negatives or set of schedules. Nothing is changed then.
+
+        Notes
+        -----
+        A schedule may be another than before: the value it had goes on by the new one.
         """
         own = self._state()
+        if isinstance(state, Mapping) and state.get("version") not in (None, _STATE_VERSION):
+            raise ConfigError(
+                f"the state has version {state['version']!r}, this sampler {_STATE_VERSION}"
+            )
         if not isinstance(state, Mapping) or state.keys() != own.keys():
             found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
             raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {found}")
-        for name in ("version", "sampler", "items", "num_negatives"):
+        for name in ("sampler", "items", "num_negatives", "law"):
             if state[name] != own[name]:
                 raise ConfigError(
                     f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}"
@@ -339,8 +361,13 @@ class Sampler(ABC):
         """Choose the backend; return it and its arrays."""
         scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
         name = self._backend_name
-        if name == "auto":
-            name = getattr(score, "backend", name)
+        if self._looks_at_scores and getattr(score, "collective", False):
+            if name not in ("auto", score.backend):
+                raise ConfigError(
+                    f"a {type(score).__name__} is drawn from by backend {score.backend!r} alone; "
+                    f"this sampler names {name!r}: use backend='auto'"
+                )
+            name = score.backend
         name = resolve_name(name, targets, users, mask, exclude, *scored)
         if name not in self._backends:
             self._backends[name] = load_backend(name)(self._catalogue)

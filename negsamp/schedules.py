@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from negsamp.errors import ConfigError
+from negsamp.validation import as_number
 
 __all__ = ["Constant", "Exponential", "Linear", "LossDriven", "Schedule"]
 
@@ -235,7 +236,6 @@ class LossDriven(Schedule):
 def _check_finite(schedule: Schedule, *names: str) -> None:
     for name in names:
         value = getattr(schedule, name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"{type(schedule).__name__}: {name} must be a number; got {value!r}")
-        if not math.isfinite(value):
-            raise ConfigError(f"{type(schedule).__name__}: {name} must be finite; got {value}")
+        number = as_number(f"{type(schedule).__name__}: {name}", value)
+        if type(value) not in (int, float):  # an array's element, which is not written as a number
+            object.__setattr__(schedule, name, number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 __all__ = ["DotProduct", "Scorer"]
 
@@ -36,6 +36,7 @@ class Scorer(Protocol):
         ...
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class DotProduct:
     """Score items by dot products, ``s(row, i) = queries[row] @ items[i]``: the fast path.
@@ -49,6 +50,11 @@ class DotProduct:
     items : float, shape (num_embeddings, dim)
         Item embeddings, one row an item id; must hold every id of the catalogue.
 
+    Notes
+    -----
+    A bias of the items is one more column of them, against a column of ones in the queries. A
+    temperature divides the queries; or it is one over alpha.
+
     Examples
     --------
     >>> import numpy as np
@@ -61,6 +67,12 @@ class DotProduct:
 
     queries: Any
     items: Any
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError(
+            f"{cls.__name__} cannot derive from DotProduct: backends multiply its arrays and never "
+            "call it; to score otherwise, write a callable of item ids"
+        )
 
     def __call__(self, item_ids: Any, /) -> Any:
         """Return the scores of `item_ids` for all rows, shape (num_rows, num_scored)."""

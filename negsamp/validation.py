@@ -24,6 +24,7 @@ __all__ = [
     "check_answer",
     "check_exclude",
     "check_mask",
+    "check_queries",
     "check_score",
     "check_targets",
     "check_users",
@@ -55,12 +56,14 @@ def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> in
 
 def as_number(name: str, value: Any) -> float:
     """Return `value` as a finite float, or raise ConfigError."""
-    if isinstance(value, bool | str):
+    if isinstance(value, bool | np.bool_ | str | bytes):
         raise ConfigError(f"{name} must be a number; got {value!r}")
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise ConfigError(f"{name} must be a number; got {value!r}") from None
+    except OverflowError:
+        raise ConfigError(f"{name} must be finite; got a number of over 308 digits") from None
     if not math.isfinite(number):
         raise ConfigError(f"{name} must be finite; got {number}")
     return number
@@ -131,14 +134,8 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             raise InvalidInputError(f"{name} must be an array; got {type(array).__name__}")
         _check_dtype(name, array, "float", "embeddings")
-    queries, items, whole = tuple(score.queries.shape), tuple(score.items.shape), targets.shape
-    if len(queries) != len(whole) + 1 or not _agree(queries[:-1], tuple(whole)):
-        raise InvalidInputError(
-            f"queries have shape {queries}; they must be targets.shape + (dim,), "
-            f"here {tuple(whole)} + (dim,)"
-        )
-    if queries[-1] == 0:
-        raise InvalidInputError(f"queries have shape {queries}: their last axis must not be empty")
+    check_queries(score.queries, tuple(targets.shape))
+    queries, items = tuple(score.queries.shape), tuple(score.items.shape)
     if len(items) != 2 or not _agree(items[1:], queries[-1:]):
         raise InvalidInputError(
             f"item embeddings have shape {items}; they must be (num_embeddings, {queries[-1]}), "
@@ -149,6 +146,18 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
             f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
             f"embedding of item id i, so at least {catalogue.stop} rows are needed"
         )
+
+
+def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
+    """Refuse queries that are not one for each target."""
+    shape = tuple(queries.shape)
+    if len(shape) != len(whole) + 1 or not _agree(shape[:-1], whole):
+        raise InvalidInputError(
+            f"queries have shape {shape}; they must be targets.shape + (dim,), "
+            f"here {whole} + (dim,)"
+        )
+    if shape[-1] == 0:
+        raise InvalidInputError(f"queries have shape {shape}: their last axis must not be empty")
 
 
 def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:

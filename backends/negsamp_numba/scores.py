@@ -152,7 +152,7 @@ class CalledScores:
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
-        scores = self.score(arrays.to_framework_of(self.like, item_ids))
+        scores = self.score(arrays.to_framework_of(self.like, item_ids.copy()))
         validation.check_answer(scores, self.num_targets, len(item_ids))
         return arrays.to_numpy(scores)
 

@@ -96,7 +96,7 @@ def log_sum_exp(scores: npt.NDArray[np.floating], alpha: float = 1.0) -> Doubles
     """Return log sum exp(alpha * scores) over the last axis, shifted by its own maximum."""
     highest = scores.max(axis=-1)
     shift = np.where(np.isneginf(highest), 0, highest).astype(scores.dtype)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         weights = np.exp((scores - shift[..., None]) * scores.dtype.type(alpha))
         masses: Doubles = np.log(weights.sum(axis=-1, dtype=np.float64))
         return alpha * shift.astype(np.float64) + masses

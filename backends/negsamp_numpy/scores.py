@@ -116,7 +116,7 @@ class CalledScores:
     def tile(self, first: int, last: int) -> Floats:
         """Call."""
         item_ids = self.item_ids[first:last]
-        scores = self.score(item_ids)
+        scores = self.score(item_ids.copy())
         validation.check_answer(scores, self.num_targets, len(item_ids))
         return np.asarray(scores)[self.numbers].astype(np.float32, copy=False)
 

@@ -183,17 +183,16 @@ class TorchBackend:
         size = len(rows) if called else self._rows_at_once(len(items))
         for chunk in rows.chunks(size):
             places = shared if own is None else self._candidates(chunk, stream, own)
-            with torch.autocast(rows.numbers.device.type, enabled=False):
-                columns, log_q = by_score.draw(
-                    chunk,
-                    chunk.excluded if places is None else chunk.excluded.among(places),
-                    self._scores(chunk, score, table, places),
-                    alpha,
-                    stream,
-                    num_negatives,
-                    replacement,
-                    tile=max(self.scores_per_tile // len(chunk), 1),
-                )
+            columns, log_q = by_score.draw(
+                chunk,
+                chunk.excluded if places is None else chunk.excluded.among(places),
+                self._scores(chunk, score, table, places),
+                alpha,
+                stream,
+                num_negatives,
+                replacement,
+                tile=max(self.scores_per_tile // len(chunk), 1),
+            )
             if places is not None:
                 columns = places[columns] if own is None else places.gather(1, columns)
             result.put(chunk, columns, log_q)
@@ -284,7 +283,7 @@ class TorchBackend:
         """Return what kernels multiply scores by, filled in on the device."""
         if self.factor is not None:
             return self.factor
-        return torch.full((1,), alpha / math.log(2), device=device)
+        return torch.full((1,), alpha / math.log(2), dtype=torch.float32, device=device)
 
     def _file(self, request: Request, status: Tensor, complain: Complain) -> None:
         """Raise what went wrong with some rows, now or later."""

@@ -70,7 +70,7 @@ def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
     bound = exponents.bound()
     safe = bound is not None and bool(bound < SAFE_EXPONENT)
     tile = min(-(-tile // BLOCK), num_blocks) * BLOCK
-    work = torch.empty(num_rows * tile, device=device)
+    work = torch.empty(num_rows * tile, dtype=torch.float32, device=device)
     masses = torch.empty((num_rows, num_blocks), dtype=torch.float64, device=device)
     excluded_rows = excluded.rows
     for first in range(0, exponents.width, tile):

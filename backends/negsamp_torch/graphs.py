@@ -41,7 +41,7 @@ class Capturable:
         self._backend = TorchBackend(sampler.catalogue)
         self._complaints = OnDevice(self._call)
         self._backend.complaints, self._backend.deferred = self._complaints, True
-        self._backend.factor = torch.zeros(1, device=device)
+        self._backend.factor = torch.zeros(1, dtype=torch.float32, device=device)
         self._fixed: dict[str, float] | None = None
         self._tell_alpha()
 

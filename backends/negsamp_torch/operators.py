@@ -31,7 +31,8 @@ class Compiled:
         self.sampler = sampler
         self._number = registry.enter(sampler)
         self._num_negatives = sampler.num_negatives
-        self._calls = torch.zeros((), dtype=torch.int64)
+        with torch.inference_mode(False):
+            self._calls = torch.zeros((), dtype=torch.int64, device="cpu")
 
     def __reduce__(self) -> tuple[type[Compiled], tuple[Sampler]]:
         return Compiled, (self.sampler,)
@@ -62,7 +63,7 @@ class Compiled:
         Raises
         ------
         InvalidInputError
-            If `score` is neither None nor a DotProduct.
+            If `score` is neither None nor a DotProduct, or anything is no tensor.
         NegSampError
             As the sampler raises it, when the compiled code runs.
         """
@@ -71,10 +72,15 @@ class Compiled:
                 "a compiled sampler takes a DotProduct as score, or none: no other callable can be "
                 "handed to an operator; draw outside the compiled function"
             )
-        queries = None if score is None else score.queries.detach()
-        items = None if score is None else score.items.detach()
+        queries, items = (None, None) if score is None else (score.queries, score.items)
         given = (targets, queries, items, users, mask, exclude)
-        return Negatives(*_draw(self._calls, self._number, self._num_negatives, *given))
+        for each in given:
+            if each is not None and not isinstance(each, Tensor):
+                raise InvalidInputError(
+                    f"a compiled sampler takes tensors alone; got a {type(each).__name__}"
+                )
+        detached = (each if each is None else each.detach() for each in given)
+        return Negatives(*_draw(self._calls, self._number, self._num_negatives, *detached))
 
 
 def compiled(sampler: Sampler) -> Compiled:
@@ -109,6 +115,7 @@ def compiled(sampler: Sampler) -> Compiled:
     merges nor leaves out nor reorders draws, and does not put them into CUDA graphs, in which they
     would repeat themselves (``mode="reduce-overhead"`` goes without; to replay draws see
     :func:`negsamp_torch.capturable`). Keep what is returned as long as the compiled function.
+    Under activation checkpointing the recomputation would draw again: draw outside it.
 
     Examples
     --------

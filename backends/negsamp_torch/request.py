@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -40,6 +40,16 @@ class Request:
     users: Tensor | None
     mask: Tensor | None
     exclude: Tensor | None
+    _versions: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_versions", self._versions_now)
+
+    @property
+    def _versions_now(self) -> list[int]:
+        """How often each tensor was written to, which PyTorch counts outside inference mode."""
+        given = (self.targets, self.users, self.mask, self.exclude)
+        return [each._version for each in given if each is not None and not each.is_inference()]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,14 +77,17 @@ class Request:
     ) -> None:
         """Raise for the first row of which the kernels have written down that it is wrong.
 
+        Details are told as long as the caller has not written to its tensors since.
+
         `places` are the pre-selected candidates, if there are any.
         """
+        number = int((status != 0).nonzero()[0, 0])
+        if self._versions != self._versions_now:  # what the row asked for is there no longer
+            raise error_of(int(status[number]), number, self.shape)
         rows = self.rows
         excluded = rows.excluded if places is None else rows.excluded.among(places)
         rows.check_enough(excluded, num_negatives, replacement, excluded.width)
-        codes = status[rows.numbers]
-        row, number = rows.number_of_first(codes != 0)
-        raise error_of(int(codes[row]), number, self.shape)
+        raise error_of(int(status[number]), number, self.shape)
 
 
 def error_of(code: int, row: int, shape: tuple[int, ...]) -> Exception:

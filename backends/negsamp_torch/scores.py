@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.scores import Scorer
 
-__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores", "Table"]
+__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores", "Table", "in_float32"]
 
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
@@ -67,6 +68,14 @@ class Table:
         return largest_query * self.largest_norm
 
 
+def in_float32(device: torch.device) -> AbstractContextManager[None]:
+    """Multiply float32 as float32, whatever ``torch.autocast`` is on around the call.
+
+    What a user's callable does is left to autocast: its own weights may be in need of it.
+    """
+    return torch.autocast(device.type, enabled=False)
+
+
 @dataclass(frozen=True)
 class SharedScores:
     """Dot products of (rows, dim) queries with one table for all rows."""
@@ -89,7 +98,8 @@ class SharedScores:
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Multiply."""
-        torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
+        with in_float32(out.device):
+            torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
 
     def window(self, first: Tensor) -> Tensor:
         """Multiply the rows that want the same columns together."""
@@ -101,7 +111,8 @@ class SharedScores:
             low = max(column, 0)
             items = self.table.items[low : column + BLOCK].float()
             stop, left = start + count, low - column
-            scores[start:stop, left : left + len(items)] = ordered[start:stop] @ items.T
+            with in_float32(first.device):
+                scores[start:stop, left : left + len(items)] = ordered[start:stop] @ items.T
             start = stop
         return torch.empty_like(scores).index_copy_(0, order, scores)
 
@@ -148,7 +159,8 @@ class OwnScores:
 
     def _products(self, places: Tensor) -> Tensor:
         items = self.table.items[places].float()
-        return torch.bmm(items, self.queries[:, :, None])[:, :, 0]
+        with in_float32(places.device):
+            return torch.bmm(items, self.queries[:, :, None])[:, :, 0]
 
 
 @dataclass(frozen=True)
@@ -181,7 +193,7 @@ class CalledScores:
     def window(self, first: Tensor) -> Tensor:
         """Call once for all rows that want the same columns."""
         shape = (len(self.numbers), BLOCK)
-        scores = torch.full(shape, -torch.inf, device=self.numbers.device)
+        scores = torch.full(shape, -torch.inf, dtype=torch.float32, device=self.numbers.device)
         for wanted in torch.unique(first).tolist():
             rows = (first == wanted).nonzero()[:, 0]
             low = max(wanted, 0)
@@ -196,6 +208,6 @@ class CalledScores:
 
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]
-        scores = self.score(item_ids)
+        scores = self.score(item_ids.clone())
         validation.check_answer(scores, self.num_targets, len(item_ids))
         return torch.as_tensor(scores).detach().float()

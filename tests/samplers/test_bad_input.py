@@ -36,6 +36,7 @@ RANDOM = np.random.default_rng(0)
 QUERIES = RANDOM.normal(size=(2, 3, 4)).astype(np.float32)
 EMBEDDINGS = RANDOM.normal(size=(11, 4)).astype(np.float32)
 SEEN = Interactions.from_sequences([[1, 2], [3]])
+OTHERS = Interactions.from_sequences([[1], [2, 3]])
 
 
 def dot_product(queries: Any = QUERIES, items: Any = EMBEDDINGS) -> DotProduct:
@@ -78,6 +79,8 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Popularity([[1]]), r"shape \(num_counts,\); got shape \(1, 1\)"),
     (lambda: Popularity([1, 1], items=5), r"2 counts do not cover range\(0, 5\).*at least 5"),
     (lambda: Popularity([1, 1], gamma=math.inf), "gamma must be finite; got inf"),
+    (lambda: Popularity([1, 9], gamma=1e308), r"counts \*\* gamma is beyond all numbers; got"),
+    (lambda: Popularity([1, 10**400]), "counts must be numbers, one an item id: "),
     (lambda: Uniform(2, interactions=SEEN), r"interactions hold item 3, outside .* range\(0, 2\)"),
     (lambda: Uniform(5, interactions=[[1]]), "interactions must be an Interactions; got list"),  # type: ignore[arg-type]
 ]
@@ -286,6 +289,60 @@ def test_a_callable_that_returns_nothing_is_refused(backend: Adapter) -> None:
         GenNi(ITEMS).sample(backend.array(TARGETS), score=lambda _: None)
 
 
+def test_the_exact_law_refuses_what_a_draw_refuses(backend: Adapter) -> None:
+    score = in_framework(lambda ids: np.zeros((2, len(ids)), np.float32), backend)
+    with pytest.raises(InvalidInputError, match=r"callable returned shape \(2, 10\)"):
+        GenNi(ITEMS).probabilities(backend.array(TARGETS), score=score)
+    score = in_framework(scores(0.0), backend)
+    with pytest.raises(InvalidInputError, match='candidates="query" with beta < 1 needs'):
+        GenNi(ITEMS, beta=0.5, candidates="query").probabilities(
+            backend.array(TARGETS), score=score
+        )
+
+
+def test_the_lowest_float_is_a_mask_as_good_as_minus_infinity(backend: Adapter) -> None:
+    score = in_framework(scores(float(np.finfo(np.float32).min), place=2), backend)
+    with np.errstate(over="ignore" if backend.fused else "raise"):
+        negatives = GenNi(ITEMS, 50, alpha=2.5).sample(backend.array(TARGETS), score=score)
+    assert 3 not in backend.numpy(negatives.item_ids)[1, 1]
+
+
+def test_a_dot_product_stays_one() -> None:
+    with pytest.raises(TypeError, match=r"Biased cannot derive from DotProduct: .* a callable"):
+
+        class Biased(DotProduct):  # type: ignore[misc]
+            """Backends would multiply its arrays and never ask it."""
+
+
+def test_a_score_of_one_backend_alone_is_not_given_to_another() -> None:
+    class Model:
+        """Has a backend of its own, as models may."""
+
+        backend, collective = "torch", True
+
+        def __call__(self, ids: Any) -> Any:
+            return np.zeros((6, len(ids)))
+
+    score = Model()
+    with pytest.raises(ConfigError, match=r"by backend 'torch' alone; this sampler names 'numpy'"):
+        GenNi(ITEMS, backend="numpy").sample(TARGETS, score=score)
+    Uniform(ITEMS, backend="numpy").sample(TARGETS, score=score)  # which looks at no score
+    score.backend, score.collective = "flash", False
+    GenNi(ITEMS, backend="numpy").sample(TARGETS, score=score)
+    GenNi(ITEMS).sample(TARGETS, score=score)
+
+
+def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
+    """One candidate of ten is a row's target, or one of its user's two, 3 times in 10."""
+    with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 items.*3 excluded.*probability 0.3"):
+        GenNi(ITEMS, beta=0.1, interactions=SEEN)
+    with pytest.warns(UserWarning, match=r"finds fewer than 4 to draw with probability 0.4"):
+        GenNi(ITEMS, 4, beta=0.4, replacement=False, interactions=None)
+    GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded
+    GenNi(12_101, beta=0.001)  # thirteen candidates and one target
+    GenNi(ITEMS, alpha=0.0, beta=0.1, interactions=SEEN)  # looks at no subset
+
+
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 @pytest.mark.parametrize("candidates", ["batch", "query"])
 def test_scores_that_overflow_are_refused_without_a_warning(
@@ -340,7 +397,7 @@ def test_a_loss_is_one_finite_number(loss: Any) -> None:
     [
         ({"sampler": "GenNi"}, "sampler = 'GenNi', this sampler 'Uniform'"),
         ({"items": [1, 12]}, r"items = \[1, 12\], this sampler \[1, 11\]"),
-        ({"version": 2}, "version = 2, this sampler 1"),
+        ({"version": 1}, "the state has version 1, this sampler 2"),
         ({"call": -1}, "the state's call must be an integer"),
         ({"spawned": 3}, "the state's spawned must be a list; got 3"),
         ({"values": {"alpha": 1.0}}, "the state has values"),
@@ -356,6 +413,22 @@ def test_a_foreign_state_is_refused_and_changes_nothing(
     with pytest.raises(ConfigError, match=message):
         sampler.load_state_dict(before | {"seed": 8} | changes)
     assert sampler.state_dict() == before
+
+
+NEIGHBOURS: list[tuple[Sampler, Sampler, str]] = [
+    (Uniform(ITEMS), Uniform(ITEMS, replacement=False), "'replacement': True"),
+    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS), "'interactions': '[0-9a-f]{16}'"),
+    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS, interactions=OTHERS), "'interactions'"),
+    (Popularity([1] * 11, 0.5, ITEMS), Popularity([1] * 11, 0.75, ITEMS), "'gamma': 0.5"),
+    (Popularity(range(11), 1, ITEMS), Popularity(range(11, 0, -1), 1, ITEMS), "'weights'"),
+    (GenNi(ITEMS, candidates="query"), GenNi(ITEMS), "'candidates': 'query'"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "message"), NEIGHBOURS)
+def test_a_state_of_another_law_is_refused(one: Sampler, other: Sampler, message: str) -> None:
+    with pytest.raises(ConfigError, match="the state has law = .*" + message):
+        other.load_state_dict(json.loads(json.dumps(one.state_dict())))
 
 
 def test_a_value_outside_its_schedule_is_refused() -> None:
@@ -375,6 +448,7 @@ def test_spawn_takes_an_index(index: Any) -> None:
     ("config", "message"),
     [
         ({}, "no key 'sampler'; allowed: genni, popularity, uniform"),
+        ({"sampler": ["genni"], "items": 5}, r"unknown sampler \['genni'\]; allowed: genni"),
         ({"sampler": "geni", "items": 5}, "unknown sampler 'geni'; .*did you mean 'genni'"),
         ({"sampler": "uniform"}, "sampler 'uniform' needs the key 'items'"),
         ({"sampler": "genni", "items": 5, "alhpa": 1}, "unknown key 'alhpa'.*mean 'alpha'"),

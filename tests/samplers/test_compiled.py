@@ -148,8 +148,65 @@ def test_errors_are_those_of_the_sampler() -> None:
         whole(*batch(0))
     with pytest.raises(InvalidInputError, match="a compiled sampler takes a DotProduct"):
         compiled(Uniform(ITEMS))(batch(0)[0], score=lambda ids: ids)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="takes tensors alone; got a ndarray"):
+        compiled(Uniform(ITEMS))(batch(0)[0].numpy())
     with pytest.raises(InvalidInputError, match=r"compiled\(\) takes a sampler; got int"):
         compiled(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo's, behind a break
+@pytest.mark.parametrize("named", ["torch", "numba"])
+def test_a_plain_sampler_in_a_compiled_step_breaks_the_graph_and_draws_as_ever(
+    named: str,
+) -> None:
+    """And does not have the compiler trace its kernels, which it cannot."""
+    graphs: list[Any] = []
+
+    def counting(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    def genni() -> GenNi:
+        return GenNi(ITEMS, 3, alpha=0.5, interactions=SEEN, backend=named, seed=3)
+
+    plain, step = Step(genni().sample), Step(genni().sample)
+    whole = torch.compile(step, backend=counting)
+    for number in range(3):
+        for one, other in zip(plain(*batch(number)), whole(*batch(number)), strict=True):
+            assert torch.equal(one, other)
+    assert 2 <= len(graphs) <= 6
+    with pytest.raises(torch._dynamo.exc.Unsupported):
+        torch.compile(Step(genni().sample), fullgraph=True, backend="eager")(*batch(0))
+
+
+def test_a_sampler_is_not_compiled_for_every_step_that_calls_it() -> None:
+    """The compiler meets it once, and leaves it alone from then on."""
+    sampler = Uniform(ITEMS, 2)
+
+    def plain(targets: Any) -> Any:
+        return sampler.sample(targets).item_ids + 1
+
+    def masked(targets: Any) -> Any:
+        return sampler.sample(targets, mask=targets > 1).item_ids + 1
+
+    compilations = torch._C._dynamo.eval_frame._debug_get_cache_entry_list
+    for step in (plain, masked):
+        whole = torch.compile(step, backend="eager")
+        for number in range(2, 5):
+            assert whole(batch(0)[0][:number]).shape == (number, 2)
+        assert len(compilations(step.__code__)) >= 1
+    assert len(compilations(Sampler.sample.__code__)) <= 1
+
+
+@pytest.mark.parametrize(
+    "context", [lambda: torch.device("meta"), torch.inference_mode], ids=["meta", "inf"]
+)
+def test_a_model_may_be_built_anywhere(context: Callable[[], Any]) -> None:
+    with context():
+        draw = compiled(Uniform(ITEMS, 3, seed=1))
+    targets, plain = batch(0)[0], Uniform(ITEMS, 3, seed=1)
+    for _ in range(2):
+        assert torch.equal(draw(targets).item_ids, plain.sample(targets).item_ids)
 
 
 def test_a_copy_has_a_sampler_of_its_own() -> None:

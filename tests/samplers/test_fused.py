@@ -122,6 +122,18 @@ def test_scores_that_overflow_without_a_shift(scale: float, replacement: bool) -
     np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-4, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_the_default_dtype_changes_no_draw(beta: float) -> None:
+    plain = drawn("torch", beta=beta)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        other = drawn("torch", beta=beta)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(plain.item_ids, other.item_ids)
+    assert torch.equal(plain.log_q, other.log_q)
+
+
 @pytest.mark.parametrize("candidates", ["batch", "query"])
 def test_chunks_do_not_change_draws(candidates: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = drawn("torch", beta=0.1, candidates=candidates)

@@ -18,6 +18,7 @@ Lists = st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=8)
 def check(interactions: Interactions, lists: list[list[int]]) -> None:
     assert interactions.num_users == len(interactions) == len(lists)
     assert interactions.num_interactions == sum(len(set(items)) for items in lists)
+    assert interactions.lengths.tolist() == [len(set(items)) for items in lists]
     for user, items in enumerate(lists):
         assert interactions.items_of(user).tolist() == sorted(set(items))
 
@@ -64,6 +65,7 @@ def test_the_number_of_users_counts_those_without_items() -> None:
         (lambda: Interactions.from_pairs([0, 1], [1]), r"of one length; got shapes \(2,\) and \(1"),
         (lambda: Interactions.from_pairs([-1], [1]), "users must be >= 0; got -1"),
         (lambda: Interactions.from_pairs([3], [1], 3), "user 3 is not below num_users = 3"),
+        (lambda: Interactions.from_pairs([2**40], [1]), "more than 2147483647: users are numbered"),
         (lambda: Interactions.from_csr(np.eye(2)), r"got ndarray: convert it with .tocsr\(\)"),
         (lambda: Interactions.from_sequences([[1]]).items_of(1), r"user 1 is not in \[0, 1\)"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -67,6 +68,7 @@ def test_losses_are_read_only_where_they_matter() -> None:
         GenNi(5, alpha=LossDriven()).update(Unreadable())
 
 
+@pytest.mark.filterwarnings("ignore:beta = 1e-09 pre-selects 1 of 100 items")
 def test_beta_is_the_share_of_the_catalogue() -> None:
     """ceil(beta V), beta read as the decimal that it is written as: 0.07 of 100 is 7, not 8."""
     score = DotProduct(np.zeros((1, 2)), np.zeros((100, 2)))
@@ -75,6 +77,16 @@ def test_beta_is_the_share_of_the_catalogue() -> None:
         law = sampler.probabilities(np.array([0]), score=score)[0]
         assert np.count_nonzero(law) in (size, size - 1)
         assert np.count_nonzero(law) + (law[0] == 0) >= size
+
+
+def test_numbers_of_an_array_are_numbers() -> None:
+    given = Linear(np.float32(0.5), np.int64(3), epochs=np.int64(4))  # type: ignore[arg-type]
+    shares = Linear(np.float64(0.25), np.float64(0.75), epochs=4)
+    sampler = GenNi(50, alpha=given, beta=shares)
+    sampler.set_epoch(2)
+    assert (sampler.alpha, sampler.beta, sampler.candidates.count) == (1.75, 0.5, 25)
+    state = json.loads(json.dumps(sampler.state_dict()))
+    GenNi(50, alpha=given, beta=shares).load_state_dict(state)
 
 
 def pickled(sampler: GenNi) -> GenNi:
@@ -106,6 +118,8 @@ def test_copies_go_on_identically(copied: Any) -> None:
         (lambda: Linear(0, 1, 0), "epochs must be >= 1; got 0"),
         (lambda: Linear(0, float("nan"), 3), "final must be finite; got nan"),
         (lambda: LossDriven(initial=7.0), "needs low <= initial <= high"),
+        (lambda: Linear(0, 10**400, 3), "final must be finite; got a number of over 308 digits"),
+        (lambda: Linear(np.True_, 1, 3), "initial must be a number; got np.True_"),  # type: ignore[arg-type]
         (lambda: LossDriven(step=-1), "step must be >= 0; got -1"),
         (lambda: LossDriven(initial="1"), "initial must be a number; got '1'"),  # type: ignore[arg-type]
     ],

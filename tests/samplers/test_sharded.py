@@ -173,8 +173,9 @@ def raise_all(rank: int, world: int, folder: Path) -> None:
     whole, gaps = ShardedDotProduct(queries, lines), range(1 + 500 * rank, 500 + 500 * rank)
     called = own_distances(rank, world)
 
-    def draw(score: Any, rows: slice = slice(None), **changes: Any) -> str:
-        return message_of(lambda: sampler_of(**changes).sample(**tensors(rows), score=score))
+    def draw(score: Any, rows: slice = slice(None), exclude: Any = None, **changes: Any) -> str:
+        given = tensors(rows) | {"score": score, "exclude": exclude}
+        return message_of(lambda: sampler_of(**changes).sample(**given))
 
     messages = {
         "seed": draw(whole, seed=rank),
@@ -182,6 +183,12 @@ def raise_all(rank: int, world: int, folder: Path) -> None:
         "candidates": draw(whole, beta=0.5, candidates=("batch", "query")[rank]),
         "score": draw(ShardedDotProduct(queries, spoilt if rank else lines)),
         "lines": draw(ShardedDotProduct(queries, lines[rank:])),
+        "queries": draw(ShardedDotProduct(queries.roll(rank), lines)),
+        "length": draw(ShardedDotProduct(queries * (1 + rank), lines)),
+        "order": draw(called, exclude=torch.arange(1, NUM_ROWS + 1).roll(rank)[:, None]),
+        "split fit": draw(ShardedDotProduct(queries[rank:], lines, split=True)),
+        "fit": draw(ShardedDotProduct(queries[rank:], lines)),
+        "fit nowhere": draw(ShardedDotProduct(queries[1:], lines)),
         "dim": draw(ShardedDotProduct(queries, lines[:, rank:])),
         "kind": draw(called if rank else whole),
         "gap": draw(ShardedScorer(distances, gaps)),
@@ -270,7 +277,7 @@ def test_bytes_are_those_of_the_docstrings(tmp_path: Path) -> None:
     expected = []
     for called, changes in COUNTED:
         each = 24 * rows * (1 if changes.get("replacement", True) else changes["num_negatives"])
-        received = (world - 1) * (each + (128 if called else 120))
+        received = (world - 1) * (each + (152 if called else 144))
         expected.append(received + 16 * rows * changes.get("num_negatives", 5))
     for rank in range(world):
         counts = np.load(tmp_path / f"rank{rank}.npz")["counts"]
@@ -287,6 +294,12 @@ def test_all_ranks_raise_the_same(tmp_path: Path) -> None:
         "seed": r"InvalidInputError: ranks differ in their seed (rank 0: 0, rank 1: 1)",
         "rows": "InvalidInputError: ranks differ in their number of rows",
         "candidates": "InvalidInputError: ranks differ in their candidates",
+        "queries": "InvalidInputError: ranks differ in their queries (a checksum",
+        "length": "InvalidInputError: ranks differ in their queries' length (its logarithm",
+        "order": "InvalidInputError: ranks differ in their exclusions of the rows",
+        "split fit": "InvalidInputError: ranks differ in their queries' fit to the targets",
+        "fit": "InvalidInputError: ranks differ in their queries' fit to the targets",
+        "fit nowhere": "InvalidInputError: queries have shape (89, 8); they must be",
         "score": "InvalidScoresError: row (1,) has a score that is NaN or +inf",
         "lines": "InvalidInputError: the shards hold 1000 item embeddings",
         "kind": "InvalidInputError: ranks differ in their dim (0 for a callable)",

@@ -54,6 +54,53 @@ def test_autocast_changes_no_draw(beta: float) -> None:
     assert torch.equal(plain.log_q, cast.log_q)
 
 
+def test_a_callable_is_asked_as_autocast_has_it() -> None:
+    """A model in autocast has queries in bfloat16 and weights in float32."""
+    targets, queries, embeddings = inputs()
+    weights = torch.nn.Linear(16, 16, bias=False)
+    sampler = GenNi(range(1, 1001), 5, alpha=1.0, seed=3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoded = weights(queries)
+        called = sampler.sample(targets, score=lambda ids: encoded @ embeddings[ids].T)
+    expected = draw(targets, encoded.float(), embeddings)
+    assert float((called.item_ids == expected.item_ids).float().mean()) > 0.9  # rounded scores
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("changes", [{}, {"beta": 0.2}, {"beta": 0.2, "candidates": "query"}])
+def test_the_default_dtype_changes_no_draw(dtype: Any, changes: dict[str, Any]) -> None:
+    targets, queries, embeddings = inputs()
+
+    def both() -> list[Negatives]:
+        drawn = [draw(targets, queries, embeddings, **changes)]
+        if "candidates" not in changes:
+            sampler = GenNi(range(1, 1001), 5, alpha=1.0, seed=3, **changes)
+            drawn.append(sampler.sample(targets, score=lambda ids: queries @ embeddings[ids].T))
+        return drawn
+
+    plain = both()
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        other = both()
+    finally:
+        torch.set_default_dtype(default)
+    for one, two in zip(plain, other, strict=True):
+        assert torch.equal(one.item_ids, two.item_ids)
+        assert torch.equal(one.log_q, two.log_q)
+
+
+def test_a_model_may_change_the_ids_it_is_asked_for() -> None:
+    targets, queries, embeddings = inputs()
+
+    def by_line(ids: Any) -> Any:
+        ids -= 1
+        return queries @ embeddings[1:][ids].T
+
+    called = GenNi(range(1, 1001), 5, alpha=1.0, seed=3).sample(targets, score=by_line)
+    assert torch.equal(called.item_ids, draw(targets, queries, embeddings).item_ids)
+
+
 @pytest.mark.parametrize("candidates", ["batch", "query"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_scores_are_float32_whatever_comes(dtype: Any, candidates: Any) -> None:

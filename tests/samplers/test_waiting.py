@@ -137,6 +137,16 @@ def test_what_has_changed_meanwhile_is_told_all_the_same() -> None:
         sampler.state_dict()
 
 
+def test_details_that_were_overwritten_are_not_made_up() -> None:
+    """The row that had nothing to draw is named, not the one that would have nothing now."""
+    sampler = sampler_of("uniform")
+    given = wrong("exclude")[0]
+    sampler.sample(**given)
+    given["exclude"][3], given["exclude"][1] = -1, torch.arange(1, 151)
+    with pytest.raises(NoNegativesError, match=r"row \(3,\) has "):
+        sampler.state_dict()
+
+
 class Event:
     """An event of a device that has not got there until somebody waits."""
 

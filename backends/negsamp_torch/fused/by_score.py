@@ -75,7 +75,7 @@ def by_score(
     num_blocks = triton.cdiv(width, BLOCK)
     bytes_per_row = 8 * num_blocks + (subsets.bytes_per_row(len(items), width) if own else 0)
     chunk_rows = max(min(bytes_per_chunk // bytes_per_row, size), 1)
-    masses = torch.empty((2, chunk_rows, num_blocks), device=device)
+    masses = torch.empty((2, chunk_rows, num_blocks), dtype=torch.float32, device=device)
     queries, items = _common_dtype(queries, items)
     scores: dict[str, Any] = {
         "shifts": masses[0],

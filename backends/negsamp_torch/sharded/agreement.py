@@ -17,10 +17,15 @@ from negsamp_torch.sharded.scorer import ShardedScorer
 
 __all__ = ["agree", "gather_rows"]
 
+MIX = 0x9E3779B97F4A7C1
+LENGTH = "queries' length (its logarithm, in millionths)"
+QUERIES, ROUNDING = "queries (a checksum, in millionths)", 10_000
+
 
 def agree(
     exchange: Exchange,
     rows: Rows,
+    queries: Tensor | Exception,
     stream: Stream,
     num_negatives: int,
     replacement: bool,
@@ -31,7 +36,7 @@ def agree(
 ) -> None:
     """Raise on all ranks if they are not about to make the same draws."""
     told = {
-        "seed": stream.key & (2**63 - 1),
+        "seed": stream.key - (stream.key >> 63 << 64),  # as int64
         "number of the call": stream.call,
         "num_negatives": num_negatives,
         "replacement": int(replacement),
@@ -41,21 +46,41 @@ def agree(
         "candidates (1 for query)": int(candidates is not None and candidates.per_row),
         "split": int(score.split),
         "dim (0 for a callable)": score.dim,
-        "alpha (as millionths)": round(alpha * 1e6),
+        "alpha (as millionths)": min(round(alpha * 1e6), 2**63 - 1),
     }
+    told["queries' fit to the targets (1: one for each)"] = int(isinstance(queries, Tensor))
     if not score.split:
-        mix = 0x9E3779B97F4A7C1 * (1 + torch.arange(len(rows), device=rows.numbers.device))
+        mix = MIX * (1 + torch.arange(len(rows), device=rows.numbers.device))
         told["number of rows"] = len(rows)
         told["rows"] = int((rows.numbers * mix).sum())
-        told["exclusions of the rows"] = int((rows.excluded.places + 1).sum())
+        told["exclusions of the rows"] = int(
+            ((rows.excluded.places + 1) * mix[rows.excluded.rows]).sum()
+        )
+        fitting = queries if isinstance(queries, Tensor) else rows.numbers.new_zeros(0)
+        told[LENGTH], told[QUERIES] = _checksum(fitting)
     everyone = exchange.gather_numbers(*told.values())
     for name, numbers in zip(told, zip(*everyone, strict=True), strict=True):
-        if len(set(numbers)) > 1:
+        apart = max(numbers) - min(numbers)
+        if apart > (ROUNDING if name in (LENGTH, QUERIES) else 0):
             values = ", ".join(f"rank {rank}: {number}" for rank, number in enumerate(numbers))
             raise InvalidInputError(
                 f"ranks differ in their {name} ({values}): every rank needs a sampler of the same "
                 "seed and configuration, called equally often"
             )
+
+
+def _checksum(queries: Tensor) -> tuple[int, int]:
+    """Return the logarithm of the length of all numbers, and their sum under fixed signs over it.
+
+    Both are in millionths. Of queries that are not the same one of them differs by about a million,
+    of those that are equal but for rounding by about one.
+    """
+    values = queries.reshape(-1).double()
+    signs = 1 - 2 * (MIX * torch.arange(len(values), device=values.device) >> 40 & 1)
+    length = values.norm()
+    told = torch.stack([length.log(), (signs * values).sum() / length]).tolist()
+    log_length, checksum = (round(each * 1e6) if math.isfinite(each) else 0 for each in told)
+    return log_length, checksum
 
 
 def gather_rows(exchange: Exchange, rows: Rows, queries: Tensor) -> tuple[Rows, Tensor, slice]:

@@ -42,15 +42,17 @@ def by_score(
     device = rows.numbers.device
     exchange = Exchange(score.process_group, device)
     candidates = candidates if alpha else None
-    agree(exchange, rows, stream, num_negatives, replacement, score, alpha, items, candidates)
+    queries = score.queries_of(rows)
+    agree(
+        exchange, rows, queries, stream, num_negatives, replacement, score, alpha, items, candidates
+    )
+    if isinstance(queries, Exception):
+        raise queries
     if isinstance(score, ShardedScorer) and candidates is not None and candidates.per_row:
         raise validation.callable_per_row()
     everyone, own = rows, slice(0, len(rows))
-    queries = torch.zeros((len(rows), 0), device=device)
-    if isinstance(score, ShardedDotProduct):
-        queries = score.queries.detach().flatten(0, -2)[rows.numbers].float()
-        if score.split:
-            everyone, queries, own = gather_rows(exchange, rows, queries)
+    if score.split:
+        everyone, queries, own = gather_rows(exchange, rows, queries)
     if alpha == 0:
         drawn, log_q = draw_by_weight(everyone, stream, num_negatives, replacement, None)
         score.bytes_received += exchange.bytes_received
@@ -74,19 +76,18 @@ def by_score(
         if candidates is not None and candidates.per_row:
             chosen = one_for_each_row(stream, len(items), candidates.count, chunk.numbers)
         columns = Columns.of(cuts, chosen, exchange.rank)
-        with torch.autocast(device.type, enabled=False):
-            drawn, log_q = draw(
-                exchange,
-                chunk,
-                chunk.excluded if chosen is None else chunk.excluded.among(chosen),
-                held.scores(first_row, chunk, columns, chosen),
-                columns,
-                alpha,
-                stream,
-                num_negatives,
-                replacement,
-                tile=max(scores_per_tile // len(chunk), 1),
-            )
+        drawn, log_q = draw(
+            exchange,
+            chunk,
+            chunk.excluded if chosen is None else chunk.excluded.among(chosen),
+            held.scores(first_row, chunk, columns, chosen),
+            columns,
+            alpha,
+            stream,
+            num_negatives,
+            replacement,
+            tile=max(scores_per_tile // len(chunk), 1),
+        )
         if chosen is not None:
             drawn = chosen[drawn] if chosen.ndim == 1 else chosen.gather(1, drawn)
         places.append(drawn)

@@ -8,7 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from negsamp import validation
 from negsamp.errors import InvalidInputError
+from negsamp_torch.rows import Rows
+from negsamp_torch.scores import in_float32
 from negsamp_torch.sharded.exchange import Exchange
 
 __all__ = ["ShardedDotProduct"]
@@ -41,7 +44,7 @@ class ShardedDotProduct:
     ----------
     bytes_received : int
         What collectives brought this rank in all calls so far. A call brings, with N rows in all, k
-        negatives and W ranks, (W - 1) (24 N + 120) bytes, for three masses a row (in front of the
+        negatives and W ranks, (W - 1) (24 N + 144) bytes, for three masses a row (in front of the
         first whole block of the rank, in whole blocks, and behind the last), and 16 N k more, for
         the draws and their log-probabilities. Without replacement the masses come again with each
         further negative, (W - 1) 24 N. Where rows are split, there are also the queries and
@@ -51,10 +54,13 @@ class ShardedDotProduct:
     Raises
     ------
     InvalidInputError
-        On all ranks, if the ranks differ in seed, call, alpha, beta, rows or catalogue, if lines
-        are missing, or if a rank cannot compute its scores, which raises what is wrong there. A
-        rank that dies or raises before it has called makes the others fail when the group's
-        timeout is over.
+        On all ranks, if the ranks differ in seed, call, alpha, beta, rows, queries (by more than
+        rounding; as dropout makes them that each rank applies by itself; what is compared is a
+        checksum, which a few rows of many may not move enough) or catalogue, if queries do not fit
+        the targets on one, if lines are missing, or if a rank cannot compute its scores, which
+        raises what is wrong there. At once, if queries or items are no floating-point tensors. A
+        rank that dies or raises before
+        it has called makes the others fail when the group's timeout is over.
 
     Notes
     -----
@@ -77,6 +83,14 @@ class ShardedDotProduct:
     backend = "torch"
     collective = True
 
+    def __post_init__(self) -> None:
+        for name, tensor in (("queries", self.queries), ("items", self.items)):
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                given = getattr(tensor, "dtype", type(tensor).__name__)
+                raise InvalidInputError(f"{name} must be a floating-point tensor; got {given}")
+            if tensor.ndim == 0:
+                raise InvalidInputError(f"{name} have no axis; the last is to be the dim")
+
     def __call__(self, item_ids: Tensor) -> Tensor:
         """Return the scores of `item_ids` for all rows, summed over ranks; rows must be shared."""
         if self.split:
@@ -88,8 +102,18 @@ class ShardedDotProduct:
         first, last = bounds[exchange.rank], bounds[exchange.rank + 1]
         scores = queries.new_zeros((len(queries), len(item_ids)))
         own = (item_ids >= first) & (item_ids < last)
-        scores[:, own] = queries @ items[item_ids[own] - first].float().T
+        with in_float32(items.device):
+            scores[:, own] = queries @ items[item_ids[own] - first].float().T
         return exchange.sum(scores)
+
+    def queries_of(self, rows: Rows) -> Tensor | InvalidInputError:
+        """Return the queries of the rows that are sampled, (len(rows), dim), or what is wrong."""
+        try:
+            validation.check_queries(self.queries, rows.shape)
+        except InvalidInputError as error:
+            return error
+        queries: Tensor = self.queries.detach().reshape(-1, self.dim)[rows.numbers].float()
+        return queries
 
     @property
     def dim(self) -> int:

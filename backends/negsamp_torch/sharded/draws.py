@@ -71,13 +71,14 @@ def _masses(
     exponents: Scores, hidden: Excluded, columns: Columns, tile: int
 ) -> tuple[Tensor, Exception | None]:
     """Return the masses of this rank's blocks; NaN, which all ranks see, if that fails, and why."""
-    nothing = torch.full((len(hidden.offsets) - 1, 1), -torch.inf, device=hidden.places.device)
+    shape, device = (len(hidden.offsets) - 1, 1), hidden.places.device
+    nothing = torch.full(shape, -torch.inf, dtype=torch.float64, device=device)
     if columns.is_empty:
-        return nothing.double(), None
+        return nothing, None
     try:
         return block_masses(exponents, hidden, tile), None
     except Exception as failure:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-        return torch.full_like(nothing, torch.nan, dtype=torch.float64), failure
+        return torch.full_like(nothing, torch.nan), failure
 
 
 def _check(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from negsamp.errors import InvalidInputError
 from negsamp.scores import Scorer
+from negsamp_torch.rows import Rows
 from negsamp_torch.sharded.exchange import Exchange
 
 __all__ = ["ShardedScorer"]
@@ -39,7 +40,7 @@ class ShardedScorer:
     ----------
     bytes_received : int
         What collectives brought this rank in all calls so far. A call brings, with N rows, k
-        negatives and W ranks, (W - 1) (24 N + 128) bytes and 16 N k more, and, without
+        negatives and W ranks, (W - 1) (24 N + 152) bytes and 16 N k more, and, without
         replacement, (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
 
     Raises
@@ -86,10 +87,15 @@ class ShardedScorer:
         own = (item_ids >= self.item_ids.start) & (item_ids < self.item_ids.stop)
         answer = torch.as_tensor(self.score(item_ids[own])).detach() if bool(own.any()) else None
         rows = exchange.gather_numbers(0 if answer is None else len(answer))
-        scores = torch.zeros((max(rows)[0], len(item_ids)), device=item_ids.device)
+        shape = (max(rows)[0], len(item_ids))
+        scores = torch.zeros(shape, dtype=torch.float32, device=item_ids.device)
         if answer is not None:
             scores[:, own] = answer.float()
         return exchange.sum(scores)
+
+    def queries_of(self, rows: Rows) -> Tensor:
+        """Return none: the callable knows them."""
+        return torch.zeros((len(rows), 0), dtype=torch.float32, device=rows.numbers.device)
 
     @property
     def process_group(self) -> Any:
