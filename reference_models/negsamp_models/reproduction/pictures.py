@@ -100,9 +100,10 @@ def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunRe
         axes.set_xscale("log")
     else:
         axes.set_xticks(values)
+    axes.plot([min(values), max(values)], [0, 0], alpha=0)  # all of the sweep, also what is not run
     where = metric if metric.startswith("validation") else f"test {metric}"
     axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * axes.dataLim.y1)
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
