@@ -39,7 +39,7 @@ def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[
         missing = len(cell.missing(results))
         yield (
             f"Validation has not chosen yet: {plural(missing, 'run')} of {len(cell.choices)} "
-            "missing. Until then no test figure is read.\n"
+            "missing. Until then no test figure is shown.\n"
         )
         return
     parts = []
@@ -51,6 +51,5 @@ def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[
         parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
     yield (
-        f"Validation chose **{choice.label}**. Its test figures, read once ({seeds}): "
-        f"{', '.join(parts)}.\n"
+        f"Validation chose **{choice.label}**. Its test figures ({seeds}): {', '.join(parts)}.\n"
     )

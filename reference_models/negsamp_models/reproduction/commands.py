@@ -24,6 +24,7 @@ from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.progress import Display, named
+from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.session import complaints
@@ -126,7 +127,7 @@ def report_command(
                 drawn[grid.name] = picture.name
             else:
                 picture.unlink(missing_ok=True)
-        write_page(grids, found, drawn, output / "index.md")
+        write_page(grids, found, drawn, output / "index.md", replaced_below(results))
         console.print(f"{len(found)} runs; written: {output / 'index.md'}, {len(drawn)} pictures")
 
 

@@ -28,7 +28,15 @@ __all__ = ["grid_names", "load_grid"]
 
 _SETTINGS = {field.name for field in fields(TrainingSettings)}
 _PARTS = ("paper", "open", "beyond")
-_OPEN = ("exclusions", "leak", "candidates", "alpha_step", "seen_items", "layers_heads")
+_OPEN = (
+    "exclusions",
+    "leak",
+    "candidates",
+    "alpha_step",
+    "seen_items",
+    "layers_heads",
+    "pretraining_length",
+)
 _KINDS = {kind: place for place, kind in enumerate(["table", "fig", *_OPEN, "beyond"])}
 
 
@@ -167,7 +175,9 @@ def _choices(
     law: LawRequest | None,
 ) -> tuple[Choice, ...]:
     name = full_name(dataset)
-    sampler = {name: v for name, v in config.items() if name not in ("settings", "on")}
+    beside = ("settings", "on", "pretraining_epochs")
+    sampler = {name: v for name, v in config.items() if name not in beside}
+    epochs = config.get("pretraining_epochs")
     changed = {**config.get("settings", {}), **settings}
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
     options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
@@ -175,7 +185,9 @@ def _choices(
         Choice(
             label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
             runs=tuple(
-                PlannedRun(name, sampler | option, TrainingSettings(**changed, seed=seed), law)
+                PlannedRun(
+                    name, sampler | option, TrainingSettings(**changed, seed=seed), law, epochs
+                )
                 for seed in range(num_seeds)
             ),
         )

@@ -8,21 +8,24 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import (
     SECONDS,
     Figure,
+    are_timed_alike,
     figures_of,
     is_leaking,
     value_of,
 )
-from negsamp_models.reproduction.grids import Cell, Grid
-from negsamp_models.reproduction.paper import PaperFigure
+from negsamp_models.reproduction.grids import Cell, Choice, Grid
+from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
 
 __all__ = ["MARKS", "MISSING", "grid_tables", "plural"]
 
 MARKS = {"inside": " ●", "above": " ▲", "below": " ▼"}
 MISSING = "-"
-NUM_SEEDS_OF_THE_PAPER = 4
+
+Row = tuple[Cell, Choice | None, dict[str, Figure]]
 
 
-def grid_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
     """Yield the lines of a table a data set, and of what is missing altogether."""
     missing = []
     for dataset in grid.datasets:
@@ -37,7 +40,8 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
                 else f"Yelp, seen items {'masked' if masked else 'ranked'}"
             )
             table = _plain if grid.sweep is None else _wide
-            yield from table(grid, name, cells, results, masked)
+            rows = [(cell, *figures_of(grid, cell, results, noise, masked)) for cell in cells]
+            yield from table(grid, name, rows)
             yield ""
         yield from _choices(cells, results)
     if SECONDS in grid.metrics:
@@ -55,14 +59,11 @@ def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
     return any(run.key in results for choice in cell.choices for run in choice.runs)
 
 
-def _plain(
-    grid: Grid, name: str, cells: Sequence[Cell], results: Mapping[str, RunResult], masked: bool
-) -> Iterator[str]:
+def _plain(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
     """Yield a row a cell: columns are metrics."""
     yield _line([name, *grid.metrics, "seeds"])
     yield _line(["---", *["---:"] * (len(grid.metrics) + 1)])
-    for cell in cells:
-        choice, figures = figures_of(grid, cell, results, masked)
+    for cell, choice, figures in rows:
         label = f" ({choice.label})" if choice is not None and choice.label else ""
         seeds = max(figure.num_seeds for figure in figures.values())
         ours = [_ours(metric, figure) for metric, figure in figures.items()]
@@ -72,16 +73,13 @@ def _plain(
             yield _line(["*paper*", *theirs, f"*{NUM_SEEDS_OF_THE_PAPER}*"])
 
 
-def _wide(
-    grid: Grid, name: str, cells: Sequence[Cell], results: Mapping[str, RunResult], masked: bool
-) -> Iterator[str]:
+def _wide(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
     """Yield a row a metric of a row: columns are the points of the sweep."""
     values = [] if grid.sweep is None else grid.sweep[1]
     yield _line([name, f"{grid.swept}:", *[f"{value:g}" for value in values], "seeds"])
     yield _line(["---", "---", *["---:"] * (len(values) + 1)])
     for row in grid.rows:
-        points = [cell for cell in cells if cell.row == row]
-        figures = [figures_of(grid, cell, results, masked)[1] for cell in points]
+        points, figures = zip(*((c, each) for c, _, each in rows if c.row == row), strict=True)
         for metric in grid.metrics:
             column = [each[metric] for each in figures]
             seeds = sorted({figure.num_seeds for figure in column} - {0})
@@ -128,7 +126,13 @@ def _timing(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
         yield ""
         yield from (f"- On {device}: {'; '.join(rows)}." for device, rows in devices.items())
         yield ""
-    yield from _beside_the_paper(grid, results)
+    if are_timed_alike(grid.cells, results):
+        yield from _beside_the_paper(grid, results)
+    else:
+        yield (
+            "These epochs were not timed by one version of the code on one device: their ratios "
+            "would say nothing, and are not shown.\n"
+        )
 
 
 def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:

@@ -9,10 +9,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-__all__ = ["PaperFigure", "compare_with", "paper_figure"]
+__all__ = ["NUM_SEEDS_OF_THE_PAPER", "PaperFigure", "Verdict", "apart", "paper_figure"]
 
+NUM_SEEDS_OF_THE_PAPER = 4
 UNSTATED_DEVIATION = 0.03
 """Deviation over seeds, of the mean, assumed where the paper prints none."""
+
+Verdict = Literal["inside", "above", "below"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class PaperFigure:
 
     mean: float
     deviation: float | None = None
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean; where no deviation is printed, 3 % of the mean is one."""
+        deviation = self.deviation
+        if deviation is None:
+            deviation = UNSTATED_DEVIATION * self.mean
+        return deviation / math.sqrt(NUM_SEEDS_OF_THE_PAPER)
 
 
 @cache
@@ -59,24 +70,12 @@ def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigur
     return None if mean is None else PaperFigure(float(mean), deviation)
 
 
-def compare_with(
-    figure: PaperFigure, mean: float, deviation: float
-) -> Literal["inside", "above", "below"]:
-    """Say whether a mean of ours is within the paper's range.
+def apart(one: float, other: float, *errors: float) -> Verdict:
+    """Say where one mean is to another: inside, if they differ by two standard errors at most.
 
-    It is inside if the two means differ by at most two deviations over seeds of their difference,
-    ``2 sqrt(s**2 + t**2)``.
-
-    Parameters
-    ----------
-    figure : PaperFigure
-        The paper's mean and s; where s is not printed, 3 % of the mean.
-    mean, deviation : float
-        Ours; t is 0 for a single seed.
+    The error of the difference is the root of the sum of the squared `errors`, those of the two
+    means. Which of the two comes first changes the word, not whether they are told apart.
     """
-    theirs = figure.deviation
-    if theirs is None:
-        theirs = UNSTATED_DEVIATION * figure.mean
-    if abs(mean - figure.mean) <= 2 * math.hypot(theirs, deviation):
+    if abs(one - other) <= 2 * math.hypot(*errors):
         return "inside"
-    return "above" if mean > figure.mean else "below"
+    return "above" if one > other else "below"

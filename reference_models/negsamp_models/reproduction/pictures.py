@@ -11,7 +11,7 @@ import matplotlib
 
 from negsamp_models.law_picture import draw_law
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import figures_of, law_of
+from negsamp_models.reproduction.figures import are_timed_alike, figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.results import write_whole
 
@@ -107,18 +107,24 @@ def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunRe
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
+    """Draw validation over training time, or over epochs where times do not compare."""
     metric = grid.metrics[0]
-    for cell in grid.cells:
+    cells = [cell for cell in grid.cells if cell.dataset == dataset]
+    timed = are_timed_alike(cells, results)
+    for cell in cells:
         choice = cell.chosen(results)
         run = None if choice is None else results.get(choice.runs[0].key)
-        if cell.dataset != dataset or run is None:
+        if run is None:
             continue
-        seconds = [run.seconds_per_epoch * (record.epoch + 1) for record in run.epochs]
+        each = run.seconds_per_epoch if timed else 1
+        places = [each * (record.epoch + 1) for record in run.epochs]
         values = [record.validation[metric] for record in run.epochs]
-        line = axes.plot(seconds, values, label=cell.row)[0]
-        axes.plot(seconds[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
+        line = axes.plot(places, values, label=cell.row)[0]
+        axes.plot(places[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
     axes.set(
-        xlabel="training time, seconds (number of epochs times their median)",
+        xlabel="training time, seconds (number of epochs times their median)"
+        if timed
+        else "epochs (not timed by one version of the code on one device)",
         ylabel=f"validation {metric}, percent",
     )
     axes.set_ylim(bottom=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,26 @@ class PlannedRun:
         With the seed.
     law : LawRequest or None
         What of the negatives' law the result must hold. A run with it serves as one without.
+    pretraining_epochs : int or None
+        For how long S3-Rec is pre-trained, if not for as long as its authors do.
     """
 
     dataset: str
     sampler: Mapping[str, Any]
     settings: TrainingSettings
     law: LawRequest | None = None
+    pretraining_epochs: int | None = None
 
     @classmethod
     def of(cls, result: RunResult) -> PlannedRun:
         """Return the run that a result is of."""
-        return cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
+        run = cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
+        if run.pretraining is None or result.pretraining is None:
+            return run
+        epochs = int(result.pretraining["epochs"])
+        return (
+            run if epochs == run.pretraining.max_epochs else replace(run, pretraining_epochs=epochs)
+        )
 
     @cached_property
     def key(self) -> str:
@@ -54,7 +63,7 @@ class PlannedRun:
     @cached_property
     def pretraining(self) -> PlannedPretraining | None:
         """What has to be made before it."""
-        return PlannedPretraining.of(self.dataset, self.settings)
+        return PlannedPretraining.of(self.dataset, self.settings, self.pretraining_epochs)
 
     def first_step(self, results: Path) -> Step:
         """Return what has to be made next for it: its pre-training, or it itself."""
@@ -75,6 +84,8 @@ class PlannedRun:
         parts = [
             _short(*each) for each in [*named, *changed.items()] if each != ("num_negatives", 1)
         ]
+        if self.pretraining_epochs is not None:
+            parts.append(f"pretraining{self.pretraining_epochs}")
         return "-".join([str(self.sampler["sampler"]), *parts])
 
     def file(self, folder: Path) -> Path:

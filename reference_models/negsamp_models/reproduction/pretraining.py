@@ -38,16 +38,19 @@ class PlannedPretraining:
     settings: PretrainingSettings
 
     @classmethod
-    def of(cls, dataset: str, settings: TrainingSettings) -> PlannedPretraining | None:
+    def of(
+        cls, dataset: str, settings: TrainingSettings, epochs: int | None = None
+    ) -> PlannedPretraining | None:
         """Return what a run begins with: None, unless its model is S3-Rec.
 
-        The settings are the authors', with the sizes, the dropout and the seed of the run. In a
-        trial of fewer epochs, pre-training has no more either.
+        The settings are the authors', with the sizes, the dropout and the seed of the run, and with
+        other epochs if they are given. In a trial of fewer epochs, pre-training has no more either.
         """
         if settings.model != "s3rec":
             return None
         shared = ("hidden_size", "num_layers", "num_heads", "max_length", "dropout", "seed")
-        epochs = min(published_epochs(dataset), settings.max_epochs)
+        longest = published_epochs(dataset) if epochs is None else epochs
+        epochs = min(longest, settings.max_epochs)
         same = {name: getattr(settings, name) for name in shared}
         return cls(dataset, PretrainingSettings(epochs=epochs, **same))
 

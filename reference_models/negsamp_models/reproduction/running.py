@@ -22,6 +22,7 @@ from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import PlannedRun, Step, key_of
 from negsamp_models.reproduction.pretraining import PlannedPretraining
+from negsamp_models.reproduction.replaced import keep_replaced
 from negsamp_models.results import write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
@@ -178,6 +179,7 @@ def _train(
         if run.law is not None:
             law = study_law(trainer, result, read_snapshots(weights), run.law)
             result = replace(result, law=law.to_json())
+    keep_replaced(file)
     write_json(file, result.to_json())
     checkpoints.discard()
     remove_snapshots(weights)
