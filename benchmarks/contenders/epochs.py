@@ -90,7 +90,7 @@ def prepare(
     dataset = load(setting.dataset)
     settings = TrainingSettings()
     if setting.dataset != "Beauty":
-        from negsamp_models.compare import SYNTHETIC_SETTINGS  # noqa: PLC0415
+        from negsamp_models.settings import SYNTHETIC_SETTINGS  # noqa: PLC0415
 
         settings = SYNTHETIC_SETTINGS
     settings = replace(settings, device=device)

@@ -13,9 +13,9 @@ from rich.table import Table
 
 import negsamp
 from negsamp.backend import report_backends
-from negsamp_models.compare import SAMPLERS, SYNTHETIC_SETTINGS, compare
+from negsamp_models.compare import SAMPLERS, compare
 from negsamp_models.curves import labelled, read_curves
-from negsamp_models.datasets import Dataset, load_dataset
+from negsamp_models.datasets import load_dataset
 from negsamp_models.display import results_table
 from negsamp_models.law_command import law_command
 from negsamp_models.options import (
@@ -39,14 +39,15 @@ from negsamp_models.options import (
     parse_schedule,
 )
 from negsamp_models.plots import plot_runs
+from negsamp_models.reading import read_results
 from negsamp_models.records import CHOSEN_BY
 from negsamp_models.reproduction.commands import report_command, reproduce_command
 from negsamp_models.runs import train_in_folder
 from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
 from negsamp_models.session import complaints, joined_session
-from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
-from negsamp_models.tables import markdown, read_results, summarise
+from negsamp_models.settings import MODELS, RunOptions, default_settings
+from negsamp_models.tables import markdown, summarise
 
 __all__ = ["application"]
 
@@ -101,7 +102,7 @@ def compare_command(
     with joined_session() as (processes, console):
         data = load_dataset(dataset, data_dir)
         settings = replace(
-            _defaults(data),
+            default_settings(data.name),
             seed=seed,
             exclude_interactions=exclude_interactions,
             device=device,
@@ -189,7 +190,7 @@ def train_command(
         weights = None if pretrained is None else read_pretrained(pretrained)
         data = load_dataset(dataset, data_dir)
         settings = replace(
-            _defaults(data),
+            default_settings(data.name),
             model=model,
             seed=seed,
             loss=loss,
@@ -291,7 +292,3 @@ def info_command() -> None:
             "[green]ready[/]" if report.problem is None else report.problem.replace("[", "\\["),
         )
     console.print(table)
-
-
-def _defaults(dataset: Dataset) -> TrainingSettings:
-    return SYNTHETIC_SETTINGS if dataset.name == "synthetic" else TrainingSettings()

@@ -19,7 +19,7 @@ from negsamp_models.runs import train_in_folder
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 
-__all__ = ["SAMPLERS", "SYNTHETIC_SETTINGS", "compare"]
+__all__ = ["SAMPLERS", "compare"]
 
 SAMPLERS: dict[str, dict[str, Any]] = {
     "uniform": {"sampler": "uniform"},
@@ -27,11 +27,6 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "GenNi": {"sampler": "genni", "alpha": 2.5, "beta": 1.0},
 }
 """What is compared by default: the paper's SASRec, SASRec_pop and GenNi_SA."""
-
-SYNTHETIC_SETTINGS = TrainingSettings(
-    max_epochs=100, patience=10, hidden_size=32, max_length=20, dropout=0.2
-)
-"""Settings under which the embedded data are done in about two minutes on two cores."""
 
 
 def compare(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from negsamp_models.datasets import DatasetError
+from negsamp_models.reading import result_files
 from negsamp_models.records import EpochRecord
-from negsamp_models.tables import describe_sampler, result_files
+from negsamp_models.tables import describe_sampler
 
 __all__ = ["Curves", "labelled", "read_curves"]
 

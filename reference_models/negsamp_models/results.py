@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 import negsamp
+from negsamp import InvalidInputError
 from negsamp_models.source import source_digest
 
-__all__ = ["environment", "write_json", "write_whole"]
+__all__ = ["check_writable", "environment", "write_json", "write_whole"]
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -31,6 +32,24 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
     }
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, and refuse one that no file can be written to, before there is one to lose.
+
+    Raises
+    ------
+    InvalidInputError
+        With the folder and the system's reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InvalidInputError(
+            f"results cannot be written to {folder}: {error.strerror}; name another folder"
+        ) from error
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -14,9 +15,12 @@ from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 __all__ = [
     "LOSSES",
     "MODELS",
+    "SYNTHETIC_SETTINGS",
     "RunOptions",
     "TrainingSettings",
     "TrainingSettingsError",
+    "changed_settings",
+    "default_settings",
     "device_named",
 ]
 
@@ -138,6 +142,29 @@ class TrainingSettings:
     def torch_device(self) -> torch.device:
         """Return the device to train on; raise as `device_named` does."""
         return device_named(self.device)
+
+
+SYNTHETIC_SETTINGS = TrainingSettings(
+    max_epochs=100, patience=10, hidden_size=32, max_length=20, dropout=0.2
+)
+"""Settings under which the embedded data are done in about two minutes on two cores."""
+
+
+def default_settings(dataset: str) -> TrainingSettings:
+    """Return the settings of a run that asks for none: the paper's, or those of embedded data."""
+    return SYNTHETIC_SETTINGS if dataset == "synthetic" else TrainingSettings()
+
+
+def changed_settings(
+    settings: Mapping[str, Any], default: TrainingSettings | None = None
+) -> dict[str, Any]:
+    """Return the settings, seed and device aside, that differ from a default: else the paper's."""
+    plain = asdict(TrainingSettings() if default is None else default)
+    return {
+        name: value
+        for name, value in settings.items()
+        if value != plain[name] and name not in ("seed", "device")
+    }
 
 
 @dataclass(frozen=True)

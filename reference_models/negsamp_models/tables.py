@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from negsamp_models.datasets import DatasetError
 from negsamp_models.records import RunResult
+from negsamp_models.s3rec.settings import published_epochs
+from negsamp_models.settings import changed_settings, default_settings
 
-__all__ = ["Row", "describe_sampler", "markdown", "read_results", "result_files", "summarise"]
+__all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
 _OF_A_SEED = ("seed", "sha256")
+_IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 
@@ -43,26 +44,6 @@ class Row:
     seconds_per_epoch: float
 
 
-def read_results(paths: Iterable[Path]) -> list[RunResult]:
-    """Read result files; a folder stands for the ``result.json`` and ``seed*.json`` below it.
-
-    Raises
-    ------
-    DatasetError
-        If there is none, or a file is not a run's result.
-    """
-    files = [file for path in paths for file in (result_files(path) if path.is_dir() else [path])]
-    if not files:
-        raise DatasetError("no result.json or seed*.json found; make one with: negsamp train")
-    results = []
-    for file in files:
-        try:
-            results.append(RunResult.from_json(json.loads(file.read_text(encoding="utf-8"))))
-        except (ValueError, TypeError) as error:
-            raise DatasetError(f"{file} is not the result of a run: {error}") from error
-    return results
-
-
 def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """Return a short name, such as ``GenNi alpha=2.5 beta=1``."""
     words = {"genni": "GenNi"}.get(config["sampler"], config["sampler"])
@@ -83,6 +64,18 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         parts.append("all training items excluded")
     if settings["loss"] != "nce":
         parts.append(settings["loss"])
+    return " ".join(parts)
+
+
+def describe_run(result: RunResult) -> str:
+    """Return the name of a run's sampler, and every setting that is not the default."""
+    parts = [describe_sampler(result.sampler, result.settings)]
+    if result.pretraining is not None:
+        epochs = result.pretraining["epochs"]
+        if epochs != published_epochs(result.dataset):
+            parts.append(f"pre-trained for {epochs} epochs")
+    changed = changed_settings(result.settings, default_settings(result.dataset))
+    parts += [f"{name}={value:g}" for name, value in changed.items() if name not in _IN_WORDS]
     return " ".join(parts)
 
 
@@ -118,17 +111,12 @@ def markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def result_files(folder: Path) -> list[Path]:
-    """Return the files ``result.json`` and ``seed*.json`` in and below a folder, in order."""
-    return sorted([*folder.rglob("result.json"), *folder.rglob("seed*.json")])
-
-
 def _row(runs: list[RunResult]) -> Row:
     values = {metric: [run.test[metric] for run in runs] for metric in METRICS}
     ddof = 1 if len(runs) > 1 else 0
     return Row(
         dataset=runs[0].dataset,
-        negatives=describe_sampler(runs[0].sampler, runs[0].settings),
+        negatives=describe_run(runs[0]),
         means={metric: float(np.mean(each)) for metric, each in values.items()},
         deviations={metric: float(np.std(each, ddof=ddof)) for metric, each in values.items()},
         num_seeds=len({run.settings["seed"] for run in runs}),

@@ -78,7 +78,8 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
     assert table.exit_code == 0, table.output
     line = table.output.splitlines()[2]
     assert line.startswith(
-        "| Tiny | GenNi alpha=loss_driven(initial=1) beta=exponential(m=2, initial=0.2) k=2 bpr |"
+        "| Tiny | GenNi alpha=loss_driven(initial=1) beta=exponential(m=2, initial=0.2) k=2 bpr "
+        "max_epochs=2 hidden_size=8 |"
     )
     tests = [
         json.loads((tmp_path / f"run{seed}" / "result.json").read_text())["test"]["HR@5"]

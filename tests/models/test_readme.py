@@ -6,7 +6,8 @@ import math
 import re
 from pathlib import Path
 
-from negsamp_models.tables import METRICS, markdown, read_results, summarise
+from negsamp_models.reading import read_results
+from negsamp_models.tables import METRICS, markdown, summarise
 
 ROOT = Path(__file__).parents[2]
 

@@ -29,7 +29,7 @@ from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.planned import PlannedRun, key_of
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import page
-from negsamp_models.reproduction.running import Event, Outcome, make_runs, results_below
+from negsamp_models.reproduction.running import Event, Notice, Outcome, make_runs, results_below
 from negsamp_models.results import write_json
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.tables import summarise
@@ -259,7 +259,7 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     grid = load_grid(str(path))
     started: list[str] = []
     ended: list[tuple[str, Outcome]] = []
-    events: list[Event] = []
+    events: list[Event | Notice] = []
 
     def make() -> dict[str, RunResult]:
         return make_runs(
@@ -279,7 +279,8 @@ def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path)
     failures = [outcome for _, outcome in ended if isinstance(outcome, BaseException)]
     assert len(failures) == 1
     assert "num_heads must divide hidden_size" in str(failures[0])
-    assert [event.epoch for event in events] == [0, 1]
+    assert [event.epoch for event in events if isinstance(event, Event)] == [0, 1]
+    assert len(events) == 2
     file = next((tmp_path / "results").rglob("seed0.json"))
     run = grid.cells[0].choices[0].runs[0]
     assert file == run.file(tmp_path / "results")
@@ -520,11 +521,25 @@ def test_seeds_are_one_row_however_a_default_is_written() -> None:
     assert [row.num_seeds for row in summarise(results)] == [2]
 
 
-def test_rows_of_a_grid_have_names_of_their_own_in_tables() -> None:
-    runs = [cell.choices[0].runs[0] for cell in load_grid("candidates").cells]
-    names = [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
-    assert len(set(names)) == len(runs)
-    assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names
+@pytest.mark.parametrize("name", grid_names())
+def test_rows_of_a_grid_have_names_of_their_own_in_tables(name: str) -> None:
+    cells = load_grid(name).cells
+    runs = {run.key: run for cell in cells for choice in cell.choices for run in choice.runs[:1]}
+    rows = summarise(
+        replace(result_of(run, 5.0), pretraining=begun.identity if begun else None)
+        for run, begun in ((run, run.pretraining) for run in runs.values())
+    )
+    assert len({(row.dataset, row.negatives) for row in rows}) == len(rows) == len(runs)
+
+
+def test_names_in_tables_say_what_is_not_the_default() -> None:
+    def names(grid: str) -> list[str]:
+        runs = [cell.choices[0].runs[0] for cell in load_grid(grid).cells]
+        return [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
+
+    assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names("candidates")
+    assert "uniform hidden_size=16" in names("fig11")
+    assert "uniform num_layers=3 num_heads=4" in names("layers_heads")
 
 
 def test_contrasts_name_rows_and_points_of_their_grid() -> None:

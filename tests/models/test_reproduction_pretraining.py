@@ -102,7 +102,7 @@ def test_weights_of_another_pretraining_are_refused(s3rec: Grid, tmp_path: Path)
     begun = s3rec.cells[0].choices[0].runs[0].pretraining
     assert begun is not None
     other = replace(begun, settings=replace(begun.settings, mask_probability=0.5))
-    other.make(tmp_path / "results", tmp_path, "cpu", lambda _: None)
+    other.make(tmp_path / "results", tmp_path, "cpu", lambda _: None, lambda _: None)
     begun.folder(tmp_path / "results").parent.mkdir()
     other.folder(tmp_path / "results").rename(begun.folder(tmp_path / "results"))
     ended, failures = make_s3rec(s3rec, tmp_path)

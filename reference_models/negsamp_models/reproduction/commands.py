@@ -18,7 +18,7 @@ from negsamp_models.captured import check_cuda_graphs
 from negsamp_models.distributed import Processes
 from negsamp_models.options import CudaGraphsOption, DataDirOption, DeviceOption, given
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
 from negsamp_models.reproduction.grid_tables import plural
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
@@ -76,10 +76,7 @@ def reproduce_command(
     with complaints():
         if every and names:
             raise ConfigError(f"name tables and figures or give --all; got both: {names}")
-        grids = [
-            load_grid(name, datasets, seeds, **given(max_epochs=max_epochs))
-            for name in (names or grid_names())
-        ]
+        grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
         place = device_named(device)  # a wrong one fails once, and not in each run
         if cuda_graphs:
             check_cuda_graphs(Processes(), place)
@@ -119,7 +116,8 @@ def report_command(
     console = Console()
     with complaints():
         grids = [load_grid(name) for name in grid_names()]
-        found = results_below(results)
+        if not (found := results_below(results)):
+            raise ConfigError(f"{results} holds no result of a run: nothing to report")
         drawn = {}
         for grid in grids:
             picture = output / f"{grid.name}.png"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -24,7 +24,7 @@ from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["grid_names", "load_grid"]
+__all__ = ["grid_names", "load_grid", "load_grids"]
 
 _SETTINGS = {field.name for field in fields(TrainingSettings)}
 _PARTS = ("paper", "open", "beyond")
@@ -108,15 +108,53 @@ def load_grid(
     )
 
 
+def load_grids(
+    names: list[str] | None,
+    datasets: list[str] | None = None,
+    seeds: int | None = None,
+    **settings: Any,
+) -> list[Grid]:
+    """Read several grids, each once; without names, all that are on one of the data sets.
+
+    Parameters
+    ----------
+    names, datasets, seeds, **settings
+        As for `load_grid`.
+
+    Raises
+    ------
+    ConfigError
+        As by `load_grid`; or if a data set is on no grid.
+    """
+    on = {name: _read(name)["datasets"] for name in [*grid_names(), *(names or [])]}
+    known = sorted({dataset for each in on.values() for dataset in each})
+    for dataset in datasets or []:
+        if dataset not in known:
+            raise ConfigError(
+                f"no table or figure is on {dataset!r}; known: {', '.join(known)}"
+                f"{_hint(dataset, known)}"
+            )
+    wanted = dict.fromkeys(names or grid_names())
+    chosen = [name for name in wanted if names or datasets is None or set(datasets) & set(on[name])]
+    return [load_grid(name, datasets, seeds, **settings) for name in chosen]
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name.lower(), [each.lower() for each in known], n=1)
+    likely = [each for each in known if [each.lower()] == nearest]
+    return f"; did you mean {likely[0]!r}?" if likely else ""
+
+
 def _read(name: str) -> dict[str, Any]:
     if name.endswith(".toml"):
         text = Path(name).read_text(encoding="utf-8")
     elif name in grid_names():
         text = files(__package__).joinpath("grids", f"{name}.toml").read_text(encoding="utf-8")
     else:
-        nearest = get_close_matches(name, grid_names(), n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ConfigError(f"no table or figure {name!r}; known: {', '.join(grid_names())}{hint}")
+        known = grid_names()
+        raise ConfigError(
+            f"no table or figure {name!r}; known: {', '.join(known)}{_hint(name, known)}"
+        )
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -179,6 +217,11 @@ def _choices(
     sampler = {name: v for name, v in config.items() if name not in beside}
     epochs = config.get("pretraining_epochs")
     changed = {**config.get("settings", {}), **settings}
+    for key in changed.keys() - _SETTINGS:
+        raise ConfigError(
+            f"unknown setting {key!r}; known: {', '.join(sorted(_SETTINGS))}"
+            f"{_hint(key, sorted(_SETTINGS))}"
+        )
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
     options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
     return tuple(

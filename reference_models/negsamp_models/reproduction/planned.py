@@ -12,7 +12,7 @@ from typing import Any
 from negsamp_models.law import LawRequest
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
-from negsamp_models.settings import TrainingSettings
+from negsamp_models.settings import TrainingSettings, changed_settings
 
 __all__ = ["PlannedRun", "Step", "key_of"]
 
@@ -78,8 +78,7 @@ class PlannedRun:
     @property
     def slug(self) -> str:
         """A short name of all but the seed, such as ``genni-alpha2.5-beta1``."""
-        plain = asdict(TrainingSettings(seed=self.settings.seed, device=self.settings.device))
-        changed = {k: v for k, v in asdict(self.settings).items() if v != plain[k]}
+        changed = changed_settings(asdict(self.settings))
         named = [(name, self.sampler[name]) for name in _ORDER if name in self.sampler]
         parts = [
             _short(*each) for each in [*named, *changed.items()] if each != ("num_negatives", 1)

@@ -108,6 +108,7 @@ class PlannedPretraining:
         data_dir: Path | None,
         device: str,
         on_epoch: Callable[[PretrainingRecord], object],
+        on_notice: Callable[[str], object],
     ) -> PretrainingResult:
         """Pre-train in this process, from the last checkpoint if there is one, and write the files.
 
@@ -118,7 +119,7 @@ class PlannedPretraining:
         """
         dataset = load_dataset(self.dataset, data_dir, attributes=True)
         settings = replace(self.settings, device=device)
-        watcher, options = _EachEpoch(on_epoch), RunOptions(resume=True)
+        watcher, options = _Teller(on_epoch, on_notice), RunOptions(resume=True)
         return pretrain_in_folder(
             dataset, settings, _SAMPLER, self.folder(results), options, watcher
         )
@@ -131,11 +132,16 @@ def decisive(pretraining: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass
-class _EachEpoch(Silent):
-    """A watcher that tells of epochs alone."""
+class _Teller(Silent):
+    """A watcher that tells of epochs and notices."""
 
     tell: Callable[[PretrainingRecord], object]
+    note: Callable[[str], object]
 
     def on_record(self, record: PretrainingRecord) -> None:
         """Tell of the epoch."""
         self.tell(record)
+
+    def on_notice(self, text: str) -> None:
+        """Tell what else there is."""
+        self.note(text)

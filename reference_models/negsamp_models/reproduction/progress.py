@@ -14,10 +14,11 @@ from rich.progress import (
 )
 
 from negsamp_models.records import CHOSEN_BY, RunResult
+from negsamp_models.reproduction.claimed import ClaimedError
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook
 from negsamp_models.reproduction.planned import Step
-from negsamp_models.reproduction.running import Event, Outcome
+from negsamp_models.reproduction.running import Event, Notice, Outcome
 
 __all__ = ["Display", "named"]
 
@@ -60,6 +61,7 @@ class Display:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._names: dict[str, str] = {}
 
     def __enter__(self) -> Display:
         self._progress.start()
@@ -72,10 +74,14 @@ class Display:
     def on_start(self, step: Step) -> None:
         """Show a step."""
         total = step.max_epochs
+        self._names[step.key] = named(step)
         self._tasks[step.key] = self._progress.add_task(named(step), total=total, status="")
 
-    def on_event(self, event: Event) -> None:
-        """Show an epoch."""
+    def on_event(self, event: Event | Notice) -> None:
+        """Show an epoch, or say what a run has to say."""
+        if isinstance(event, Notice):
+            self._print(f"[yellow]notice[/]  {self._names[event.run]}: {escape(event.text)}")
+            return
         status = ""
         if event.best_epoch is not None:
             status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"
@@ -84,7 +90,9 @@ class Display:
     def on_end(self, step: Step, outcome: Outcome) -> None:
         """Say how a step ended, and what is left."""
         self._progress.remove_task(self._tasks.pop(step.key))
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, ClaimedError):
+            self._print(f"[yellow]left[/]  {named(step)}: {escape(str(outcome))}")
+        elif isinstance(outcome, BaseException):
             self.failed += 1
             self._print(f"[red]failed[/]  {named(step)}: {escape(str(outcome))}")
         elif isinstance(outcome, RunResult):

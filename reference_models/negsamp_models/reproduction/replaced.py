@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from negsamp_models.reading import read_result
 from negsamp_models.records import RunResult
 
 __all__ = ["keep_replaced", "replaced_below"]
@@ -24,5 +24,4 @@ def keep_replaced(file: Path) -> None:
 
 def replaced_below(folder: Path) -> list[RunResult]:
     """Read what was set aside below a folder."""
-    files = sorted(folder.rglob(f"{_PREFIX}seed*.json"))
-    return [RunResult.from_json(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return [read_result(file) for file in sorted(folder.rglob(f"{_PREFIX}seed*.json"))]

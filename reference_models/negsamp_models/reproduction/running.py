@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from negsamp import NegSampError
 from negsamp_models.checkpoint import CheckpointFolder
-from negsamp_models.datasets import load_dataset
+from negsamp_models.datasets import DatasetError, load_dataset
 from negsamp_models.interruption import StopSignals, stop_with_parent
 from negsamp_models.law import study_law
+from negsamp_models.reading import read_result, result_files
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.claimed import claimed
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import PlannedRun, Step, key_of
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.replaced import keep_replaced
-from negsamp_models.results import write_json
+from negsamp_models.results import check_writable, write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
@@ -31,10 +34,10 @@ from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together
 
-__all__ = ["Event", "Outcome", "make_runs", "results_below"]
+__all__ = ["Event", "Notice", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-_events: Queue[Event] | None = None
+_events: Queue[Event | Notice] | None = None
 
 Outcome = RunResult | PretrainingResult | BaseException
 """What a step ends with: its result, or why there is none."""
@@ -62,13 +65,47 @@ class Event:
     validation: float | None = None
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What a run has to say beside its epochs, such as that a checkpoint was not written.
+
+    Attributes
+    ----------
+    run : str
+        Its key.
+    text : str
+    """
+
+    run: str
+    text: str
+
+
+class ProcessDiedError(NegSampError):
+    """The process of a run ended without a word."""
+
+    def __str__(self) -> str:
+        return (
+            "its process was killed, as happens when memory runs out; the same command goes on "
+            "from its last checkpoint"
+        )
+
+
 def results_below(folder: Path) -> dict[str, RunResult]:
-    """Read the results of all runs below a folder, by key; other files are passed over."""
-    results = {}
-    for file in sorted(folder.rglob("seed*.json")):
-        result = RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
-        about = result.dataset, result.sampler, result.settings, result.pretraining
-        results[key_of(*about)] = result
+    """Read the results of all runs below a folder, by key; other files are passed over.
+
+    Raises
+    ------
+    DatasetError
+        If a file is no result, or two are of one run.
+    """
+    results: dict[str, RunResult] = {}
+    files: dict[str, Path] = {}
+    for file in result_files(folder):
+        result = read_result(file)
+        key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
+        if key in files:
+            raise DatasetError(f"{files[key]} and {file} are of one run: take one of them away")
+        results[key], files[key] = result, file
     return results
 
 
@@ -78,7 +115,7 @@ def make_runs(
     data_dir: Path | None,
     jobs: int,
     device: str,
-    on_event: Callable[[Event], None],
+    on_event: Callable[[Event | Notice], None],
     on_start: Callable[[Step], None],
     on_end: Callable[[Step, Outcome], None],
     cuda_graphs: bool = False,
@@ -86,7 +123,7 @@ def make_runs(
     """Make the runs that grids lack, in the order of :func:`.order.by_need`.
 
     What several runs begin with, a pre-training, is made once and before them. Without it these
-    runs are not made; the others are.
+    runs are not made; the others are. Each run has a process of its own.
 
     Parameters
     ----------
@@ -100,8 +137,9 @@ def make_runs(
     device : str
         As in :class:`TrainingSettings`.
     on_event, on_start, on_end : callable
-        Told of epochs, and of each run's start and end, with its result, or its exception if it
-        failed. A run that failed is not tried again, and stops no other.
+        Told of epochs and notices, and of each run's start and end, with its result, or its
+        exception if it failed. A run that failed is not tried again, and stops no other; nor does
+        one whose process is killed, or that another command is making, see `claimed`.
     cuda_graphs : bool
         As for :class:`~negsamp_models.training.Trainer`; not for pre-trainings.
 
@@ -109,16 +147,19 @@ def make_runs(
     -------
     dict of str to RunResult
         All results below `folder`, by key.
+
+    Raises
+    ------
+    InvalidInputError
+        If nothing can be written to `folder`.
     """
+    check_writable(folder)
     results, failed = results_below(folder), set[str]()
     grids = list(grids)
     context = multiprocessing.get_context("spawn")
-    events: Queue[Event] = context.Queue()
+    events: Queue[Event | Notice] = context.Queue()
     running: dict[Future[Any], Step] = {}
-    with (
-        _divided_cores(jobs),
-        ProcessPoolExecutor(jobs, context, _set_events, (events,)) as pool,
-    ):
+    with _divided_cores(jobs), ExitStack() as processes:
         while True:
             taken = failed | {run.key for run in running.values()}
             for run in by_need(grids, results):
@@ -126,7 +167,11 @@ def make_runs(
                 if len(running) < jobs and step.key not in taken:
                     taken.add(step.key)
                     on_start(step)
-                    running[pool.submit(_make, step, folder, data_dir, device, cuda_graphs)] = step
+                    own = ProcessPoolExecutor(1, context, _set_events, (events,))
+                    future = own.submit(_make, step, folder, data_dir, device, cuda_graphs)
+                    own.shutdown(wait=False)  # ends with its one step
+                    processes.callback(own.shutdown)
+                    running[future] = step
             if not running:
                 return results
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -134,10 +179,12 @@ def make_runs(
                 on_event(events.get())
             for future in done:
                 step, error = running.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    error = ProcessDiedError()
                 if error is not None:
                     failed.add(step.key)
-                elif isinstance(step, PlannedRun):
-                    results[step.key] = future.result()
+                elif isinstance(outcome := future.result(), RunResult):
+                    results[step.key] = outcome
                 on_end(step, error or future.result())
 
 
@@ -145,9 +192,14 @@ def _make(
     step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
 ) -> RunResult | PretrainingResult:
     """Do a step in this process, from its last checkpoint if there is one."""
-    if isinstance(step, PlannedRun):
+    if not isinstance(step, PlannedRun):
+        with claimed(step.folder(folder) / "pretraining.json"):
+            return _pretrain(step, folder, data_dir, device)
+    file = step.file(folder)
+    with claimed(file):
+        if file.exists() and step.is_made({step.key: (result := read_result(file))}):
+            return result  # another command has made it meanwhile
         return _train(step, folder, data_dir, device, cuda_graphs)
-    return _pretrain(step, folder, data_dir, device)
 
 
 def _train(
@@ -195,7 +247,11 @@ def _pretrain(
         if _events is not None:
             _events.put(Event(step.key, record.epoch))
 
-    return step.make(folder, data_dir, device, tell)
+    def notice(text: str) -> None:
+        if _events is not None:
+            _events.put(Notice(step.key, text))
+
+    return step.make(folder, data_dir, device, tell, notice)
 
 
 @dataclass
@@ -210,8 +266,13 @@ class _Teller(Silent):
             validation = record.validation["NDCG@10"]
             _events.put(Event(self.run.key, record.epoch, best_epoch, validation))
 
+    def on_notice(self, text: str) -> None:
+        """Send the notice."""
+        if _events is not None:
+            _events.put(Notice(self.run.key, text))
 
-def _set_events(events: Queue[Event]) -> None:
+
+def _set_events(events: Queue[Event | Notice]) -> None:
     global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
     _events = events
     stop_with_parent()

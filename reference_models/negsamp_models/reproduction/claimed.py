@@ -1,0 +1,57 @@
+"""One command at a time makes a run, however many work on the same results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from negsamp import NegSampError
+
+__all__ = ["ClaimedError", "claimed"]
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has none, and no claim is made there
+    fcntl = None
+
+
+class ClaimedError(NegSampError):
+    """Another process is making this run."""
+
+
+@contextmanager
+def claimed(file: Path) -> Iterator[None]:
+    """Claim the file that a run's result is to be written to, for as long as this is entered.
+
+    The claim is a lock of the operating system on a file beside it, which holds the number of the
+    process. One that is killed loses the lock, so that nothing has to be cleared away.
+
+    Raises
+    ------
+    ClaimedError
+        If another process has it.
+    """
+    if fcntl is None:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.stem}.claim")
+    with beside.open("a+", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            raise ClaimedError(
+                f"process {handle.read()} is making it; the result will be {file}"
+            ) from None
+        try:
+            handle.truncate(0)
+            handle.write(str(os.getpid()))
+            handle.flush()
+            yield
+        finally:
+            beside.unlink(missing_ok=True)
