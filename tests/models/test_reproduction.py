@@ -490,6 +490,8 @@ def test_a_claim_over_a_sweep_is_one_and_waits_for_all_points() -> None:
     last = runs[-1][1]
     (claim,) = claims(grid, {key: each for key, each in results.items() if key != last.key})
     assert claim.outcome == "missing"
+    left = {key: each for key, each in results.items() if key != last.key}
+    assert "GenNi_SA against SASRec, hidden size 128: HR@5" in page([grid], left, {})
     (claim,) = claims(grid, results | {last.key: result_of(last, 1.0)})
     assert claim.outcome == "does not hold"
     text = page([grid], results, {})

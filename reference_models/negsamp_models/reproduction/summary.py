@@ -66,6 +66,13 @@ def summary(
         yield from ["Above the paper (its mean in brackets):\n", *lines["above"], ""]
     if held := outcomes["holds"]:
         yield from ["Claims of the paper that hold here:\n", *held, ""]
+    begun = [
+        _claim(grid, each)
+        for grid, each in checked
+        if each.outcome == "missing" and any(part.verdict for part in each.parts)
+    ]
+    if begun:
+        yield from ["Claims that wait for more runs, and what there is of them:\n", *begun, ""]
 
 
 def _codes(results: Sequence[RunResult]) -> str:
