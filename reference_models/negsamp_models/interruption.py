@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from negsamp import NegSampError
 
-__all__ = ["RunStoppedError", "StopSignals", "stop_with_parent"]
+__all__ = ["RunStoppedError", "StopSignals", "end_without_parent", "stop_with_parent"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,6 +50,16 @@ def stop_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_for, args=(parent.sentinel,), daemon=True).start()
+
+
+def end_without_parent() -> None:
+    """End this process at once if the process that started it is no more.
+
+    A worker that has stopped waits for more to do, and would wait, memory and all, for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
 
 
 def _wait_for(sentinel: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -73,9 +72,8 @@ def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
             f"{folder} does not hold a finished run, which leaves result.json and "
             f"model.safetensors: {error}"
         ) from error
-    known = {field.name for field in fields(TrainingSettings)}
-    settings = TrainingSettings(**{k: v for k, v in result.settings.items() if k in known})
-    settings = replace(settings, model="sasrec")  # the network of an S3-Rec, whatever it began with
+    # The network of an S3-Rec is that of a SASRec, whatever it began with.
+    settings = TrainingSettings(**(result.settings | {"model": "sasrec"}))
     trainer = Trainer(load_dataset(result.dataset, data_dir), result.sampler, settings)
     try:
         trainer.model.load_state_dict(weights)

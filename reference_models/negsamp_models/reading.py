@@ -9,8 +9,9 @@ from pathlib import Path
 
 from negsamp_models.datasets import DatasetError
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.planned import key_of
 
-__all__ = ["read_result", "read_results", "result_files"]
+__all__ = ["read_by_key", "read_result", "read_results", "result_files"]
 
 
 def read_result(file: Path) -> RunResult:
@@ -36,15 +37,41 @@ def read_results(paths: Iterable[Path]) -> list[RunResult]:
     Raises
     ------
     DatasetError
-        If there is none, or a file is not a run's result.
+        If there is none, or as by `read_by_key`.
     """
+    paths = list(paths)
     files = [file for path in paths for file in (result_files(path) if path.is_dir() else [path])]
     if not files:
-        raise DatasetError("no result.json or seed*.json found; make one with: negsamp train")
-    return [read_result(file) for file in files]
+        raise DatasetError(
+            f"no result.json or seedN.json, N a number, in {', '.join(map(str, paths))}; make one "
+            "with: negsamp train"
+        )
+    return list(read_by_key(files).values())
 
 
-def result_files(folder: Path) -> list[Path]:
-    """Return the files ``result.json`` and ``seedN.json``, N a number, in and below a folder."""
-    named = [*folder.rglob("result.json"), *folder.rglob("seed*.json")]
-    return sorted(file for file in named if re.fullmatch(r"result|seed\d+", file.stem, re.ASCII))
+def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
+    """Read result files, each once, by the key of their run.
+
+    Raises
+    ------
+    DatasetError
+        If a file is not a run's result, or two are of one run; they are named.
+    """
+    results: dict[str, RunResult] = {}
+    read: dict[str, Path] = {}
+    for file in {file.resolve(): file for file in files}.values():
+        result = read_result(file)
+        key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
+        if key in read:
+            raise DatasetError(f"{read[key]} and {file} are of one run: take one of them away")
+        results[key], read[key] = result, file
+    return results
+
+
+def result_files(folder: Path, prefix: str = "") -> list[Path]:
+    """Return the files ``result.json`` and ``seedN.json``, N a number, in and below a folder.
+
+    With a prefix they are those whose name has it before.
+    """
+    name = re.compile(rf"{prefix}(result|seed\d+)\.json", re.ASCII)
+    return sorted(file for file in folder.rglob("*.json") if name.fullmatch(file.name))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from negsamp import InvalidInputError
+from negsamp_models.settings import TrainingSettings
 
 __all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch"]
 
@@ -125,13 +126,23 @@ class RunResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:
-        """Return the result that :meth:`to_json` made this of."""
+        """Return the result that :meth:`to_json` made this of.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is none: a key, a setting or an epoch is missing, unknown or out of range.
+        """
         names = [each.name for each in fields(cls) if each.default is MISSING]
         if not isinstance(content, Mapping) or not content.keys() >= set(names):
             raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
         values = {name: content[name] for name in names}
         values["epochs"] = [EpochRecord(**record) for record in content["epochs"]]
-        values["settings"] = _ONCE | content["settings"]
+        values["settings"] = settings = _ONCE | content["settings"]
+        if missing := asdict(TrainingSettings(**settings)).keys() - settings.keys():
+            raise InvalidInputError(f"its settings lack {', '.join(sorted(missing))}")
+        if not values["epochs"]:
+            raise InvalidInputError("it has no epoch")
         return cls(**values, pretraining=content.get("pretraining"), law=content.get("law"))
 
     def to_json(self) -> dict[str, Any]:

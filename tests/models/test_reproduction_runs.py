@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from negsamp import ConfigError, InvalidInputError
@@ -19,6 +23,7 @@ from negsamp_models.datasets import DatasetError
 from negsamp_models.reading import read_results
 from negsamp_models.reproduction.claimed import ClaimedError, claimed
 from negsamp_models.reproduction.declarations import load_grid, load_grids
+from negsamp_models.reproduction.progress import Display
 from negsamp_models.reproduction.running import (
     Event,
     Notice,
@@ -82,11 +87,13 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_any_run(
     (tmp_path / "file").write_text("no folder")
     folder = tmp_path / "file" / below
     started: list[Any] = []
-    with pytest.raises(
-        InvalidInputError, match=r"results cannot be written to .*file.*: name|; na"
-    ):
+    with pytest.raises(InvalidInputError, match=r"written to .*/file.*: .*; name another folder"):
         make_runs([grid], folder, None, 1, "cpu", nothing, started.append, nothing)
     assert not started
+    arguments = ["reproduce", str(tmp_path / "tiny.toml"), "--results", str(folder)]
+    shown = CliRunner().invoke(application, arguments)
+    assert shown.exit_code == 2
+    assert f"results cannot be written to {folder}" in " ".join(shown.stderr.split())
 
 
 def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
@@ -100,6 +107,29 @@ def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
     notices = [each for each in heard if isinstance(each, Notice)]
     assert [each.run for each in notices] == [run.key]
     assert "no checkpoint was written" in notices[0].text
+
+
+def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> None:
+    grid = load_grid(str(grid_file(tmp_path)))
+    run = grid.cells[0].choices[0].runs[0]
+    with Display(Console(quiet=True), [grid], {}, jobs=1) as display:
+        display.on_start(run)
+        display.on_end(run, ValueError("diverged"))
+        display.on_event(Event(run.key, 0, 0, 1.0))
+    assert display.failed == 1
+
+
+def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
+    path = grid_file(tmp_path, TWO.replace("max_epochs = 3", "max_epochs = 50"))
+    folder = tmp_path / "results"
+    command = [sys.executable, "-m", "negsamp_models", "reproduce", str(path), "--results"]
+    with subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE) as process:
+        while not list(folder.rglob("*.checkpoints/*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.communicate(timeout=60)  # its output ends when all that have it have ended
+    assert not list(folder.rglob("seed0.json"))
 
 
 def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
@@ -141,6 +171,19 @@ with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
         pass
 
 
+def test_where_files_cannot_be_locked_runs_are_made_without_a_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with claimed(tmp_path / "seed0.json"):
+        pass
+
+
 def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path) -> None:
     runs = [cell.choices[0].runs[0] for cell in load_grid("table1", ["Beauty"], 1).cells]
     file = runs[0].file(tmp_path)
@@ -159,11 +202,48 @@ def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path
         copy.write_text(text)
         with pytest.raises(DatasetError, match=r"copy/seed0.json is not the result of a run"):
             results_below(tmp_path)
-    strange = result_of(runs[1], 1.0).to_json()
-    strange["epochs"][0]["weather"] = "fine"
-    copy.write_text(json.dumps(strange))
-    with pytest.raises(DatasetError, match=r"copy/seed0.json is not the result .*weather"):
-        results_below(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["epochs"][0].update(weather="fine"), "'weather'"),
+        (lambda content: content["settings"].update(weather="fine"), "'weather'"),
+        (lambda content: content["settings"].update(dropout=2), "dropout must be in"),
+        (lambda content: content["settings"].pop("loss"), "its settings lack loss"),
+        (lambda content: content["epochs"].clear(), "it has no epoch"),
+    ],
+)
+def test_a_result_of_something_else_is_named_with_what_is_wrong(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
+    content = result_of(run, 1.0).to_json()
+    change(content)
+    write_json(tmp_path / "seed0.json", content)
+    for command in (["table", str(tmp_path)], ["reproduce", "--results", str(tmp_path)]):
+        shown = CliRunner().invoke(application, command)
+        assert shown.exit_code == 2
+        assert f"{tmp_path}/seed0.json is not the result of a run: " in shown.stderr
+        assert message in shown.stderr
+        assert "move it away" in shown.stderr
+
+
+def test_a_table_counts_no_run_twice(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
+    files = [tmp_path / name / "seed0.json" for name in ("one", "other")]
+    write_json(files[0], result_of(run, 1.0).to_json())
+    assert len(read_results([tmp_path, *files[:1]])) == 1  # a file that is named twice is one
+    write_json(files[1], result_of(run, 2.0).to_json())
+    shown = CliRunner().invoke(application, ["table", *map(str, files)])
+    assert shown.exit_code == 2
+    assert f"{files[0]} and {files[1]} are of one run" in shown.stderr
+
+
+def test_a_table_of_nothing_names_the_folder(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(application, ["table", str(tmp_path)])
+    assert shown.exit_code == 2
+    assert f"no result.json or seedN.json, N a number, in {tmp_path};" in shown.stderr
 
 
 def test_a_report_of_nothing_changes_nothing(tmp_path: Path) -> None:
@@ -177,6 +257,13 @@ def test_a_report_of_nothing_changes_nothing(tmp_path: Path) -> None:
     assert "holds no result of a run" in " ".join(shown.stderr.split())
     assert sorted(each.name for each in page.iterdir()) == ["fig4.png", "index.md"]
     assert (page / "index.md").read_text() == "a page"
+    run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
+    write_json(tmp_path / "typo" / "seed0.json", result_of(run, 1.0).to_json())
+    (tmp_path / "typo" / "replaced-seed0.json").write_text("{")
+    shown = CliRunner().invoke(application, arguments)
+    assert shown.exit_code == 2
+    assert "replaced-seed0.json is not the result of a run" in shown.stderr
+    assert sorted(each.name for each in page.iterdir()) == ["fig4.png", "index.md"]
 
 
 def test_data_sets_are_asked_of_all_grids() -> None:
@@ -193,7 +280,18 @@ def test_data_sets_are_asked_of_all_grids() -> None:
         load_grids(["fig9"], ["Beauty"])
 
 
-def test_a_misspelt_setting_of_a_grid_is_named(tmp_path: Path) -> None:
-    path = grid_file(tmp_path, TINY.replace("hidden_size", "hiden_size"))
-    with pytest.raises(ConfigError, match=r"unknown setting 'hiden_size'; .*mean 'hidden_size'\?"):
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("hidden_size", "hiden_size", r"unknown setting 'hiden_size'; .*mean 'hidden_size'\?"),
+        ("num_heads", "seed", "unknown setting 'seed'; known: batch_size,"),  # seeds = N says it
+        ("seeds = 1", "seeds = 1\nsweeep = {}", "unknown key of a grid .*mean 'sweep'"),
+        ("seeds = 1", "seeds = 1\nlaw = { lenght = 6 }", "unknown key of law .*mean 'length'"),
+    ],
+)
+def test_a_misspelt_name_in_a_grid_is_named(
+    tmp_path: Path, right: str, wrong: str, message: str
+) -> None:
+    path = grid_file(tmp_path, TINY.replace(right, wrong))
+    with pytest.raises(ConfigError, match=message):
         load_grid(str(path))

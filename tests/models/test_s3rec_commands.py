@@ -84,6 +84,7 @@ def test_pretrain_then_train(data_dir: Path, tmp_path: Path) -> None:
     assert run_content["pretraining"]["sha256"] == read_pretrained(file).description["sha256"]
 
 
+@pytest.mark.filterwarnings("ignore:beta = 0.8 pre-selects")  # of a dozen items, with reason
 def test_genni_in_pretraining(data_dir: Path, tmp_path: Path) -> None:
     options = ["--sampler", "genni", "--alpha", "1.5", "--beta", "exponential:m=2,initial=0.8"]
     result = pretrain(data_dir, tmp_path / "pre", *options)

@@ -43,11 +43,13 @@ def claimed(file: Path) -> Iterator[None]:
     with beside.open("a+", encoding="ascii") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             handle.seek(0)
             raise ClaimedError(
                 f"process {handle.read()} is making it; the result will be {file}"
             ) from None
+        except OSError:
+            pass  # a file system without locks, as Lustre is by default: no claim is made there
         try:
             handle.truncate(0)
             handle.write(str(os.getpid()))

@@ -118,6 +118,7 @@ def report_command(
         grids = [load_grid(name) for name in grid_names()]
         if not (found := results_below(results)):
             raise ConfigError(f"{results} holds no result of a run: nothing to report")
+        replaced = replaced_below(results)
         drawn = {}
         for grid in grids:
             picture = output / f"{grid.name}.png"
@@ -125,7 +126,7 @@ def report_command(
                 drawn[grid.name] = picture.name
             else:
                 picture.unlink(missing_ok=True)
-        write_page(grids, found, drawn, output / "index.md", replaced_below(results))
+        write_page(grids, found, drawn, output / "index.md", replaced)
         console.print(f"{len(found)} runs; written: {output / 'index.md'}, {len(drawn)} pictures")
 
 

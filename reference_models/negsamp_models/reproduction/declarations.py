@@ -26,7 +26,10 @@ from negsamp_models.settings import TrainingSettings
 
 __all__ = ["grid_names", "load_grid", "load_grids"]
 
-_SETTINGS = {field.name for field in fields(TrainingSettings)}
+_SETTINGS = {field.name for field in fields(TrainingSettings)} - {"seed"}
+_NEEDED = {"title", "datasets", "seeds", "metrics", "rows"}
+_KEYS = {each.name for each in fields(Grid)} - {"name", "cells"}
+_KEYS |= {"seeds", "law", "choose", "leaks"}
 _PARTS = ("paper", "open", "beyond")
 _OPEN = (
     "exclusions",
@@ -139,6 +142,15 @@ def load_grids(
     return [load_grid(name, datasets, seeds, **settings) for name in chosen]
 
 
+def _refuse_unknown(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"unknown {what} {name!r}; known: {', '.join(known)}{_hint(name, known)}"
+            )
+
+
 def _hint(name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(name.lower(), [each.lower() for each in known], n=1)
     likely = [each for each in known if [each.lower()] == nearest]
@@ -159,9 +171,11 @@ def _read(name: str) -> dict[str, Any]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from None
-    missing = {"title", "datasets", "seeds", "metrics", "rows"} - content.keys()
-    if missing:
+    if missing := _NEEDED - content.keys():
         raise ConfigError(f"the grid {name} lacks {', '.join(sorted(missing))}")
+    _refuse_unknown("key of a grid", content, _KEYS)
+    of_law = {each.name for each in fields(LawRequest)}
+    _refuse_unknown("key of law", content.get("law", {}), of_law)
     if (part := content.get("part", "paper")) not in _PARTS:
         raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
     return content
@@ -217,11 +231,7 @@ def _choices(
     sampler = {name: v for name, v in config.items() if name not in beside}
     epochs = config.get("pretraining_epochs")
     changed = {**config.get("settings", {}), **settings}
-    for key in changed.keys() - _SETTINGS:
-        raise ConfigError(
-            f"unknown setting {key!r}; known: {', '.join(sorted(_SETTINGS))}"
-            f"{_hint(key, sorted(_SETTINGS))}"
-        )
+    _refuse_unknown("setting", changed, _SETTINGS)
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
     options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
     return tuple(

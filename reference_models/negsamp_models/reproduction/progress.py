@@ -82,6 +82,8 @@ class Display:
         if isinstance(event, Notice):
             self._print(f"[yellow]notice[/]  {self._names[event.run]}: {escape(event.text)}")
             return
+        if event.run not in self._tasks:  # by a way of its own, it came after the end
+            return
         status = ""
         if event.best_epoch is not None:
             status = f"best {event.best_epoch + 1}, now {event.validation:.2f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from negsamp_models.reading import read_result
+from negsamp_models.reading import read_result, result_files
 from negsamp_models.records import RunResult
 
 __all__ = ["keep_replaced", "replaced_below"]
@@ -24,4 +24,4 @@ def keep_replaced(file: Path) -> None:
 
 def replaced_below(folder: Path) -> list[RunResult]:
     """Read what was set aside below a folder."""
-    return [read_result(file) for file in sorted(folder.rglob(f"{_PREFIX}seed*.json"))]
+    return [read_result(file) for file in result_files(folder, _PREFIX)]

@@ -15,15 +15,15 @@ from typing import Any
 
 from negsamp import NegSampError
 from negsamp_models.checkpoint import CheckpointFolder
-from negsamp_models.datasets import DatasetError, load_dataset
-from negsamp_models.interruption import StopSignals, stop_with_parent
+from negsamp_models.datasets import load_dataset
+from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.law import study_law
-from negsamp_models.reading import read_result, result_files
+from negsamp_models.reading import read_by_key, read_result, result_files
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.claimed import claimed
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
-from negsamp_models.reproduction.planned import PlannedRun, Step, key_of
+from negsamp_models.reproduction.planned import PlannedRun, Step
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.replaced import keep_replaced
 from negsamp_models.results import check_writable, write_json
@@ -98,15 +98,7 @@ def results_below(folder: Path) -> dict[str, RunResult]:
     DatasetError
         If a file is no result, or two are of one run.
     """
-    results: dict[str, RunResult] = {}
-    files: dict[str, Path] = {}
-    for file in result_files(folder):
-        result = read_result(file)
-        key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
-        if key in files:
-            raise DatasetError(f"{files[key]} and {file} are of one run: take one of them away")
-        results[key], files[key] = result, file
-    return results
+    return read_by_key(result_files(folder))
 
 
 def make_runs(
@@ -168,7 +160,7 @@ def make_runs(
                     taken.add(step.key)
                     on_start(step)
                     own = ProcessPoolExecutor(1, context, _set_events, (events,))
-                    future = own.submit(_make, step, folder, data_dir, device, cuda_graphs)
+                    future = own.submit(_work, step, folder, data_dir, device, cuda_graphs)
                     own.shutdown(wait=False)  # ends with its one step
                     processes.callback(own.shutdown)
                     running[future] = step
@@ -186,6 +178,16 @@ def make_runs(
                 elif isinstance(outcome := future.result(), RunResult):
                     results[step.key] = outcome
                 on_end(step, error or future.result())
+
+
+def _work(
+    step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
+) -> RunResult | PretrainingResult:
+    """Do a step, and leave with the command if that was killed meanwhile."""
+    try:
+        return _make(step, folder, data_dir, device, cuda_graphs)
+    finally:
+        end_without_parent()
 
 
 def _make(
