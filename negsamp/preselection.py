@@ -18,8 +18,8 @@ def chance_of_too_few(
 
     Examples
     --------
-    >>> chance_of_too_few(num_items=3, num_excluded=2, num_candidates=2, num_wanted=1)
-    0.3333333333333333
+    >>> round(chance_of_too_few(num_items=3, num_excluded=2, num_candidates=2, num_wanted=1), 6)
+    0.333333
     """
     admissible = num_items - num_excluded
     chance = 0.0

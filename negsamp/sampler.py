@@ -190,7 +190,8 @@ class Sampler(ABC):
         Notes
         -----
         Builds arrays of targets.size x len(items) in float64: for tests and plots on small
-        catalogues. Computed densely with NumPy, not by the code that makes the draws.
+        catalogues. Computed densely with NumPy, not by the code that makes the draws. Embeddings
+        are read as float32, as draws read them, and multiplied in float64.
         """
         backend, arrays = self._prepare(targets, score, users, mask, exclude)
         rows = backend.rows(*arrays)

@@ -38,8 +38,8 @@ def plain_softmax(positive: float, negatives: list[float], log_q: list[float]) -
 
 def inputs(num_negatives: int, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Negatives]:
     generator = torch.Generator().manual_seed(num_negatives)
-    queries = torch.randn(5, 3, generator=generator, dtype=torch.float64) * scale
-    items = torch.randn(7, 3, generator=generator, dtype=torch.float64) * scale
+    queries = (torch.randn(5, 3, generator=generator) * scale).double()  # as draws read them
+    items = (torch.randn(7, 3, generator=generator) * scale).double()
     targets = torch.randint(1, 7, (5,), generator=generator)
     negatives = torch.randint(1, 7, (5, num_negatives), generator=generator)
     log_q = -torch.rand(5, num_negatives, generator=generator, dtype=torch.float64) * 9
