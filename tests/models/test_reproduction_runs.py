@@ -295,3 +295,22 @@ def test_a_misspelt_name_in_a_grid_is_named(
     path = grid_file(tmp_path, TINY.replace(right, wrong))
     with pytest.raises(ConfigError, match=message):
         load_grid(str(path))
+
+
+def test_a_claim_that_was_taken_away_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder left between our opening the file and our locking it."""
+    fcntl = pytest.importorskip("fcntl")
+    file, beside = tmp_path / "seed0.json", tmp_path / ".seed0.claim"
+    lock, late = fcntl.flock, [True]
+
+    def lock_late(handle: Any, how: int) -> None:
+        if late.pop() if late else False:
+            beside.unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with claimed(file):
+        assert beside.read_text() == str(os.getpid())
+    assert not beside.exists()

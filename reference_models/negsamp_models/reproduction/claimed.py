@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from negsamp import NegSampError
 
@@ -40,16 +40,7 @@ def claimed(file: Path) -> Iterator[None]:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{file.stem}.claim")
-    with beside.open("a+", encoding="ascii") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            raise ClaimedError(
-                f"process {handle.read()} is making it; the result will be {file}"
-            ) from None
-        except OSError:
-            pass  # a file system without locks, as Lustre is by default: no claim is made there
+    with _locked(beside, file) as handle:
         try:
             handle.truncate(0)
             handle.write(str(os.getpid()))
@@ -57,3 +48,23 @@ def claimed(file: Path) -> Iterator[None]:
             yield
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _locked(beside: Path, file: Path) -> IO[str]:
+    """Return the claim, open and locked, and still where others look for it."""
+    while True:
+        handle = beside.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            with handle:
+                raise ClaimedError(
+                    f"process {handle.read()} is making it; the result will be {file}"
+                ) from None
+        except OSError:
+            return handle  # a file system without locks, as Lustre is by default: no claim there
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), beside.stat()):
+                return handle
+        handle.close()  # whoever held it has left meanwhile, and taken it away
