@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -130,7 +131,11 @@ class Popularity(Sampler):
 
     @property
     def _law(self) -> dict[str, Any]:
-        return super()._law | {"gamma": self._gamma, "weights": digest_of(self._weights)}
+        return super()._law | {"gamma": self._gamma, "weights": self._digest}
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of(self._weights)
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
         return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
