@@ -9,7 +9,7 @@ from pathlib import Path
 
 from negsamp_models.datasets import DatasetError
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.planned import key_of
+from negsamp_models.run_key import key_of
 
 __all__ = ["read_by_key", "read_result", "read_results", "result_files"]
 

@@ -1,8 +1,7 @@
-"""Runs that grids ask for, made or not, and what they are told apart by."""
+"""Runs that grids ask for, made or not."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -11,10 +10,11 @@ from typing import Any
 
 from negsamp_models.law import LawRequest
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.pretraining import PlannedPretraining, decisive
+from negsamp_models.reproduction.pretraining import PlannedPretraining
+from negsamp_models.run_key import key_of
 from negsamp_models.settings import TrainingSettings, changed_settings
 
-__all__ = ["PlannedRun", "Step", "key_of"]
+__all__ = ["PlannedRun", "Step"]
 
 _ORDER = ["gamma", "alpha", "beta", "candidates", "num_negatives"]
 
@@ -99,32 +99,6 @@ class PlannedRun:
 
 Step = PlannedRun | PlannedPretraining
 """What is made by one process: a run, or what runs begin with."""
-
-
-def key_of(
-    dataset: str,
-    sampler: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    pretraining: Mapping[str, Any] | None = None,
-) -> str:
-    """Return what runs are told apart by: all but the device; pre-training, if there was one."""
-    settings = {name: value for name, value in settings.items() if name != "device"}
-    told = [dataset, _as_floats({"num_negatives": 1, **sampler}), _as_floats(settings)]
-    if pretraining is not None:
-        told.append(_as_floats(decisive(pretraining)))
-    return json.dumps(told, sort_keys=True)
-
-
-def _as_floats(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write every number as a float: 1 and 1.0 are the same configuration."""
-    return {
-        name: _as_floats(value)
-        if isinstance(value, Mapping)
-        else float(value)
-        if isinstance(value, int) and not isinstance(value, bool)
-        else value
-        for name, value in config.items()
-    }
 
 
 def _short(name: str, value: Any) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from negsamp_models.datasets import load_dataset
+from negsamp_models.run_key import decisive
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.s3rec.runs import WEIGHTS, is_pretrained, pretrain_in_folder
 from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
@@ -17,7 +18,7 @@ from negsamp_models.s3rec.watching import Silent
 from negsamp_models.s3rec.weights import Pretrained, PretrainedError, read_pretrained
 from negsamp_models.settings import RunOptions, TrainingSettings
 
-__all__ = ["PlannedPretraining", "decisive"]
+__all__ = ["PlannedPretraining"]
 
 _SAMPLER = {"sampler": "uniform"}
 
@@ -123,12 +124,6 @@ class PlannedPretraining:
         return pretrain_in_folder(
             dataset, settings, _SAMPLER, self.folder(results), options, watcher
         )
-
-
-def decisive(pretraining: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of a pre-training's provenance, or a result's, what it would be made again with."""
-    names = ["sampler", *PretrainingSettings().decisive]
-    return {name: pretraining.get(name) for name in names}
 
 
 @dataclass

@@ -33,7 +33,7 @@ from negsamp_models.reproduction.running import (
     results_below,
 )
 from negsamp_models.results import write_json
-from tests.models.test_reproduction import TINY, result_of
+from tests.models.reproduction.made_up import TINY, result_of
 
 TWO = TINY.replace("num_heads = 3", "num_layers = 1").replace("max_epochs = 2", "max_epochs = 3")
 

@@ -16,8 +16,9 @@ from negsamp_models.commands import application
 from negsamp_models.interruption import RunStoppedError
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.planned import Step, key_of
+from negsamp_models.reproduction.planned import Step
 from negsamp_models.reproduction.running import Outcome, make_runs, results_below
+from negsamp_models.run_key import key_of
 from negsamp_models.s3rec.settings import PretrainingSettings
 from negsamp_models.settings import TrainingSettingsError
 

@@ -1,0 +1,42 @@
+"""Results and a grid made up for tests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.planned import PlannedRun
+
+METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
+
+
+def result_of(run: PlannedRun, test: float, validation: float = 1.0) -> RunResult:
+    """Make up a result whose metrics are all alike."""
+    epoch = EpochRecord(0, 1.0, None, None, 4.0, 1.0, 1.0, dict.fromkeys(METRICS, validation))
+    return RunResult(
+        dataset=run.dataset,
+        sampler=dict(run.sampler),
+        settings=asdict(run.settings),
+        best_epoch=0,
+        validation=dict.fromkeys(METRICS, validation),
+        test=dict.fromkeys(METRICS, test),
+        test_unmasked=dict.fromkeys(METRICS, test + 1),
+        epochs=[epoch],
+        environment={"device": "cpu (test)", "threads": 2, "torch": "2"},
+    )
+
+
+TINY = """
+title = "Tiny"
+datasets = ["synthetic"]
+seeds = 1
+metrics = ["HR@5"]
+
+[rows.uniform]
+sampler = "uniform"
+settings = { max_epochs = 2, hidden_size = 8, num_layers = 1 }
+
+[rows.wrong]
+sampler = "uniform"
+settings = { max_epochs = 2, hidden_size = 8, num_heads = 3 }
+"""

@@ -1,0 +1,127 @@
+"""Grids: the runs that they ask for, and files that are none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negsamp import ConfigError
+from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.figures import figures_of
+from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.run_key import key_of
+from negsamp_models.settings import TrainingSettings
+from tests.models.reproduction.made_up import TINY, result_of
+
+
+@pytest.mark.parametrize("name", grid_names())
+def test_runs_have_a_file_each(name: str) -> None:
+    runs = [run for cell in load_grid(name).cells for choice in cell.choices for run in choice.runs]
+    files = {run.file(Path()): run.key for run in runs}
+    assert len(files) == len({run.key for run in runs})
+    assert all(files[run.file(Path())] == run.key for run in runs)
+
+
+def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
+    for name in ("table1", "table2", "table3", "table5", "seen_items"):
+        for cell in load_grid(name).cells:
+            figures = figures_of(load_grid(name), cell, {})[1].values()
+            assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
+
+
+def test_names_say_what_differs_from_the_defaults() -> None:
+    grid = load_grid("table3", ["Beauty"], seeds=1)
+    assert [str(cell.choices[0].runs[0].file(Path())) for cell in grid.cells[-2:]] == [
+        "beauty/genni-alpha2.2-beta1-k7-bpr/seed0.json",
+        "beauty/genni-alpha2.2-beta1-k8-bpr/seed0.json",
+    ]
+    driven = load_grid("fig8", ["Beauty"]).cells[-1].choices[0].runs[0]
+    assert driven.slug == "genni-alpha-lossdriven-initial6-beta1"
+
+
+def test_a_shorter_pretraining_makes_another_run_that_is_known_by_its_result() -> None:
+    cells = load_grid("pretraining_length", ["Beauty"]).cells
+    runs = {cell.row: cell.choices[0].runs[0] for cell in cells}
+    short, whole = runs["S3-Rec, 100 epochs"], runs["S3-Rec, 150 epochs"]
+    assert whole.key == load_grid("table1", ["Beauty"]).cells[3].choices[0].runs[0].key
+    assert short.key != whole.key
+    assert short.slug == f"{whole.slug}-pretraining100"
+    for run in (short, whole):
+        begun = run.pretraining
+        assert begun is not None
+        result = replace(result_of(run, 4.0), pretraining=begun.identity)
+        assert PlannedRun.of(result) == run
+    assert short.first_step(Path("nowhere")).max_epochs == 100
+
+
+def test_validation_chooses_before_other_seeds_are_run() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=2)
+    cell = next(cell for cell in grid.cells if cell.row == "SASRec_pop")
+    first = cell.missing({})
+    assert [run.sampler["gamma"] for run in first] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
+    assert {run.settings.seed for run in first} == {0}
+    results = {
+        run.key: result_of(run, test=9 - place, validation=-abs(place - 2))
+        for place, run in enumerate(first)
+    }
+    del results[first[5].key]
+    assert cell.missing(results) == [first[5]]
+    assert figures_of(grid, cell, results)[0] is None
+    results[first[5].key] = result_of(first[5], test=99, validation=-9)
+    assert [(r.sampler["gamma"], r.settings.seed) for r in cell.missing(results)] == [(0.75, 1)]
+    choice, figures = figures_of(grid, cell, results)
+    assert choice is not None
+    assert choice.label == "gamma = 0.75"
+    assert figures["HR@5"].mean == 7
+
+
+def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
+    settings = asdict(TrainingSettings())
+    one = key_of("Beauty", {"sampler": "genni", "alpha": 2, "beta": 1.0}, settings)
+    other = {"sampler": "genni", "num_negatives": 1, "beta": 1, "alpha": 2.0}
+    assert one == key_of("Beauty", other, settings | {"device": "cuda"})
+    assert one != key_of("Beauty", other, settings | {"seed": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "datasets", "message"),
+    [
+        ("tabel1", None, "no table or figure 'tabel1'; known: table1, .*mean 'table1'"),
+        ("table3", ["Yelp"], "table3 is on Beauty; got Yelp"),
+    ],
+)
+def test_grids_refuse(name: str, datasets: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_grid(name, datasets)
+
+
+def test_one_grid_leaks_and_no_other_may(tmp_path: Path) -> None:
+    leaking = {
+        name
+        for name in grid_names()
+        for cell in load_grid(name).cells
+        for choice in cell.choices
+        if choice.runs[0].settings.leak_held_out
+    }
+    assert leaking == {"leak"}
+    path = tmp_path / "mine.toml"
+    settings = "settings = { exclude_interactions = true, leak_held_out = true }"
+    text = TINY.replace("settings = { max_epochs = 2, hidden_size = 8, num_layers = 1 }", settings)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="leaks held-out items into the negatives"):
+        load_grid(str(path))
+    path.write_text("leaks = true\n" + text, encoding="utf-8")
+    assert load_grid(str(path)).cells[0].choices[0].runs[0].slug.endswith("-leakheldout")
+
+
+def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("title = ", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_grid(str(path))
+    path.write_text("title = 'x'\nseeds = 1", encoding="utf-8")
+    with pytest.raises(ConfigError, match="lacks datasets, metrics, rows"):
+        load_grid(str(path))

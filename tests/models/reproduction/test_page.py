@@ -1,0 +1,238 @@
+"""The page that result files give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negsamp_models.reproduction.claims import claims, compared
+from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.grids import Contrast, Grid
+from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.report import page
+from negsamp_models.tables import summarise
+from tests.models.reproduction.made_up import result_of
+
+
+def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=2)
+    runs = [run for cell in grid.cells for choice in cell.choices for run in choice.runs][:3]
+    results = {run.key: result_of(run, 3.8) for run in runs}
+    for key, source in zip(results, ["a", "b", ""], strict=True):
+        about = {"source": source} if source else {}
+        results[key] = replace(results[key], environment=results[key].environment | about)
+    text = page([grid], results, {})
+    assert "by 2 versions of the code (`source` in the files; 1 file from before" in text
+
+
+def small_grid() -> Grid:
+    return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
+
+
+def test_the_page_says_first_what_falls_short() -> None:
+    grid = small_grid()
+    runs = {(cell.dataset, cell.row): cell.choices[0].runs for cell in grid.cells if cell.choices}
+    sasrec, genni = runs["Beauty", "SASRec"], runs["Beauty", "GenNi_SA"]
+    yelp = runs["Yelp", "SASRec"]
+    made = [(sasrec[0], 3.8), (sasrec[1], 3.9), (genni[0], 2.0), (yelp[0], 1.7)]
+    text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
+    summary, _, rest = text.partition("## The paper's tables")
+    assert "- Runs: 4 of 40 are made." in summary
+    assert "- Table 1, Beauty, GenNi_SA, 1 seed: HR@5 2.00 (6.30), HR@10 2.00 (8.79)," in summary
+    assert "- SASRec: 8 figures, on average" in summary
+    assert "- Beauty: GenNi_SA gains -1.85 over SASRec in HR@5 (paper +2.46)" in summary
+    assert "- Table 1, Beauty, SASRec, 2 seeds: NDCG@5 3.85 (2.49), NDCG@10 3.85" in summary
+    assert summary.index("Below the paper") < summary.index("Above the paper")
+    assert "HR@5 3.85 (3.84)" not in summary  # inside
+    assert (
+        "do not hold here:\n\n- GenNi outperforms uniform negatives (Table 1, Beauty): GenNi_SA "
+        "against SASRec: HR@5 2.00 against 3.85, worse (1 seed and 2)" in summary
+    )
+    assert "| SASRec | 3.85 ± 0.07 ● |" in rest
+    assert "| *paper* | *3.84 ± 0.06* |" in rest
+    assert "| GenNi_SA | 2.00 ▼ |" in rest
+    assert "| SASRec_pop | - | - | - | - | 0 |" in rest
+    assert "SASRec_pop: validation waits for the runs that are missing" in rest
+    masked, ranked = rest.index("| Yelp, seen items masked |"), rest.index("seen items ranked |")
+    assert "| SASRec | 1.70 ● |" in rest[masked:ranked]
+    assert "| SASRec | 2.70 ▲ |" in rest[ranked:]
+
+
+@pytest.mark.parametrize(
+    ("expected", "ours", "outcome"),
+    [
+        ("above", 5.0, "holds"),
+        ("above", 4.05, "not told apart"),
+        ("above", 3.0, "does not hold"),
+        ("not above", 5.0, "does not hold"),
+        ("not above", 4.05, "not told apart"),  # noise hides 5 % more as well
+        ("not above", 3.7, "holds"),
+        ("not below", 3.0, "does not hold"),
+        ("not below", 3.95, "not told apart"),
+        ("not below", 4.3, "holds"),
+    ],
+)
+def test_claims_are_checked_by_two_standard_errors(
+    expected: Any, ours: float, outcome: str
+) -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    contrast = Contrast("GenNi_SA", "SASRec", claim="so", expected=expected)
+    grid = replace(grid, contrasts=(contrast,))
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {runs["SASRec"].key: result_of(runs["SASRec"], 4.0)}
+    assert [each.outcome for each in compared(grid, results)] == ["missing"]
+    results[runs["GenNi_SA"].key] = result_of(runs["GenNi_SA"], ours)
+    assert [each.outcome for each in compared(grid, results)] == [outcome]
+
+
+def test_a_claim_over_a_sweep_is_one_and_waits_for_all_points() -> None:
+    grid = load_grid("fig11", ["Beauty"])
+    runs = [(cell.row, cell.choices[0].runs[0]) for cell in grid.cells]
+    results = {run.key: result_of(run, 4.0 + 2 * (row == "GenNi_SA")) for row, run in runs}
+    (claim,) = claims(grid, results)
+    assert (claim.outcome, len(claim.parts)) == ("holds", 5)
+    last = runs[-1][1]
+    (claim,) = claims(grid, {key: each for key, each in results.items() if key != last.key})
+    assert claim.outcome == "missing"
+    left = {key: each for key, each in results.items() if key != last.key}
+    assert "GenNi_SA against SASRec, hidden size 128: HR@5" in page([grid], left, {})
+    (claim,) = claims(grid, results | {last.key: result_of(last, 1.0)})
+    assert claim.outcome == "does not hold"
+    text = page([grid], results, {})
+    assert text.count("GenNi outperforms uniform negatives in all circumstances (Figure 11") == 1
+
+
+def test_a_figure_that_two_tables_show_counts_once() -> None:
+    grids = [load_grid("table1", ["Beauty"]), load_grid("table2", ["Beauty"])]
+    run = next(cell for cell in grids[1].cells if cell.row == "beta 1").choices[0].runs[0]
+    text = page(grids, {run.key: result_of(run, 1.0)}, {})
+    assert "of 4 that both have, each counted once, 0 are inside the paper's range, 0" in text
+    assert text.count("1 seed: HR@5 1.00 (6.30)") == 1
+
+
+def test_the_page_says_which_runs_were_made_again() -> None:
+    grid = load_grid("table1", ["Beauty"])
+    run = grid.cells[0].choices[0].runs[1]
+    text = page([grid], {run.key: result_of(run, 4.0)}, {}, [result_of(run, 3.0)])
+    assert (
+        "- Made again by later code: Beauty uniform, seed 1: HR@5 3.00, then 4.00; NDCG@5 3.00, "
+        "then 4.00. The later stands in the tables." in text
+    )
+
+
+def test_seeds_are_one_row_however_a_default_is_written() -> None:
+    runs = small_grid().cells[0].choices[0].runs
+    results = [result_of(run, 3.0) for run in runs]
+    results[1] = replace(results[1], sampler={**runs[1].sampler, "num_negatives": 1})
+    assert [row.num_seeds for row in summarise(results)] == [2]
+
+
+@pytest.mark.parametrize("name", grid_names())
+def test_rows_of_a_grid_have_names_of_their_own_in_tables(name: str) -> None:
+    cells = load_grid(name).cells
+    runs = {run.key: run for cell in cells for choice in cell.choices for run in choice.runs[:1]}
+    rows = summarise(
+        replace(result_of(run, 5.0), pretraining=begun.identity if begun else None)
+        for run, begun in ((run, run.pretraining) for run in runs.values())
+    )
+    assert len({(row.dataset, row.negatives) for row in rows}) == len(rows) == len(runs)
+
+
+def test_names_in_tables_say_what_is_not_the_default() -> None:
+    def names(grid: str) -> list[str]:
+        runs = [cell.choices[0].runs[0] for cell in load_grid(grid).cells]
+        return [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
+
+    assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names("candidates")
+    assert "uniform hidden_size=16" in names("fig11")
+    assert "uniform num_layers=3 num_heads=4" in names("layers_heads")
+
+
+def test_contrasts_name_rows_and_points_of_their_grid() -> None:
+    for name in grid_names():
+        grid = load_grid(name)
+        assert all(each.one.keys() == each.other.keys() for each in compared(grid, {}))
+
+
+def test_a_sweep_is_a_wide_table_with_the_paper_below() -> None:
+    grid = load_grid("table3")
+    run = next(cell for cell in grid.cells if (cell.row, cell.point) == ("GenNi", 3)).choices[0]
+    text = page([grid], {run.runs[0].key: result_of(run.runs[0], 5.9)}, {})
+    assert "| Beauty | k: | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | seeds |" in text
+    assert "| GenNi | HR@5 | - | - | - | 5.90 ● | - | - | - | - | 1 |" in text
+    assert "| *paper* |  | *5.64* | *5.70* | *5.83* | *5.81* |" in text
+
+
+def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
+    grid = load_grid("beyond")
+    (cell,) = grid.cells
+    firsts = [choice.runs[0] for choice in cell.choices]
+    assert [run.settings.seed for run in cell.missing({})] == [0] * len(firsts)
+    results = {
+        run.key: result_of(run, test=90 + place, validation=5 + (place == 1))
+        for place, run in enumerate(firsts[1:])
+    }
+    text = page([grid], results, {})
+    assert "Validation has not chosen yet: 1 run of 8 missing. Until then no test" in text
+    assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
+    results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
+    (chosen,) = cell.missing(results)
+    assert (chosen.sampler, chosen.settings.seed) == (firsts[2].sampler, 1)
+    results[chosen.key] = result_of(chosen, test=4.0)
+    text = page([grid], results, {})
+    label = cell.choices[2].label
+    assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
+    assert f"Validation chose **{label}**. Its test figures (2 seeds): HR@5 47.50" in text
+    assert "(aim 7: reached)" in text
+    assert "99.00" not in text
+
+
+def test_leaking_rows_are_marked() -> None:
+    grid = load_grid("leak")
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    results = {run.key: result_of(run, 5.0) for run in runs.values()}
+    text = page([grid], results, {})
+    assert "| GenNi, whole sequence **LEAKS** | 1.00 | 5.00 |" in text
+    assert "| GenNi, training items | 1.00 | 5.00 |" in text
+
+
+def test_times_name_their_device() -> None:
+    grid = load_grid("table5", ["Beauty"])
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    results = {run.key: result_of(run, 5.0) for run in runs[:2]}
+    about = results[runs[0].key].environment | {"source": "a"}
+    results = {key: replace(each, environment=about) for key, each in results.items()}
+    slow = results[runs[1].key]
+    slow = replace(slow, epochs=[replace(slow.epochs[0], training_seconds=10.0)])
+    text = page([grid], results | {runs[1].key: slow}, {})
+    assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
+    assert "All on cpu (test), 2 threads, torch 2." in text
+    assert "- Beauty, times that of SASRec: GenNi_SA beta 0.1 2.50 (paper 1.01)." in text
+    for other in ({"device": "cuda (test)"}, {"source": "b"}):
+        elsewhere = replace(slow, environment=about | other)
+        both = page([grid], results | {runs[1].key: elsewhere}, {})
+        assert "their ratios would say nothing" in both
+        assert "times that of SASRec" not in both
+        if "device" in other:
+            assert "- On cuda (test), 2 threads, torch 2: Beauty GenNi_SA beta 0.1." in both
+
+
+def test_pictures_of_what_there_is(tmp_path: Path) -> None:
+    grid = load_grid("fig5", ["Beauty"])
+    assert not draw(grid, {}, tmp_path / "none.png")
+    assert not list(tmp_path.iterdir())
+    results = {
+        cell.choices[0].runs[0].key: result_of(cell.choices[0].runs[0], test=place)
+        for place, cell in enumerate(grid.cells[:4])
+    }
+    assert draw(grid, results, tmp_path / "sweep.png")
+    curves = load_grid("fig4")
+    runs = [cell.choices[0].runs[0] for cell in curves.cells[:2]]
+    one, both = ({run.key: result_of(run, 1.0) for run in runs[:n]} for n in (1, 2))
+    assert not draw(curves, one, tmp_path / "curves.png")
+    assert draw(curves, both, tmp_path / "curves.png")
+    for name in ("sweep.png", "curves.png"):
+        assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"

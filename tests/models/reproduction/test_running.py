@@ -1,0 +1,135 @@
+"""The runs of a grid, made by the command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from negsamp_models.commands import application
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.declarations import load_grid
+from negsamp_models.reproduction.order import by_need
+from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.replaced import replaced_below
+from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.running import Event, Notice, Outcome, make_runs, results_below
+from negsamp_models.results import write_json
+from tests.models.reproduction.made_up import TINY, result_of
+
+
+def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    grid = load_grid(str(path))
+    started: list[str] = []
+    ended: list[tuple[str, Outcome]] = []
+    events: list[Event | Notice] = []
+
+    def make() -> dict[str, RunResult]:
+        return make_runs(
+            [grid, grid],
+            tmp_path / "results",
+            data_dir=None,
+            jobs=2,
+            device="cpu",
+            on_event=events.append,
+            on_start=lambda run: started.append(run.slug),
+            on_end=lambda run, outcome: ended.append((run.slug, outcome)),
+        )
+
+    results = make()
+    assert len(results) == 1
+    assert len(started) == 2
+    failures = [outcome for _, outcome in ended if isinstance(outcome, BaseException)]
+    assert len(failures) == 1
+    assert "num_heads must divide hidden_size" in str(failures[0])
+    assert [event.epoch for event in events if isinstance(event, Event)] == [0, 1]
+    assert len(events) == 2
+    file = next((tmp_path / "results").rglob("seed0.json"))
+    run = grid.cells[0].choices[0].runs[0]
+    assert file == run.file(tmp_path / "results")
+    assert results[run.key] == results_below(tmp_path / "results")[run.key]
+    started.clear()
+    make()
+    assert started == [grid.cells[1].choices[0].runs[0].slug]
+
+
+def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Sports"], seeds=1).cells[0].choices[0].runs[0]
+    assert run.dataset == "Sports_and_Outdoors"  # as the data set calls itself in results
+    file = run.file(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(result_of(run, test=1.0).to_json()), encoding="utf-8")
+    assert results_below(tmp_path).keys() == {run.key}
+
+
+def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    text = TINY.partition("[rows.wrong]")[0].replace(
+        "\n[rows", "law = { length = 6, epochs = [0, 1, 9] }\n\n[rows"
+    )
+    path.write_text(text, encoding="utf-8")
+    grid = load_grid(str(path))
+    (run,) = by_need([grid], {})
+    plain = replace(run, law=None)
+    file = run.file(tmp_path)
+    assert file == plain.file(tmp_path)
+    write_json(file, result_of(plain, 5.0).to_json())
+    assert by_need([grid], results_below(tmp_path)) == [run]  # what is there lacks the law
+    nothing: Any = lambda *_: None  # noqa: E731
+    results = make_runs([grid], tmp_path, None, 1, "cpu", nothing, nothing, nothing)
+    law = results[run.key].law
+    assert law is not None
+    assert law["stages"][0]["epochs"] == 0
+    assert law["stages"][-1]["epochs"] == results[run.key].best_epoch + 1
+    assert len(law["inputs"]) == 6
+    names = sorted(each.name for each in file.parent.iterdir())
+    assert names == ["replaced-seed0.json", "seed0.json"]  # what was there is not lost
+    assert [each.test["HR@5"] for each in replaced_below(tmp_path)] == [5.0]
+    assert results_below(tmp_path) == results
+    assert by_need([grid], results) == []
+    assert draw(grid, results, tmp_path / "law.png")
+    assert "items that share the draws (the exponential" in page([grid], results, {})
+
+
+def test_the_command_shows_its_plan(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("seeds = 1", "seeds = 2"), encoding="utf-8")
+    arguments = ["reproduce", str(path), "--results", str(tmp_path), "--dry-run"]
+    shown = CliRunner().invoke(application, arguments)
+    assert shown.exit_code == 0
+    lines = [line.split() for line in shown.output.splitlines() if "synthetic" in line]
+    assert [line[3] for line in lines] == ["0", "0", "1", "1"]
+    assert "4 runs left; how long they take is known after the first" in shown.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace("max_epochs = 2", "max_epochs = 8"), encoding="utf-8")
+    command = [sys.executable, "-m", "negsamp_models", "reproduce", str(path), "--device", "cpu"]
+    folder = tmp_path / "results"
+    with subprocess.Popen([*command, "--results", str(folder)]) as process:
+        while not list(folder.rglob("*.checkpoints/*.json")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    positions, before = [0], [-1]
+    while positions != before:  # the run stops with a checkpoint, and makes no other
+        before = positions
+        time.sleep(2)
+        positions = sorted(int(each.stem[:6]) for each in folder.rglob("*.checkpoints/*.json"))
+    assert positions[-1] < 8
+    assert not list(folder.rglob("seed0.json"))
+    shown = subprocess.run([*command, "--results", str(folder)], capture_output=True, check=False)
+    assert shown.returncode == 1  # of the row that is wrong
+    results = results_below(folder)
+    assert [len(result.epochs) for result in results.values()] == [8]
+    assert not list(folder.rglob("*.checkpoints"))
