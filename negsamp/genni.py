@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from negsamp.schedules import Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
+from negsamp.warning import warn_caller
 
 __all__ = ["GenNi"]
 
@@ -175,13 +175,12 @@ class GenNi(Sampler):
             wanted = self.num_negatives
         chance = chance_of_too_few(len(self.items), excluded, count, wanted)
         if count < len(self.items) and chance > LIKELY:
-            warnings.warn(
+            warn_caller(
                 f"beta = {self.beta:g} pre-selects {count} of {len(self.items)} items: among them "
                 f"a row with {excluded} excluded items, its target and what its user has, finds "
                 f"fewer than {wanted} to draw with probability {chance:.1g}, and the call raises "
                 "NoNegativesError; raise beta, or where it starts, as in Exponential(m, "
-                "initial=0.1)",
-                stacklevel=3,
+                "initial=0.1)"
             )
 
     @property

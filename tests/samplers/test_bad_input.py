@@ -334,8 +334,15 @@ def test_a_score_of_one_backend_alone_is_not_given_to_another() -> None:
 
 def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
     """One candidate of ten is a row's target, or one of its user's two, 3 times in 10."""
-    with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 items.*3 excluded.*probability 0.3"):
-        GenNi(ITEMS, beta=0.1, interactions=SEEN)
+    config = {"sampler": "genni", "beta": 0.1}
+    builds: list[Callable[[], object]] = [
+        lambda: GenNi(ITEMS, beta=0.1, interactions=SEEN),
+        lambda: from_config(config, items=ITEMS, interactions=SEEN),
+    ]
+    for build in builds:
+        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0.3") as said:
+            build()
+        assert said[0].filename == __file__
     with pytest.warns(UserWarning, match=r"finds fewer than 4 to draw with probability 0.4"):
         GenNi(ITEMS, 4, beta=0.4, replacement=False, interactions=None)
     GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded

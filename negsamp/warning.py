@@ -1,0 +1,16 @@
+"""Warnings that point to the user's line."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+__all__ = ["warn_caller"]
+
+
+def warn_caller(text: str) -> None:
+    """Warn where negsamp was called from, however deep inside it this is found."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals["__name__"].partition(".")[0] == "negsamp":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, stacklevel=level)
