@@ -103,7 +103,13 @@ def reproduce_command(
         if display.failed:
             console.print(f"[red]{display.failed} runs failed[/]; the others are in {results}")
             raise typer.Exit(1)
-        console.print(f"Done; results are in {results}. Next: negsamp report")
+        if (left := Outlook.of(grids, results_below(results))).runs:
+            console.print(
+                f"Done but for what other commands are making: {left.words(jobs)}. When they are "
+                "done, give this command again"
+            )
+        else:
+            console.print(f"Done; results are in {results}. Next: negsamp report")
 
 
 def report_command(

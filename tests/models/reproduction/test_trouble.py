@@ -164,7 +164,11 @@ with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
             nothing,
             lambda run, outcome: ended.append((run.key, outcome)),
         )
+        command = ["reproduce", str(grid_file(tmp_path)), "--results", str(folder)]
+        shown = CliRunner().invoke(application, [*command, "--device", "cpu"])
         other.kill()
+    assert shown.exit_code == 0
+    assert "Done but for what other commands are making: 1 run left" in shown.output
     assert results.keys() == {runs[1].key}
     assert isinstance(dict(ended)[runs[0].key], ClaimedError)
     with claimed(runs[0].file(folder)):  # what a killed process held is free
