@@ -71,7 +71,7 @@ def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
 def result_files(folder: Path, prefix: str = "") -> list[Path]:
     """Return the files ``result.json`` and ``seedN.json``, N a number, in and below a folder.
 
-    With a prefix they are those whose name has it before.
+    With a prefix, a regular expression, they are those whose name has it before.
     """
     name = re.compile(rf"{prefix}(result|seed\d+)\.json", re.ASCII)
     return sorted(file for file in folder.rglob("*.json") if name.fullmatch(file.name))

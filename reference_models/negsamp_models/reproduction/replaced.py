@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from negsamp_models.reading import read_result, result_files
@@ -9,19 +10,19 @@ from negsamp_models.records import RunResult
 
 __all__ = ["keep_replaced", "replaced_below"]
 
-_PREFIX = "replaced-"
-
 
 def keep_replaced(file: Path) -> None:
     """Set aside what stands where a result is about to be written, if there is something.
 
-    What was set aside before stays: the first result of a run is the one that is kept.
+    Of ``seed0.json`` the first result becomes ``replaced1-seed0.json``, the next
+    ``replaced2-seed0.json``, and so on.
     """
-    aside = file.with_name(f"{_PREFIX}{file.name}")
-    if file.exists() and not aside.exists():
-        file.replace(aside)
+    if file.exists():
+        names = (file.with_name(f"replaced{number}-{file.name}") for number in count(1))
+        file.replace(next(name for name in names if not name.exists()))
 
 
 def replaced_below(folder: Path) -> list[RunResult]:
-    """Read what was set aside below a folder."""
-    return [read_result(file) for file in result_files(folder, _PREFIX)]
+    """Read what was set aside below a folder, of each run in the order in which it was."""
+    files = result_files(folder, r"replaced\d+-")
+    return [read_result(file) for file in sorted(files, key=lambda file: len(file.name))]

@@ -95,17 +95,20 @@ def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
 def _replaced_in_words(
     results: Mapping[str, RunResult], replaced: Sequence[RunResult]
 ) -> Iterator[str]:
-    """Say which runs were made again, and what each gave before and after."""
+    """Say which runs were made again, and what each gave every time."""
+    times: dict[str, list[RunResult]] = {}
     for before in replaced:
-        run = PlannedRun.of(before)
-        if (after := results.get(run.key)) is not None:
+        times.setdefault(PlannedRun.of(before).key, []).append(before)
+    for key, made in times.items():
+        if (last := results.get(key)) is not None:
+            run = PlannedRun.of(last)
             figures = "; ".join(
-                f"{name} {before.test[name]:.2f}, then {after.test[name]:.2f}"
+                f"{name} {', then '.join(f'{each.test[name]:.2f}' for each in [*made, last])}"
                 for name in ("HR@5", "NDCG@5")
             )
             yield (
                 f"- Made again by later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
-                f"{figures}. The later stands in the tables."
+                f"{figures}. The last stands in the tables."
             )
 
 

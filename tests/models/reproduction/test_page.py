@@ -12,7 +12,9 @@ from negsamp_models.reproduction.claims import claims, compared
 from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.grids import Contrast, Grid
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.replaced import keep_replaced, replaced_below
 from negsamp_models.reproduction.report import page
+from negsamp_models.results import write_json
 from negsamp_models.tables import summarise
 from tests.models.reproduction.made_up import result_of
 
@@ -116,11 +118,23 @@ def test_a_figure_that_two_tables_show_counts_once() -> None:
 def test_the_page_says_which_runs_were_made_again() -> None:
     grid = load_grid("table1", ["Beauty"])
     run = grid.cells[0].choices[0].runs[1]
-    text = page([grid], {run.key: result_of(run, 4.0)}, {}, [result_of(run, 3.0)])
+    before = [result_of(run, 3.0), result_of(run, 5.0)]
+    text = page([grid], {run.key: result_of(run, 4.0)}, {}, before)
     assert (
-        "- Made again by later code: Beauty uniform, seed 1: HR@5 3.00, then 4.00; NDCG@5 3.00, "
-        "then 4.00. The later stands in the tables." in text
+        "- Made again by later code: Beauty uniform, seed 1: HR@5 3.00, then 5.00, then 4.00; "
+        "NDCG@5 3.00, then 5.00, then 4.00. The last stands in the tables." in text
     )
+
+
+def test_all_results_of_a_run_are_kept_in_their_order(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Beauty"]).cells[0].choices[0].runs[0]
+    file = run.file(tmp_path)
+    for number in range(12):
+        write_json(file, result_of(run, float(number)).to_json())
+        keep_replaced(file)
+    keep_replaced(file)
+    assert not file.exists()
+    assert [each.test["HR@5"] for each in replaced_below(tmp_path)] == list(range(12))
 
 
 def test_seeds_are_one_row_however_a_default_is_written() -> None:
@@ -214,7 +228,7 @@ def test_times_name_their_device() -> None:
     for other in ({"device": "cuda (test)"}, {"source": "b"}):
         elsewhere = replace(slow, environment=about | other)
         both = page([grid], results | {runs[1].key: elsewhere}, {})
-        assert "their ratios would say nothing" in both
+        assert "On Beauty epochs were not timed by one version of the code on one device" in both
         assert "times that of SASRec" not in both
         if "device" in other:
             assert "- On cuda (test), 2 threads, torch 2: Beauty GenNi_SA beta 0.1." in both

@@ -91,7 +91,7 @@ def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     assert law["stages"][-1]["epochs"] == results[run.key].best_epoch + 1
     assert len(law["inputs"]) == 6
     names = sorted(each.name for each in file.parent.iterdir())
-    assert names == ["replaced-seed0.json", "seed0.json"]  # what was there is not lost
+    assert names == ["replaced1-seed0.json", "seed0.json"]  # what was there is not lost
     assert [each.test["HR@5"] for each in replaced_below(tmp_path)] == [5.0]
     assert results_below(tmp_path) == results
     assert by_need([grid], results) == []

@@ -192,7 +192,7 @@ def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path
     runs = [cell.choices[0].runs[0] for cell in load_grid("table1", ["Beauty"], 1).cells]
     file = runs[0].file(tmp_path)
     write_json(file, result_of(runs[0], 1.0).to_json())
-    for name in ("seedlings.json", "seed0_backup.json", "replaced-seed0.json"):
+    for name in ("seedlings.json", "seed0_backup.json", "replaced1-seed0.json"):
         (file.parent / name).write_text("{}")
     assert results_below(tmp_path).keys() == {runs[0].key}
     assert len(read_results([tmp_path])) == 1
@@ -263,10 +263,10 @@ def test_a_report_of_nothing_changes_nothing(tmp_path: Path) -> None:
     assert (page / "index.md").read_text() == "a page"
     run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
     write_json(tmp_path / "typo" / "seed0.json", result_of(run, 1.0).to_json())
-    (tmp_path / "typo" / "replaced-seed0.json").write_text("{")
+    (tmp_path / "typo" / "replaced1-seed0.json").write_text("{")
     shown = CliRunner().invoke(application, arguments)
     assert shown.exit_code == 2
-    assert "replaced-seed0.json is not the result of a run" in shown.stderr
+    assert "replaced1-seed0.json is not the result of a run" in shown.stderr
     assert sorted(each.name for each in page.iterdir()) == ["fig4.png", "index.md"]
 
 
