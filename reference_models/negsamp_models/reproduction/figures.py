@@ -19,6 +19,7 @@ __all__ = [
     "figures_of",
     "is_leaking",
     "law_of",
+    "rankings",
     "value_of",
 ]
 
@@ -81,6 +82,13 @@ def figures_of(
             error=0.0 if mean is None else noise.error(metric, mean, len(values)),
         )
     return choice, figures
+
+
+def rankings(dataset: str) -> list[tuple[str, bool]]:
+    """Return in which ways test items of a data set are ranked: a name, and if seen are masked."""
+    if dataset != "Yelp":
+        return [(dataset, True)]
+    return [("Yelp, seen items masked", True), ("Yelp, seen items ranked", False)]
 
 
 def value_of(run: RunResult, metric: str, masked: bool = True) -> float:

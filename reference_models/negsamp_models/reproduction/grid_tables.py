@@ -11,6 +11,7 @@ from negsamp_models.reproduction.figures import (
     are_timed_alike,
     figures_of,
     is_leaking,
+    rankings,
     value_of,
 )
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
@@ -33,12 +34,7 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
         if not any(_is_known(cell, results) for cell in cells):
             missing.append(dataset)
             continue
-        for masked in (True, False) if dataset == "Yelp" else (True,):
-            name = (
-                dataset
-                if dataset != "Yelp"
-                else f"Yelp, seen items {'masked' if masked else 'ranked'}"
-            )
+        for name, masked in rankings(dataset):
             table = _plain if grid.sweep is None else _wide
             rows = [(cell, *figures_of(grid, cell, results, noise, masked)) for cell in cells]
             yield from table(grid, name, rows)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.claims import Claim, Compared, claims
 from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.gaps import gaps
 from negsamp_models.reproduction.grid_tables import MARKS, plural
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.noise import LEAST, SeedNoise
@@ -53,8 +53,9 @@ def summary(
     yield from _noise_in_words(noise)
     yield from _replaced_in_words(results, replaced)
     yield ""
-    if gaps := list(_gaps(grids, results, noise)):
-        yield from ["Table 1 on the whole:\n", *gaps, ""]
+    for grid in (each for each in grids if each.name == "table1"):
+        if whole := list(gaps(grid, results, noise)):
+            yield from ["Table 1 on the whole, mean of its four metrics:\n", *whole, ""]
     if lines["below"]:
         yield from ["Below the paper (its mean in brackets):\n", *lines["below"], ""]
     if refuted := outcomes["does not hold"]:
@@ -110,37 +111,6 @@ def _replaced_in_words(
                 f"- Made again by later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
                 f"{figures}. The last stands in the tables."
             )
-
-
-def _gaps(
-    grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
-) -> Iterator[str]:
-    """Say how far each row of table 1 is from the paper, sign included, and what GenNi gains."""
-    for grid in (each for each in grids if each.name == "table1"):
-        cells = {
-            (cell.dataset, cell.row): figures_of(grid, cell, results, noise)[1]
-            for cell in grid.cells
-        }
-        for row in grid.rows:
-            parts = [
-                100 * (figure.mean / figure.theirs.mean - 1)
-                for (_, name), figures in cells.items()
-                for figure in figures.values()
-                if name == row and figure.mean is not None and figure.theirs is not None
-            ]
-            if parts:
-                yield (
-                    f"- {row}: {plural(len(parts), 'figure')}, on average {fmean(parts):+.1f} % "
-                    f"from the paper's ({min(parts):+.1f} to {max(parts):+.1f} %)"
-                )
-        for dataset in grid.datasets:
-            one, other = (cells[dataset, row]["HR@5"] for row in ("GenNi_SA", "SASRec"))
-            if one.mean and other.mean and one.theirs and other.theirs:
-                ours, theirs = one.mean - other.mean, one.theirs.mean - other.theirs.mean
-                yield (
-                    f"- {dataset}: GenNi_SA gains {ours:+.2f} over SASRec in HR@5 "
-                    f"(paper {theirs:+.2f})"
-                )
 
 
 def _against_the_paper(

@@ -44,7 +44,8 @@ def test_the_page_says_first_what_falls_short() -> None:
     summary, _, rest = text.partition("## The paper's tables")
     assert "- Runs: 4 of 40 are made." in summary
     assert "- Table 1, Beauty, GenNi_SA, 1 seed: HR@5 2.00 (6.30), HR@10 2.00 (8.79)," in summary
-    assert "- SASRec: 8 figures, on average" in summary
+    assert "the paper, % | Beauty | Yelp, seen items masked | Yelp, seen items ranked |" in summary
+    assert "| GenNi_SA | -65.8 | - | - |" in summary
     assert "- Beauty: GenNi_SA gains -1.85 over SASRec in HR@5 (paper +2.46)" in summary
     assert "- Table 1, Beauty, SASRec, 2 seeds: NDCG@5 3.85 (2.49), NDCG@10 3.85" in summary
     assert summary.index("Below the paper") < summary.index("Above the paper")

@@ -1,0 +1,49 @@
+"""How far table 1 is from the paper on the whole, sign included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import Figure, figures_of, rankings
+from negsamp_models.reproduction.grid_tables import MISSING
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.noise import SeedNoise
+
+__all__ = ["gaps"]
+
+
+def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
+    """Say how far each row of table 1 is from the paper, and what GenNi gains here and there."""
+    cells = {
+        (cell.row, name): figures_of(grid, cell, results, noise, masked)[1]
+        for cell in grid.cells
+        for name, masked in rankings(cell.dataset)
+    }
+    found = {place: gap for place, figures in cells.items() if (gap := _gap(figures))}
+    rows = [row for row in grid.rows if any(place[0] == row for place in found)]
+    names = list(dict.fromkeys(name for _, name in cells if any(name == n for _, n in found)))
+    if not found:
+        return
+    yield f"| {' | '.join(['ours beside the paper, %', *names])} |"
+    yield f"| --- |{' ---: |' * len(names)}"
+    for row in rows:
+        yield f"| {' | '.join([row, *(found.get((row, name), MISSING) for name in names)])} |"
+    yield ""
+    for name in names:
+        one, other = (cells[row, name]["HR@5"] for row in ("GenNi_SA", "SASRec"))
+        if one.mean and other.mean and one.theirs and other.theirs:
+            ours, theirs = one.mean - other.mean, one.theirs.mean - other.theirs.mean
+            gains = f"gains {ours:+.2f} over SASRec in HR@5 (paper {theirs:+.2f})"
+            yield f"- {name}: GenNi_SA {gains}"
+
+
+def _gap(figures: Mapping[str, Figure]) -> str:
+    """Return by how many percent figures differ from the paper's on average; "" without any."""
+    parts = [
+        100 * (figure.mean / figure.theirs.mean - 1)
+        for figure in figures.values()
+        if figure.mean is not None and figure.theirs is not None
+    ]
+    return f"{fmean(parts):+.1f}" if parts else ""
