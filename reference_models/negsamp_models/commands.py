@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,8 @@ from negsamp_models.datasets import load_dataset
 from negsamp_models.display import results_table
 from negsamp_models.law_command import law_command
 from negsamp_models.options import (
+    AlphaOption,
+    BetaOption,
     CheckpointBatchesOption,
     CheckpointSecondsOption,
     CudaGraphsOption,
@@ -27,8 +29,10 @@ from negsamp_models.options import (
     DeviceOption,
     EpochsOption,
     ExcludeOption,
+    GammaOption,
     KeepWeightsOption,
     OutputOption,
+    OverwriteOption,
     PatienceOption,
     ResumeOption,
     SeedOption,
@@ -37,6 +41,7 @@ from negsamp_models.options import (
     given,
     parse_epochs,
     parse_schedule,
+    sampler_config,
 )
 from negsamp_models.plots import plot_runs
 from negsamp_models.reading import read_results
@@ -83,6 +88,7 @@ def compare_command(
     exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
     resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
@@ -115,10 +121,15 @@ def compare_command(
             | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
         }
         options = RunOptions(
-            resume, checkpoint_seconds, checkpoint_batches, tensorboard, cuda_graphs=cuda_graphs
+            resume,
+            checkpoint_seconds,
+            checkpoint_batches,
+            tensorboard,
+            cuda_graphs=cuda_graphs,
+            overwrite=overwrite,
         )
         compare(data, settings, samplers, output, options, console, processes)
-        console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}")
+        console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}", markup=False)
 
 
 @application.command("train")
@@ -128,11 +139,9 @@ def train_command(
     output: OutputOption = Path("negsamp-run"),
     sampler: Annotated[str, typer.Option(help="uniform, popularity or genni.")] = "genni",
     num_negatives: Annotated[int, typer.Option("--num-negatives", "-k", min=1)] = 1,
-    alpha: Annotated[str, typer.Option(help="For genni: hardness; 0 is uniform.")] = "2.5",
-    beta: Annotated[
-        str, typer.Option(help="For genni: share of the catalogue that is pre-selected.")
-    ] = "1.0",
-    gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
+    alpha: AlphaOption = None,
+    beta: BetaOption = None,
+    gamma: GammaOption = None,
     loss: Annotated[
         Literal["nce", "bpr", "sampled_softmax"],
         typer.Option(help="nce (eq. 4), bpr (section 4.2), or a softmax corrected by log_q."),
@@ -160,6 +169,7 @@ def train_command(
     exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
     resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
@@ -209,12 +219,7 @@ def train_command(
                 max_length=max_length,
             ),
         )
-        config: dict[str, Any] = {"sampler": sampler, "num_negatives": num_negatives}
-        if sampler == "popularity":
-            config["gamma"] = gamma
-        if sampler == "genni":
-            config["alpha"] = parse_schedule("alpha", alpha)
-            config["beta"] = parse_schedule("beta", beta)
+        config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
         epochs = parse_epochs(keep_weights)
         options = RunOptions(
             resume,
@@ -224,13 +229,14 @@ def train_command(
             keep_weights=epochs,
             sharded_items=sharded_items,
             cuda_graphs=cuda_graphs,
+            overwrite=overwrite,
         )
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes, weights
         )
         title = f"{MODELS[settings.model]} on {data.name}"
         console.print(results_table(title, {sampler: result}))
-        console.print(f"Written: {output}/result.json, curves.png, model.safetensors")
+        console.print(f"Written: {output}/result.json, curves.png, model.safetensors", markup=False)
 
 
 @application.command("table")
@@ -268,7 +274,8 @@ def plot_command(
     with complaints():
         found = labelled(read_curves(runs))
         plot_runs(found, output, ", ".join(map(str, runs)), metric)
-        Console().print(f"Written: {output} ({len(found)} runs)", highlight=False)
+        text = f"Written: {output} ({len(found)} runs)"
+        Console().print(text, highlight=False, markup=False)
 
 
 application.command("pretrain")(pretrain_command)

@@ -86,12 +86,14 @@ def rank_users(model: SASRec, evaluation: Evaluation, mask_seen: bool = True) ->
     model.eval()
     embeddings = model.item_embeddings.detach()
     device, num_users = embeddings.device, len(evaluation.answers)
+    longest = int(evaluation.inputs.lengths.max())
     size = USERS_PER_PART if device.type == "cpu" else USERS_PER_LAUNCH
 
     @torch.no_grad()
     def rank(first: int) -> Tensor:
         part = evaluation.take(np.arange(first, min(first + size, num_users)))
-        batch = pack(part.inputs.item_ids, part.inputs.offsets, model.max_length).to(device)
+        inputs = part.inputs
+        batch = pack(inputs.item_ids, inputs.offsets, model.max_length, longest).to(device)
         answers = torch.from_numpy(part.answers).to(device)
         seen = (part.seen.item_ids, part.seen.offsets) if mask_seen else None
         return rank_answers(model.ends(batch), embeddings, answers, seen)

@@ -13,7 +13,7 @@ from safetensors.torch import load
 
 from negsamp_models.checkpoint import CheckpointError
 from negsamp_models.datasets import load_dataset
-from negsamp_models.law import LawRequest, study_law
+from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
 from negsamp_models.options import DataDirOption
 from negsamp_models.records import RunResult
@@ -50,6 +50,7 @@ def law_command(
     """
     with complaints():
         picture = run / "law.png" if output is None else output
+        _check_numbers(picture.with_suffix(".json"))
         result, trainer = _finished(run, data_dir)
         study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
         write_json(picture.with_suffix(".json"), study.to_json())
@@ -59,6 +60,19 @@ def law_command(
         console.print(f"Written: {picture}, {picture.with_suffix('.json').name}")
         if len(study.stages) == 1:
             console.print("Only the best weights are there; train with --keep-weights for more.")
+
+
+def _check_numbers(path: Path) -> None:
+    """Refuse to write over anything but the numbers of another picture."""
+    try:
+        LawStudy.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"the numbers go to {path}, which is there and holds something else: name another "
+            "--output"
+        ) from error
 
 
 def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
@@ -73,8 +87,14 @@ def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
             f"model.safetensors: {error}"
         ) from error
     # The network of an S3-Rec is that of a SASRec, whatever it began with.
-    settings = TrainingSettings(**(result.settings | {"model": "sasrec"}))
-    trainer = Trainer(load_dataset(result.dataset, data_dir), result.sampler, settings)
+    settings = TrainingSettings(**(result.settings | {"model": "sasrec", "device": "auto"}))
+    dataset = load_dataset(result.dataset, data_dir)
+    if result.data_sha256 not in (None, dataset.sha256):
+        raise CheckpointError(
+            f"{folder} is a run on other data that are called {dataset.name} too: name its folder "
+            "with --data-dir"
+        )
+    trainer = Trainer(dataset, result.sampler, settings)
     try:
         trainer.model.load_state_dict(weights)
     except RuntimeError as error:

@@ -10,6 +10,8 @@ import typer
 import negsamp
 
 __all__ = [
+    "AlphaOption",
+    "BetaOption",
     "CheckpointBatchesOption",
     "CheckpointSecondsOption",
     "CudaGraphsOption",
@@ -18,8 +20,10 @@ __all__ = [
     "DeviceOption",
     "EpochsOption",
     "ExcludeOption",
+    "GammaOption",
     "KeepWeightsOption",
     "OutputOption",
+    "OverwriteOption",
     "PatienceOption",
     "ResumeOption",
     "SeedOption",
@@ -28,6 +32,7 @@ __all__ = [
     "given",
     "parse_epochs",
     "parse_schedule",
+    "sampler_config",
 ]
 
 DatasetOption = Annotated[
@@ -70,6 +75,12 @@ ResumeOption = Annotated[
         "--resume",
         help="Go on from the last checkpoint in the output folder, bit for bit; begin if there is "
         "none, and show the result again if the run is done.",
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Begin anew, and remove what an earlier run left in the output folder."
     ),
 ]
 CheckpointSecondsOption = Annotated[
@@ -117,6 +128,22 @@ TensorboardOption = Annotated[
 ]
 
 
+AlphaOption = Annotated[
+    str | None,
+    typer.Option(help="For genni: hardness, a number or a schedule; 0 is uniform. Default 2.5."),
+]
+BetaOption = Annotated[
+    str | None,
+    typer.Option(
+        help="For genni: share of the catalogue that is pre-selected, a number or a schedule. "
+        "Default 1."
+    ),
+]
+GammaOption = Annotated[
+    float | None, typer.Option(help="For popularity: power of the counts. Default 0.75.")
+]
+
+
 def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
     """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
 
@@ -140,6 +167,29 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
                 f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
                 "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
             ) from None
+    return config
+
+
+def sampler_config(
+    sampler: str, alpha: str | None, beta: str | None, gamma: float | None
+) -> dict[str, Any]:
+    """Return the configuration of a sampler, with the defaults of what was not given.
+
+    Raises
+    ------
+    ConfigError
+        If something was given that the sampler does not have.
+    """
+    owners = {"alpha": "genni", "beta": "genni", "gamma": "popularity"}
+    for name in given(alpha=alpha, beta=beta, gamma=gamma):
+        if sampler in ("uniform", *owners.values()) and owners[name] != sampler:
+            raise negsamp.ConfigError(f"--{name} is for {owners[name]}; the sampler is {sampler}")
+    config: dict[str, Any] = {"sampler": sampler}
+    if sampler == "popularity":
+        config["gamma"] = 0.75 if gamma is None else gamma
+    if sampler == "genni":
+        config["alpha"] = parse_schedule("alpha", alpha or "2.5")
+        config["beta"] = parse_schedule("beta", beta or "1.0")
     return config
 
 

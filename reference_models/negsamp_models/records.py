@@ -99,6 +99,9 @@ class RunResult:
     law : dict or None
         What the negatives of one user were drawn from, if the run was to keep it, see
         :class:`negsamp_models.law.LawStudy`.
+    data_sha256 : str or None
+        Of the data set, see :class:`negsamp_models.datasets.Dataset`; None in results of before it
+        was noted.
     """
 
     dataset: str
@@ -112,6 +115,7 @@ class RunResult:
     environment: dict[str, Any]
     pretraining: dict[str, Any] | None = None
     law: dict[str, Any] | None = None
+    data_sha256: str | None = None
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -143,13 +147,15 @@ class RunResult:
             raise InvalidInputError(f"its settings lack {', '.join(sorted(missing))}")
         if not values["epochs"]:
             raise InvalidInputError("it has no epoch")
-        return cls(**values, pretraining=content.get("pretraining"), law=content.get("law"))
+        values |= {name: content.get(name) for name in ("pretraining", "law", "data_sha256")}
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
         content = asdict(self)
-        if self.law is None:
-            del content["law"]
+        for name in ("law", "data_sha256"):
+            if content[name] is None:
+                del content[name]
         return content | {
             "seconds_per_epoch": self.seconds_per_epoch,
             "sampling_share": self.sampling_share,

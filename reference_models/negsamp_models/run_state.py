@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -85,8 +84,6 @@ def run_identity(
         Values that JSON can hold: name and SHA-256 of the data, the sampler's configuration, the
         settings but for `max_epochs` and `patience`, the kind of device, the number of processes.
     """
-    sequences = dataset.sequences
-    content = hashlib.sha256(sequences.item_ids.tobytes() + sequences.offsets.tobytes())
     decisive = {
         name: value
         for name, value in asdict(settings).items()
@@ -97,7 +94,7 @@ def run_identity(
             "name": dataset.name,
             "num_items": dataset.num_items,
             "num_users": dataset.num_users,
-            "sha256": content.hexdigest(),
+            "sha256": dataset.sha256,
         },
         "sampler": dict(sampler_config),
         "settings": decisive,

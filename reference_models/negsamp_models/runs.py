@@ -12,23 +12,33 @@ from typing import Any
 from rich.console import Console
 from safetensors.torch import save
 
+from negsamp import NegSampError
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
+from negsamp_models.claimed import claimed
 from negsamp_models.datasets import Dataset
 from negsamp_models.display import ProgressDisplay
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import StopSignals
 from negsamp_models.logs import JsonLines, TensorBoard
+from negsamp_models.overwriting import clear_for_a_new_run
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
 from negsamp_models.results import write_json, write_whole
 from negsamp_models.s3rec.weights import Pretrained
 from negsamp_models.saving import Saver
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
-from negsamp_models.snapshots import Snapshots
+from negsamp_models.snapshots import Snapshots, remove_snapshots
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together, Watcher
 
-__all__ = ["train_in_folder"]
+__all__ = ["ResultNotWrittenError", "train_in_folder"]
+
+RESULT, WEIGHTS, CURVES = "result.json", "model.safetensors", "curves.png"
+_OTHERS = (WEIGHTS, CURVES, "law.png", "law.json")
+
+
+class ResultNotWrittenError(NegSampError, OSError):
+    """A run is done, and there is no room for its result."""
 
 
 def train_in_folder(
@@ -73,8 +83,12 @@ def train_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder holds checkpoints and `resume` is not given, or they or its result are of
-        another run.
+        If the folder holds a run and neither `resume` nor `overwrite` is given, or its checkpoints
+        or its result are of another run.
+    ClaimedError
+        If another command is making a run there.
+    ResultNotWrittenError
+        If there is no room for the result; its figures are in the message.
     TrainingDivergedError, RunStoppedError
         As by :meth:`~negsamp_models.training.Trainer.run`.
     """
@@ -88,31 +102,52 @@ def train_in_folder(
         cuda_graphs=options.cuda_graphs,
     )
     checkpoints = CheckpointFolder(folder / "checkpoints", trainer.identity)
-    if checkpoints and not options.resume:
-        raise CheckpointError(
-            f"{folder} holds a run that is not done: go on with --resume, or name another "
-            "--output, or remove it"
-        )
-    if options.resume and not checkpoints and (folder / "result.json").exists():
-        return _finished(folder / "result.json", trainer)
     with ExitStack() as stack:
-        trainer.watcher = _watchers(title, trainer, folder, options, console, stack)
-        trainer.saver = Saver(checkpoints, options, processes)
-        if (checkpoint := checkpoints.last(trainer.watcher.on_notice)) is not None:
-            trainer.restore(checkpoint)
+        if processes.rank == 0:
+            stack.enter_context(claimed(folder / RESULT))
+        if options.resume and not checkpoints and (folder / RESULT).exists():
+            return _finished(folder / RESULT, trainer)
+        if not options.resume:
+            _clear(folder, checkpoints, options, processes)
         trainer.stop = stack.enter_context(StopSignals())
-        result = trainer.run()
-    if processes.rank == 0:
-        weights = save(trainer.model.state_dict())
-        write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
-        plot_curves(
-            {title: result.epochs},
-            folder / "curves.png",
-            f"{MODELS[settings.model]} on {dataset.name}",
-        )
-        write_json(folder / "result.json", result.to_json())
-        checkpoints.discard()
+        with ExitStack() as shown:
+            trainer.watcher = _watchers(title, trainer, folder, options, console, shown)
+            trainer.saver = Saver(checkpoints, options, processes)
+            last = checkpoints.last(trainer.watcher.on_notice) if options.resume else None
+            if last is not None:
+                trainer.restore(last)
+            result = trainer.run()
+        if processes.rank == 0:
+            _write(title, trainer, result, folder)
+            checkpoints.discard()
     return result
+
+
+def _clear(
+    folder: Path, checkpoints: CheckpointFolder, options: RunOptions, processes: Processes
+) -> None:
+    """Remove what an earlier run left, if that is asked for; rank 0 does it."""
+    if processes.rank == 0 or not options.overwrite:
+        clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
+    if processes.rank == 0:
+        remove_snapshots(folder / "weights")
+
+
+def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> None:
+    """Leave the best weights, the curves and, last, the result."""
+    weights = save(trainer.model.state_dict())
+    about = f"{MODELS[trainer.settings.model]} on {trainer.dataset.name}"
+    try:
+        write_whole(folder / WEIGHTS, lambda path: path.write_bytes(weights))
+        plot_curves({title: result.epochs}, folder / CURVES, about)
+        write_json(folder / RESULT, result.to_json())
+    except OSError as error:
+        figures = ", ".join(f"{name} {value:.2f}" for name, value in result.test.items())
+        raise ResultNotWrittenError(
+            f"the run is done, but {folder} cannot be written to: {error}. On test, in percent: "
+            f"{figures}. Make room, and the same command with --resume writes it, from the last "
+            "checkpoint that was saved"
+        ) from error
 
 
 def _watchers(
@@ -152,8 +187,15 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
         result = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not the result of a run: {error}") from error
-    own = _description(trainer)
-    found = differences({name: getattr(result, name) for name in own}, own)
-    if found:
-        raise CheckpointError(f"{path} is of another run: {', '.join(found)}")
+    own = _description(trainer) | {"data_sha256": trainer.dataset.sha256}
+    there = {name: getattr(result, name) for name in own}
+    for each in (own, there):
+        each["settings"] = {k: v for k, v in each["settings"].items() if k != "device"}
+    if result.data_sha256 is None:  # of before it was noted
+        del own["data_sha256"], there["data_sha256"]
+    if found := differences(there, own):
+        raise CheckpointError(
+            f"{path} is of another run: {', '.join(found)}. It is done, and does not go on: name "
+            "another --output"
+        )
     return result

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import typer
 from rich.console import Console
@@ -19,6 +20,15 @@ from negsamp_models.interruption import RunStoppedError
 __all__ = ["complaints", "joined_session"]
 
 
+class LastingConsole(Console):
+    """A console that falls silent when nobody reads it any more, while the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        self.quiet = True
+        _to_nowhere(self.file)
+
+
 @contextmanager
 def joined_session() -> Iterator[tuple[Processes, Console]]:
     """Join the processes of a run, and show errors as :func:`complaints` does.
@@ -29,7 +39,7 @@ def joined_session() -> Iterator[tuple[Processes, Console]]:
         The console of any process but the first is mute.
     """
     with complaints(), joined_processes() as processes:
-        yield processes, Console(quiet=processes.rank > 0)
+        yield processes, LastingConsole(quiet=processes.rank > 0)
 
 
 @contextmanager
@@ -44,20 +54,32 @@ def complaints() -> Iterator[None]:
         if rank == 0:
             console.print(f"{escape(str(stopped))}. Go on with:\n\n    {escape(_command())}\n")
         raise typer.Exit(stopped.exit_status) from None
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+        raise typer.Exit(1) from None
     except (NegSampError, OSError) as error:
         console.print(f"[red]error:[/] {who}{escape(str(error))}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        console.print(f"{who}interrupted before anything was trained")
+        console.print(f"{who}interrupted")
         raise typer.Exit(130) from None
+
+
+def _to_nowhere(stream: IO[str]) -> None:
+    """Let what is still written to a stream go nowhere, at the end of the program too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _command() -> str:
     """Return the command that resumes the run of this one."""
     arguments = [each for each in sys.argv[1:] if each != "--resume"]
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    nodes = [] if here == size else ["--nnodes", str(size // here)]
     program = (
-        ["torchrun", "--nproc-per-node", str(size), "-m", "negsamp_models"]
+        ["torchrun", *nodes, "--nproc-per-node", str(here), "-m", "negsamp_models"]
         if size > 1
         else ["negsamp"]
     )

@@ -188,6 +188,8 @@ class RunOptions:
         Of several processes, let each score a slice of the items for the sampler.
     cuda_graphs : bool
         Take each step as one CUDA graph.
+    overwrite : bool
+        Without `resume`: remove what an earlier run left in the folder.
     """
 
     resume: bool = False
@@ -197,6 +199,7 @@ class RunOptions:
     keep_weights: tuple[int, ...] = ()
     sharded_items: bool = False
     cuda_graphs: bool = False
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:

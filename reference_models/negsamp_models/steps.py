@@ -91,7 +91,8 @@ class Stepper:
         own = own if len(own) else places[:1]  # of weight 0: all processes take all steps
         inputs, targets = training.inputs.take(own), training.targets.take(own)
         owners = np.repeat(training.users[own], inputs.lengths)
-        batch = pack(inputs.item_ids, inputs.offsets, self.settings.max_length).to(self.device)
+        max_length, longest = self.settings.max_length, int(lengths.max())
+        batch = pack(inputs.item_ids, inputs.offsets, max_length, longest).to(self.device)
         positives, users = (
             on_device(torch.from_numpy(each.copy()), self.device)
             for each in (targets.item_ids, owners)

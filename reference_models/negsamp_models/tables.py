@@ -15,7 +15,7 @@ from negsamp_models.settings import changed_settings, default_settings
 
 __all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
-_OF_A_SEED = ("seed", "sha256")
+_OF_A_SEED = ("seed", "sha256", "attributes")
 _IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
@@ -81,12 +81,17 @@ def describe_run(result: RunResult) -> str:
 
 def summarise(results: Iterable[RunResult]) -> list[Row]:
     """Group runs that differ in nothing but the seed, by data set and rising NDCG@10."""
+    results = list(results)
+    known: dict[str, set[str]] = {}
+    for result in results:
+        known.setdefault(result.dataset, set()).update(filter(None, [result.data_sha256]))
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
         origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _OF_A_SEED}
         sampler = {"num_negatives": 1, **result.sampler}
-        key = json.dumps([result.dataset, sampler, settings, origin], sort_keys=True)
+        data = result.data_sha256 or "".join(known[result.dataset])  # that of before it was noted
+        key = json.dumps([result.dataset, data, sampler, settings, origin], sort_keys=True)
         groups.setdefault(key, []).append(result)
     rows = [_row(runs) for runs in groups.values()]
     return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))

@@ -208,6 +208,7 @@ class Trainer:
             epochs=list(state.records),
             environment=environment(self.device) | self._chosen_ways,
             pretraining=self._pretraining,
+            data_sha256=self.dataset.sha256,
         )
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from negsamp import InvalidInputError, NegSampError
@@ -136,6 +138,12 @@ class Dataset:
                 f"attributes are of {self.attributes.num_items} items, the data set has "
                 f"{self.num_items}"
             )
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the sequences: what tells data from others of the same name."""
+        content = self.sequences.item_ids.tobytes() + self.sequences.offsets.tobytes()
+        return hashlib.sha256(content).hexdigest()
 
     @property
     def num_users(self) -> int:

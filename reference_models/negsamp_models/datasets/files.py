@@ -162,7 +162,7 @@ def _text(path: Path) -> str:
     if not data.strip():
         raise DatasetError(f"{path}, line 1: the file is empty")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DatasetError(

@@ -153,10 +153,10 @@ def load_dataset(
         elif published and origin == _CACHE:
             _download(path, published.checksums[path.name], base_url)
         else:
-            raise DatasetError(
-                f"{path} is missing: {_looked(folder, origin)}; put the file there, or leave "
-                f"data_dir and {_FOLDER_VARIABLE} unset to download a published data set"
-            )
+            remedy = "put the file there"
+            if published:
+                remedy += f", or leave data_dir and {_FOLDER_VARIABLE} unset to download it"
+            raise DatasetError(f"{path} is missing: {_looked(folder, origin)}; {remedy}")
     return read_dataset(*wanted, name=stem, description=published.description if published else "")
 
 

@@ -13,8 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from negsamp_models.claimed import ClaimedError
 from negsamp_models.records import CHOSEN_BY, RunResult
-from negsamp_models.reproduction.claimed import ClaimedError
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook
 from negsamp_models.reproduction.planned import Step

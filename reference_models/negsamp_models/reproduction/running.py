@@ -15,12 +15,12 @@ from typing import Any
 
 from negsamp import NegSampError
 from negsamp_models.checkpoint import CheckpointFolder
+from negsamp_models.claimed import claimed
 from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.law import study_law
 from negsamp_models.reading import read_by_key, read_result, result_files
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.claimed import claimed
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import PlannedRun, Step
@@ -195,8 +195,7 @@ def _make(
 ) -> RunResult | PretrainingResult:
     """Do a step in this process, from its last checkpoint if there is one."""
     if not isinstance(step, PlannedRun):
-        with claimed(step.folder(folder) / "pretraining.json"):
-            return _pretrain(step, folder, data_dir, device)
+        return _pretrain(step, folder, data_dir, device)
     file = step.file(folder)
     with claimed(file):
         if file.exists() and step.is_made({step.key: (result := read_result(file))}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,16 +12,20 @@ from rich.console import Console
 from negsamp import ConfigError
 from negsamp_models.datasets import Dataset, load_dataset
 from negsamp_models.options import (
+    AlphaOption,
+    BetaOption,
     CheckpointBatchesOption,
     CheckpointSecondsOption,
     DataDirOption,
     DatasetOption,
     DeviceOption,
+    GammaOption,
     OutputOption,
+    OverwriteOption,
     ResumeOption,
     SeedOption,
     given,
-    parse_schedule,
+    sampler_config,
 )
 from negsamp_models.s3rec.runs import RESULT, WEIGHTS, pretrain_in_folder
 from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings, published_epochs
@@ -62,9 +66,9 @@ def pretrain_command(
             "or genni."
         ),
     ] = "uniform",
-    alpha: Annotated[str, typer.Option(help="For genni, see train --help.")] = "2.5",
-    beta: Annotated[str, typer.Option(help="For genni, see train --help.")] = "1.0",
-    gamma: Annotated[float, typer.Option(help="For popularity: power of the counts.")] = 0.75,
+    alpha: AlphaOption = None,
+    beta: BetaOption = None,
+    gamma: GammaOption = None,
     hidden_size: Annotated[int | None, typer.Option(help="Size of the embeddings.")] = None,
     num_layers: Annotated[int | None, typer.Option(help="Transformer layers.")] = None,
     num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
@@ -73,6 +77,7 @@ def pretrain_command(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
 ) -> None:
@@ -124,18 +129,13 @@ def pretrain_command(
                 max_length=max_length,
             ),
         )
-        config: dict[str, Any] = {"sampler": sampler}
-        if sampler == "popularity":
-            config["gamma"] = gamma
-        if sampler == "genni":
-            config["alpha"] = parse_schedule("alpha", alpha)
-            config["beta"] = parse_schedule("beta", beta)
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches)
+        config = sampler_config(sampler, alpha, beta, gamma)
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, overwrite=overwrite)
         title = f"S3-Rec on {data.name}"
         with PretrainingDisplay(title, settings.epochs, console) as display:
             result = pretrain_in_folder(data, settings, config, output, options, display)
         _print_losses(console, result.epochs[0].losses, result.epochs[-1].losses)
-        console.print(f"Written: {output}/{WEIGHTS}, {RESULT}")
+        console.print(f"Written: {output}/{WEIGHTS}, {RESULT}", markup=False)
 
 
 def _defaults(dataset: Dataset) -> PretrainingSettings:

@@ -93,7 +93,8 @@ class Pretrainer:
             dataset=self.dataset.name,
             num_items=num_items,
             num_attributes=attributes.num_attributes,
-            training_part=fingerprint(split.training_part),
+            training_part=fingerprint(split.training_part.item_ids, split.training_part.offsets),
+            attributes=fingerprint(attributes.attribute_ids, attributes.offsets),
             sampler=dict(self.sampler_config),
             **settings.decisive,
         )

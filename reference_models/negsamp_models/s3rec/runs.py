@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
+from negsamp_models.claimed import claimed
 from negsamp_models.datasets import Dataset
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import StopSignals
+from negsamp_models.overwriting import clear_for_a_new_run
 from negsamp_models.results import write_json
 from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.records import PretrainingResult
@@ -59,29 +61,28 @@ def pretrain_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder holds checkpoints and `resume` is not given, or they or its result are of
-        another run.
+        If the folder holds a run and neither `resume` nor `overwrite` is given, or its checkpoints
+        or its result are of another run.
+    ClaimedError
+        If another command is making a run there.
     TrainingDivergedError, RunStoppedError
         As by :meth:`Pretrainer.run`.
     """
     pretrainer = Pretrainer(dataset, settings, sampler_config)
     checkpoints = CheckpointFolder(folder / "checkpoints", pretrainer.identity)
-    if checkpoints and not options.resume:
-        raise CheckpointError(
-            f"{folder} holds a run that is not done: go on with --resume, or name another "
-            "--output, or remove it"
-        )
-    if options.resume and not checkpoints and is_pretrained(folder):
-        return _finished(folder, pretrainer)
-    with StopSignals() as stop:
+    with claimed(folder / RESULT), StopSignals() as stop:
+        if options.resume and not checkpoints and is_pretrained(folder):
+            return _finished(folder, pretrainer)
+        if not options.resume:
+            clear_for_a_new_run(folder, checkpoints, options, RESULT, [WEIGHTS])
         pretrainer.watcher, pretrainer.stop = watcher, stop
         pretrainer.saver = Saver(checkpoints, options, Processes())
         if (checkpoint := checkpoints.last(watcher.on_notice)) is not None:
             pretrainer.restore(checkpoint)
         result = pretrainer.run()
-    write_pretrained(folder / WEIGHTS, pretrainer.model, pretrainer.provenance)
-    write_json(folder / RESULT, result.to_json())
-    checkpoints.discard()
+        write_pretrained(folder / WEIGHTS, pretrainer.model, pretrainer.provenance)
+        write_json(folder / RESULT, result.to_json())
+        checkpoints.discard()
     return result
 
 
@@ -97,7 +98,9 @@ def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
         result = PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not the result of a pre-training: {error}") from error
-    there = asdict(read_pretrained(folder / WEIGHTS).provenance)
-    if found := differences(there, asdict(pretrainer.provenance)):
+    there, own = asdict(read_pretrained(folder / WEIGHTS).provenance), asdict(pretrainer.provenance)
+    if there["attributes"] is None:  # of before they were noted
+        own["attributes"] = None
+    if found := differences(there, own):
         raise CheckpointError(f"{folder} holds another run: {', '.join(found)}")
     return result

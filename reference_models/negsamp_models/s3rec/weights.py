@@ -15,7 +15,8 @@ from torch import Tensor
 
 from negsamp import NegSampError
 from negsamp_models.checkpoint import differences
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets import Dataset
+from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.results import write_whole
 from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.sasrec import SASRec
@@ -57,6 +58,8 @@ class Provenance:
     epochs, batch_size, learning_rate, mask_probability, weights, max_length, hidden_size, \
     num_layers, num_heads, dropout, seed
         Of `PretrainingSettings`; `weights`, those of the objectives, by their names.
+    attributes : str or None
+        `fingerprint` of the items' attributes; None in files of before it was noted.
     """
 
     dataset: str
@@ -75,6 +78,7 @@ class Provenance:
     num_heads: int
     dropout: float
     seed: int
+    attributes: str | None = None
 
     SIZES: ClassVar = ("max_length", "hidden_size", "num_layers", "num_heads")
     """What a SASRec that is to take the weights must be built with."""
@@ -147,7 +151,8 @@ def check_pretrained(
             f"{path} was pre-trained on {own.dataset}, which has {own.num_items} items; {name} has "
             f"{dataset.num_items}: {remedy}"
         )
-    if own.training_part != fingerprint(split.training_part):
+    seen = split.training_part
+    if own.training_part != fingerprint(seen.item_ids, seen.offsets):
         raise PretrainedError(
             f"{path} was pre-trained on {own.dataset}, on other sequences than those of {name} "
             "here: its item ids may mean other items, and it may have seen what is held out: "
@@ -159,10 +164,10 @@ def check_pretrained(
         )
 
 
-def fingerprint(sequences: Sequences) -> str:
-    """Return the SHA-256 of sequences, in hexadecimal digits."""
-    digest = hashlib.sha256(sequences.offsets.astype("<i8").tobytes())
-    digest.update(sequences.item_ids.astype("<i8").tobytes())
+def fingerprint(ids: Int64Array, offsets: Int64Array) -> str:
+    """Return the SHA-256 of compressed rows, in hexadecimal digits."""
+    digest = hashlib.sha256(offsets.astype("<i8").tobytes())
+    digest.update(ids.astype("<i8").tobytes())
     return digest.hexdigest()
 
 

@@ -18,10 +18,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from negsamp import ConfigError, InvalidInputError
+from negsamp_models.claimed import ClaimedError, claimed
 from negsamp_models.commands import application
 from negsamp_models.datasets import DatasetError
 from negsamp_models.reading import read_results
-from negsamp_models.reproduction.claimed import ClaimedError, claimed
 from negsamp_models.reproduction.declarations import load_grid, load_grids
 from negsamp_models.reproduction.progress import Display
 from negsamp_models.reproduction.running import (
@@ -144,7 +144,7 @@ def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
         pass
     hold = f"""
 import sys, pathlib
-from negsamp_models.reproduction.claimed import claimed
+from negsamp_models.claimed import claimed
 with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
     print("held", flush=True)
     sys.stdin.read()

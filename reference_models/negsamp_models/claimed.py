@@ -1,4 +1,4 @@
-"""One command at a time makes a run, however many work on the same results."""
+"""One command at a time makes a run, however many work in the same folder."""
 
 from __future__ import annotations
 

@@ -1,0 +1,195 @@
+"""The folder of a run: one command at a time, nothing overwritten unasked, nothing mixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from negsamp_models.claimed import claimed
+from negsamp_models.commands import application
+from negsamp_models.packing import pack
+from tests.models.children import finish, start
+
+FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
+
+
+def write_data(folder: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    lines = [" ".join(map(str, [1, *range(1, 16)]))]
+    for user in range(2, 31):
+        items = random.permutation(15)[: random.integers(5, 9)] + 1
+        lines.append(" ".join(map(str, [user, *items])))
+    (folder / "Tiny.txt").write_text("\n".join(lines) + "\n")
+
+
+def write_attributes(folder: Path, shift: int) -> None:
+    attributes = {str(item): [(item + shift) % 4 + 1, 5] for item in range(1, 16)}
+    (folder / "Tiny_item2attributes.json").write_text(json.dumps(attributes))
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_data(tmp_path, seed=5)
+    write_attributes(tmp_path, shift=0)
+    monkeypatch.setenv("NEGSAMP_DATA", str(tmp_path))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
+
+
+def train(output: Path, *more: str) -> Result:
+    return run("train", "--dataset", "Tiny", "-o", str(output), *FEW, *more)
+
+
+def pretrain(output: Path, *more: str) -> Result:
+    sizes = ["--epochs", "1", "--hidden-size", "8", "--num-layers", "1"]
+    return run("pretrain", "--dataset", "Tiny", "-o", str(output), *sizes, *more)
+
+
+def refused(result: Result) -> str:
+    assert result.exit_code == 2, result.output
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", result.stderr).split())
+
+
+def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert train(folder, "--keep-weights", "0,1").exit_code == 0
+    assert run("law", str(folder), "--length", "3").exit_code == 0
+    before = (folder / "result.json").read_bytes()
+    assert "holds a finished run: show it with --resume" in refused(train(folder, "--seed", "1"))
+    assert (folder / "result.json").read_bytes() == before
+    assert train(folder, "--seed", "1", "--overwrite").exit_code == 0
+    assert json.loads((folder / "result.json").read_text())["settings"]["seed"] == 1
+    left = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == left  # no weights, no law of the old
+
+
+def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert pretrain(folder).exit_code == 0
+    assert "holds a finished run" in refused(pretrain(folder, "--seed", "1"))
+    assert pretrain(folder, "--seed", "1", "--overwrite").exit_code == 0
+
+
+def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run" / "result.json"):
+        assert f"process {os.getpid()} is making it" in refused(train(tmp_path / "run"))
+    with claimed(tmp_path / "pre" / "pretraining.json"):
+        assert f"process {os.getpid()} is making it" in refused(pretrain(tmp_path / "pre"))
+    assert train(tmp_path / "run").exit_code == 0
+
+
+def test_other_data_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    assert train(tmp_path / "a").exit_code == 0
+    write_data(tmp_path, seed=6)
+    assert "data_sha256 is" in refused(train(tmp_path / "a", "--resume"))
+    assert "on other data that are called Tiny too" in refused(run("law", str(tmp_path / "a")))
+    assert train(tmp_path / "b", "--seed", "1").exit_code == 0
+    rows = [line for line in run("table", str(tmp_path)).stdout.splitlines() if "Tiny" in line]
+    assert [row.split("|")[-3].strip() for row in rows] == ["1", "1"]
+    result = json.loads((tmp_path / "a" / "result.json").read_text())
+    del result["data_sha256"]  # of before it was noted: of the only data that are known
+    (tmp_path / "a" / "result.json").write_text(json.dumps(result))
+    (row,) = [line for line in run("table", str(tmp_path)).stdout.splitlines() if "Tiny" in line]
+    assert row.split("|")[-3].strip() == "2"
+
+
+def test_other_attributes_are_told_apart(tmp_path: Path) -> None:
+    assert pretrain(tmp_path / "run").exit_code == 0
+    assert pretrain(tmp_path / "run", "--resume").exit_code == 0
+    write_attributes(tmp_path, shift=1)
+    assert "attributes is" in refused(pretrain(tmp_path / "run", "--resume"))
+
+
+def test_what_ends_a_run_or_where_it_runs_is_no_other_run(tmp_path: Path) -> None:
+    assert train(tmp_path / "run", "--device", "auto").exit_code == 0
+    assert train(tmp_path / "run", "--resume", "--device", "cpu").exit_code == 0
+    message = refused(train(tmp_path / "run", "--resume", "--max-epochs", "3"))
+    assert "max_epochs is 2 there, 3 here. It is done, and does not go on" in message
+
+
+def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert train(folder).exit_code == 0
+    before = (folder / "result.json").read_bytes()
+    law = ["law", str(folder), "--length", "3", "-o"]
+    assert "holds something else" in refused(run(*law, str(folder / "result.png")))
+    assert (folder / "result.json").read_bytes() == before
+    for _ in range(2):
+        assert run(*law, str(folder / "law.svg")).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["train", "pretrain"])
+def test_options_of_another_sampler_are_refused(command: str) -> None:
+    for sampler, option in (("uniform", "alpha"), ("popularity", "beta"), ("genni", "gamma")):
+        result = run(command, "--dataset", "Tiny", "--sampler", sampler, f"--{option}", "1")
+        assert f"--{option} is for " in refused(result)
+        assert f"the sampler is {sampler}" in refused(result)
+
+
+def test_names_of_folders_are_no_markup(tmp_path: Path) -> None:
+    result = train(tmp_path / "x[" / "]7")
+    assert result.exit_code == 0
+    assert "x[/]7" in result.output
+
+
+def test_training_goes_on_when_nobody_reads(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "negsamp_models", "train", "--dataset", "Tiny", *FEW]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "run")],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "run" / "result.json").exists()
+    table = [sys.executable, "-m", "negsamp_models", "table", str(tmp_path)]
+    done = subprocess.run(table, stdout=writer, stderr=subprocess.PIPE, check=False, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    os.close(writer)
+
+
+def test_a_signal_at_the_very_end_does_not_undo_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = start(["train", "--dataset", "Tiny", *FEW, "-o", str(folder)], tmp_path / "said")
+    while not (folder / "model.safetensors").exists():
+        assert process.is_alive()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    assert finish(process) == [0]
+    assert (folder / "result.json").exists()
+
+
+def test_rows_are_no_longer_than_the_data_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capacities = []
+
+    def watched(*arguments: object) -> object:
+        capacities.append(arguments[3])
+        return pack(*arguments)  # type: ignore[arg-type]
+
+    for module in ("steps", "evaluation"):
+        monkeypatch.setattr(f"negsamp_models.{module}.pack", watched)
+    assert train(tmp_path / "run", "--max-length", "10000").exit_code == 0
+    assert set(capacities) == {12, 13, 14}  # of fifteen items, before each part's answer
+
+
+def test_a_byte_order_mark_is_no_id(tmp_path: Path) -> None:
+    file = tmp_path / "Tiny.txt"
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert train(tmp_path / "run").exit_code == 0
