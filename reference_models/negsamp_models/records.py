@@ -100,8 +100,7 @@ class RunResult:
         What the negatives of one user were drawn from, if the run was to keep it, see
         :class:`negsamp_models.law.LawStudy`.
     data_sha256 : str or None
-        Of the data set, see :class:`negsamp_models.datasets.Dataset`; None in results of before it
-        was noted.
+        Of the data set, see ``Dataset.sha256``; None in results of before it was noted.
     """
 
     dataset: str
