@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; ranks have one as well
 os.environ.setdefault("TRITON_INTERPRET", "1")  # before Triton is imported; 0 where there is a GPU
 if find_spec("triton") is not None:
     import_module("triton")  # first: Triton 3.7 crashes where it is loaded after TensorFlow 2.21

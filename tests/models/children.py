@@ -16,14 +16,12 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # slow imports
 
 
-def run_command(
-    arguments: Sequence[str], output: Path, environment: Mapping[str, str] | None = None
-) -> None:
+def run_command(arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> None:
     """Run the command with all that it prints in a file."""
     with output.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ.update(environment or {})
+    os.environ.update(environment)  # that of the server is as old as the server
     sys.argv = ["negsamp", *arguments]
     main()
 
@@ -31,7 +29,7 @@ def run_command(
 def start(arguments: Sequence[str], output: Path) -> BaseProcess:
     """Start the command."""
     output.write_text("")
-    process = CONTEXT.Process(target=run_command, args=(list(arguments), output))
+    process = CONTEXT.Process(target=run_command, args=(list(arguments), output, dict(os.environ)))
     process.start()
     return process
 
@@ -40,7 +38,9 @@ def start_ranks(arguments: Sequence[str], output: Path, size: int = 2) -> list[B
     """Start the command as torchrun does, with the same environment, once for each rank."""
     output.write_text("")
     processes: list[BaseProcess] = [
-        CONTEXT.Process(target=run_command, args=(list(arguments), output, environment))
+        CONTEXT.Process(
+            target=run_command, args=(list(arguments), output, {**os.environ, **environment})
+        )
         for environment in environments(size)
     ]
     for process in processes:
