@@ -52,6 +52,7 @@ from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
 from negsamp_models.session import complaints, joined_session
 from negsamp_models.settings import MODELS, RunOptions, default_settings
+from negsamp_models.snapshots import missing_snapshots
 from negsamp_models.tables import markdown, summarise
 
 __all__ = ["application"]
@@ -237,6 +238,11 @@ def train_command(
         title = f"{MODELS[settings.model]} on {data.name}"
         console.print(results_table(title, {sampler: result}))
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors", markup=False)
+        if missing := missing_snapshots(output / "weights", epochs):
+            console.print(
+                f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run was "
+                "past them when they were asked for, or ended before them."
+            )
 
 
 @application.command("table")

@@ -63,7 +63,13 @@ def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
         result = read_result(file)
         key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
         if key in read:
-            raise DatasetError(f"{read[key]} and {file} are of one run: take one of them away")
+            digests = {result.data_sha256, results[key].data_sha256} - {None}
+            but = (
+                f" on different data that are both called {result.dataset}"
+                if len(digests) > 1
+                else ""
+            )
+            raise DatasetError(f"{read[key]} and {file} are of one run{but}: take one of them away")
         results[key], read[key] = result, file
     return results
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -63,6 +64,21 @@ def complaints() -> Iterator[None]:
     except KeyboardInterrupt:
         console.print(f"{who}interrupted")
         raise typer.Exit(130) from None
+    except (MemoryError, RuntimeError) as error:
+        if not _is_want_of_memory(error):
+            raise
+        what = escape(str(error).strip().split("\n")[0])
+        console.print(
+            f"[red]error:[/] {who}the memory does not suffice ({what}). Less is needed with a "
+            "smaller --hidden-size, --batch-size or --max-length, or without other work beside it"
+        )
+        raise typer.Exit(2) from None
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Tell whether memory was asked for in vain; of the host's, torch has no type for it."""
+    of_a_type = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return of_a_type or "DefaultCPUAllocator" in str(error)
 
 
 def _to_nowhere(stream: IO[str]) -> None:

@@ -15,7 +15,7 @@ from negsamp_models.results import write_whole
 from negsamp_models.run_state import copied
 from negsamp_models.watching import Silent
 
-__all__ = ["Snapshots", "read_snapshots", "remove_snapshots"]
+__all__ = ["Snapshots", "missing_snapshots", "read_snapshots", "remove_snapshots"]
 
 
 class Snapshots(Silent):
@@ -49,8 +49,11 @@ class Snapshots(Silent):
     def _write(self, epochs: int) -> None:
         if epochs in self._epochs:
             weights = save(copied(self._model))
-            path = self._folder / f"{epochs:06d}.safetensors"
-            write_whole(path, lambda target: target.write_bytes(weights))
+            write_whole(_file(self._folder, epochs), lambda target: target.write_bytes(weights))
+
+
+def _file(folder: Path, epochs: int) -> Path:
+    return folder / f"{epochs:06d}.safetensors"
 
 
 def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
@@ -68,6 +71,11 @@ def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
         except SafetensorError as error:
             raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
     return weights
+
+
+def missing_snapshots(folder: Path, epochs: Collection[int]) -> list[int]:
+    """Return those of `epochs` whose weights are not kept."""
+    return [each for each in epochs if not _file(folder, each).exists()]
 
 
 def remove_snapshots(folder: Path) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from negsamp_models.claimed import claimed
 from negsamp_models.commands import application
 from negsamp_models.packing import pack
+from negsamp_models.session import complaints
 from tests.models.children import finish, start
 
 FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
@@ -172,6 +173,27 @@ def test_a_signal_at_the_very_end_does_not_undo_the_run(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == [0]
     assert (folder / "result.json").exists()
+
+
+def test_weights_that_are_not_kept_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = train(folder, "--keep-weights", "1,5")
+    assert "Not kept: the weights after 5 epochs." in first.output
+    again = train(folder, "--resume", "--keep-weights", "0,1")
+    assert "Not kept: the weights after 0 epochs." in again.output
+    assert "Not kept" not in train(folder, "--resume", "--keep-weights", "1").output
+
+
+def test_want_of_memory_is_told_without_a_traceback(tmp_path: Path) -> None:
+    result = train(tmp_path / "run", "--hidden-size", str(10**14))  # more than can be addressed
+    assert "the memory does not suffice (" in refused(result)
+    assert "smaller --hidden-size" in refused(result)
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_failures_are_not_taken_for_want_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="sizes do not match"), complaints():
+        raise RuntimeError("sizes do not match")
 
 
 def test_rows_are_no_longer_than_the_data_need(

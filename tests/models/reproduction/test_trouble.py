@@ -241,7 +241,11 @@ def test_a_table_counts_no_run_twice(tmp_path: Path) -> None:
     write_json(files[1], result_of(run, 2.0).to_json())
     shown = CliRunner().invoke(application, ["table", *map(str, files)])
     assert shown.exit_code == 2
-    assert f"{files[0]} and {files[1]} are of one run" in shown.stderr
+    assert f"{files[0]} and {files[1]} are of one run: take one" in shown.stderr
+    for file, digest in zip(files, "ab", strict=True):
+        write_json(file, json.loads(file.read_text()) | {"data_sha256": digest})
+    shown = CliRunner().invoke(application, ["table", *map(str, files)])
+    assert "are of one run on different data, both called Beauty:" in shown.stderr
 
 
 def test_a_table_of_nothing_names_the_folder(tmp_path: Path) -> None:
