@@ -64,12 +64,10 @@ def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
         key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
         if key in read:
             digests = {result.data_sha256, results[key].data_sha256} - {None}
-            but = (
-                f" on different data that are both called {result.dataset}"
-                if len(digests) > 1
-                else ""
+            data = f" on different data, both called {result.dataset}" if len(digests) > 1 else ""
+            raise DatasetError(
+                f"{read[key]} and {file} are of one run{data}: take one of them away"
             )
-            raise DatasetError(f"{read[key]} and {file} are of one run{but}: take one of them away")
         results[key], read[key] = result, file
     return results
 
