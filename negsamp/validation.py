@@ -132,7 +132,9 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
         return
     for name, array in (("queries", score.queries), ("item embeddings", score.items)):
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-            raise InvalidInputError(f"{name} must be an array; got {type(array).__name__}")
+            held = [each for each in ("weight", "embeddings") if hasattr(array, each)]
+            hint = f"; pass its .{held[0]}" if held else ""
+            raise InvalidInputError(f"{name} must be an array; got {type(array).__name__}{hint}")
         _check_dtype(name, array, "float", "embeddings")
     check_queries(score.queries, tuple(targets.shape))
     queries, items = tuple(score.queries.shape), tuple(score.items.shape)

@@ -364,6 +364,13 @@ def test_a_dot_product_can_be_asked_by_itself() -> None:
     np.testing.assert_allclose(scores.numpy(), DotProduct(QUERIES, EMBEDDINGS)(ids), rtol=1e-5)
 
 
+def test_a_layer_is_no_table_but_has_one() -> None:
+    layer = tf.keras.layers.Embedding(301, 8)
+    layer.build(())
+    with pytest.raises(InvalidInputError, match=r"got Embedding; pass its \.embeddings$"):
+        GenNi(ITEMS).sample(tf.constant(TARGETS), score=DotProduct(tf.constant(QUERIES), layer))
+
+
 def test_a_keras_variable_is_of_the_framework_it_holds() -> None:
     table = tf.keras.Variable(EMBEDDINGS)
     ours = GenNi(ITEMS, 4).sample(TARGETS, score=DotProduct(tf.constant(QUERIES), table))

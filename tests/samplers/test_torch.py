@@ -45,6 +45,12 @@ def test_no_gradient_flows_and_no_graph_is_kept() -> None:
     assert not called.log_q.requires_grad
 
 
+def test_a_layer_is_no_table_but_has_one() -> None:
+    targets, queries, _ = inputs()
+    with pytest.raises(InvalidInputError, match=r"got Embedding; pass its \.weight$"):
+        draw(targets, queries, torch.nn.Embedding(1001, 16))
+
+
 @pytest.mark.parametrize("beta", [1.0, 0.2])
 def test_autocast_changes_no_draw(beta: float) -> None:
     plain = draw(*inputs(), beta=beta)
