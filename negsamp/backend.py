@@ -271,7 +271,7 @@ def resolve_name(name: str, *arrays: Any) -> str:
         check_name(name, origin=f"environment variable {_ENVIRONMENT}: ")
     if name != "auto":
         return name
-    roots = {_framework_of(array) for array in arrays if array is not None}
+    roots = {_framework_of(array) for array in arrays if hasattr(array, "shape")}
     frameworks = sorted(roots - {"numpy", "builtins"})
     if len(frameworks) > 1:
         raise ConfigError(f"arrays of different frameworks in one call: {', '.join(frameworks)}")
