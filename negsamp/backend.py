@@ -258,8 +258,8 @@ def resolve_name(name: str, *arrays: Any) -> str:
 
     The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
     to the framework that its type was defined in, a Keras variable to that of its value; NumPy
-    arrays and Python sequences go along with whatever else is there. NumPy arrays, and PyTorch
-    tensors on the CPU, belong to the Numba backend where that is installed.
+    arrays, Python sequences and what has no shape go along with whatever else is there. NumPy
+    arrays, and PyTorch tensors on the CPU, belong to the Numba backend where that is installed.
 
     Raises
     ------

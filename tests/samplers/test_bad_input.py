@@ -488,10 +488,10 @@ def test_a_missing_framework_is_named_with_its_command(monkeypatch: pytest.Monke
 
 
 def test_arrays_of_two_frameworks_or_of_none_that_is_known() -> None:
-    foreign = type("Array", (), {"__module__": "jax.numpy"})()
+    foreign = type("Array", (), {"__module__": "jax.numpy", "shape": (2, 3)})()
     with pytest.raises(ConfigError, match=r"no backend for arrays of 'jax'; backends: .*numpy"):
         Uniform(ITEMS).sample(foreign)
-    other = type("Array", (), {"__module__": "torch"})()
+    other = type("Array", (), {"__module__": "torch", "shape": (2, 3)})()
     with pytest.raises(ConfigError, match="different frameworks in one call: jax, torch"):
         Uniform(ITEMS).sample(foreign, users=other)
 
