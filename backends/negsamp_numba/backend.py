@@ -52,8 +52,8 @@ class NumbaBackend:
     @staticmethod
     def report() -> Mapping[str, str]:
         """Return Numba's version and the number of threads."""
-        threads = f"cpu ({num_threads()} threads, NUMBA_NUM_THREADS)"
-        return {"version": f"Numba {numba.__version__}", "devices": threads}
+        device = f"cpu (NUMBA_NUM_THREADS = {num_threads()})"
+        return {"version": f"Numba {numba.__version__}", "devices": device}
 
     def asarray(self, values: Any, like: Any = None) -> Any:
         """Return a tensor as it is, anything else as a NumPy array, or a tensor if `like` is."""

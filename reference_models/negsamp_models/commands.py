@@ -54,6 +54,7 @@ from negsamp_models.session import complaints, joined_session
 from negsamp_models.settings import MODELS, RunOptions, default_settings
 from negsamp_models.snapshots import missing_snapshots
 from negsamp_models.tables import markdown, summarise
+from negsamp_models.wording import plural
 
 __all__ = ["application"]
 
@@ -280,7 +281,7 @@ def plot_command(
     with complaints():
         found = labelled(read_curves(runs))
         plot_runs(found, output, ", ".join(map(str, runs)), metric)
-        text = f"Written: {output} ({len(found)} runs)"
+        text = f"Written: {output} ({plural(len(found), 'run')})"
         Console().print(text, highlight=False, markup=False)
 
 

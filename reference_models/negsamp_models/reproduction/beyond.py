@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import figures_of, value_of
-from negsamp_models.reproduction.grid_tables import MISSING, plural
+from negsamp_models.reproduction.grid_tables import MISSING
 from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.wording import plural
 
 __all__ = ["beyond_tables"]
 

@@ -19,9 +19,8 @@ from negsamp_models.distributed import Processes
 from negsamp_models.options import CudaGraphsOption, DataDirOption, DeviceOption, given
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
-from negsamp_models.reproduction.grid_tables import plural
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.order import Outlook, by_need, duration, expected_seconds
+from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.replaced import replaced_below
@@ -29,6 +28,7 @@ from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.session import complaints
 from negsamp_models.settings import device_named
+from negsamp_models.wording import duration, plural
 
 __all__ = ["report_command", "reproduce_command"]
 
@@ -101,7 +101,8 @@ def reproduce_command(
                 cuda_graphs,
             )
         if display.failed:
-            console.print(f"[red]{display.failed} runs failed[/]; the others are in {results}")
+            failed = plural(display.failed, "run")
+            console.print(f"[red]{failed} failed[/]; the others are in {results}")
             raise typer.Exit(1)
         if (left := Outlook.of(grids, results_below(results))).runs:
             console.print(
@@ -133,7 +134,8 @@ def report_command(
             else:
                 picture.unlink(missing_ok=True)
         write_page(grids, found, drawn, output / "index.md", replaced)
-        console.print(f"{len(found)} runs; written: {output / 'index.md'}, {len(drawn)} pictures")
+        pictures = plural(len(drawn), "picture")
+        console.print(f"{plural(len(found), 'run')}; written: {output / 'index.md'}, {pictures}")
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from negsamp_models.reproduction.figures import (
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
+from negsamp_models.wording import plural
 
-__all__ = ["MARKS", "MISSING", "grid_tables", "plural"]
+__all__ = ["MARKS", "MISSING", "grid_tables"]
 
 MARKS = {"inside": " ●", "above": " ▲", "below": " ▼"}
 MISSING = "-"
@@ -44,11 +45,6 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
         yield from _timing(grid, results)
     if missing:
         yield f"Missing altogether: {', '.join(missing)}.\n"
-
-
-def plural(number: int, word: str) -> str:
-    """Return a number and a word, such as "1 seed" or "2 seeds"."""
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:

@@ -9,8 +9,9 @@ from statistics import median
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.wording import duration, plural
 
-__all__ = ["Outlook", "by_need", "duration", "expected_seconds"]
+__all__ = ["Outlook", "by_need", "expected_seconds"]
 
 
 def by_need(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[PlannedRun]:
@@ -70,24 +71,12 @@ class Outlook:
 
     def words(self, jobs: int = 1) -> str:
         """Return, for instance, "12 runs left, about 2 h 20 min"."""
-        number = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'} left"
+        number = f"{plural(len(self.runs), 'run')} left"
         if not self.runs:
             return number
         if self.seconds is None:
             return f"{number}; how long they take is known after the first"
         return f"{number}, about {duration(self.seconds / jobs)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in minutes, or hours and minutes.
-
-    Examples
-    --------
-    >>> duration(59.0), duration(8423.0)
-    ('1 min', '2 h 20 min')
-    """
-    minutes = max(round(seconds / 60), 1)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _each_once(runs: Iterable[PlannedRun]) -> list[PlannedRun]:

@@ -9,10 +9,11 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.claims import Claim, Compared, claims
 from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
 from negsamp_models.reproduction.gaps import gaps
-from negsamp_models.reproduction.grid_tables import MARKS, plural
+from negsamp_models.reproduction.grid_tables import MARKS
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.noise import LEAST, SeedNoise
 from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.wording import plural
 
 __all__ = ["evidence_of", "summary"]
 
