@@ -273,6 +273,6 @@ def callable_per_row() -> Exception:
 def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
     """Word that a row was given a score that is not a number."""
     return InvalidScoresError(
-        f"row {place_of(row, shape)} has a score that is NaN or +inf; scores must be finite, or "
-        "-inf for an item never to be drawn"
+        f"row {place_of(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
+        "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"
     )
