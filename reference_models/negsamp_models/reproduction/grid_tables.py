@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.driven_alpha import driven_alpha
 from negsamp_models.reproduction.figures import (
     SECONDS,
     Figure,
@@ -41,6 +42,7 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
             yield from table(grid, name, rows)
             yield ""
         yield from _choices(cells, results)
+        yield from driven_alpha(grid, cells, results)
     if SECONDS in grid.metrics:
         yield from _timing(grid, results)
     if missing:

@@ -30,6 +30,17 @@ def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
     assert "by 2 versions of the code (`source` in the files; 1 file from before" in text
 
 
+def test_the_page_says_how_far_losses_drove_alpha() -> None:
+    grid = load_grid("fig8", ["Beauty"])
+    (cell,) = [each for each in grid.cells if (each.row, each.point) == ("driven by the loss", 3)]
+    (run,) = cell.choices[0].runs
+    result = result_of(run, 5.0)
+    assert "The range of alpha" not in page([grid], {run.key: result}, {})
+    epochs = [replace(result.epochs[0], epoch=i, alpha=a) for i, a in enumerate([4.1, 2.6, 3.0])]
+    text = page([grid], {run.key: replace(result, epochs=epochs)}, {})
+    assert "ends of epochs, seed 0: driven by the loss from 4: 2.60 to 4.10.\n" in text
+
+
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
