@@ -249,8 +249,9 @@ class Sampler(ABC):
         """Return a sampler of the same configuration with a stream of its own.
 
         Samplers spawned with different indices, and the one they were spawned from, never share
-        random words. Give one to each DataLoader worker or rank. The schedules go on from where
-        they are; calls are counted from 0.
+        random words. Give one to each DataLoader worker, rank or thread: a sampler counts its
+        calls, and is not for two threads at once. The schedules go on from where they are; calls
+        are counted from 0.
 
         Parameters
         ----------

@@ -192,6 +192,11 @@ class LossDriven(Schedule):
     ConfigError
         If a parameter is out of its range.
 
+    Notes
+    -----
+    What two batches hold moves the loss more than what was learnt between them, so that the value
+    wanders about where it starts: start it at one that does well when it is fixed.
+
     References
     ----------
     Chen et al., "Generating Negative Samples for Sequential Recommendation", section 3.4.
