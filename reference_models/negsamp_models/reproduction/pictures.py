@@ -67,7 +67,12 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
             _draw_sweep(axes, grid, dataset, results)
         axes.set_title(dataset)
         axes.grid(alpha=0.3)
-        axes.legend()
+    lines = {
+        label: line
+        for axes in figure.axes
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
     figure.suptitle(grid.title)
     try:
         write_whole(path, lambda target: figure.savefig(target, dpi=120))
