@@ -113,6 +113,9 @@ def test_copies_go_on_identically(copied: Any) -> None:
     ("build", "message"),
     [
         (lambda: Exponential(m=0), "m must be > 0, a number of epochs; got 0"),
+        (lambda: Exponential(m=float("nan")), "Exponential: m must be finite; got nan"),
+        (lambda: Exponential(m=1, high=float("inf")), "Exponential: high must be finite; got inf"),
+        (lambda: LossDriven(step=float("inf")), "LossDriven: step must be finite; got inf"),
         (lambda: Exponential(m=1, initial=0.0), "needs 0 < initial <= high"),
         (lambda: Exponential(m=1, initial=2.0), "needs 0 < initial <= high"),
         (lambda: Linear(0, 1, 0), "epochs must be >= 1; got 0"),
