@@ -1,4 +1,4 @@
-"""The README's figures are those of the committed result files."""
+"""Tables in texts are those of the committed result files."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import math
 import re
 from pathlib import Path
 
+import pytest
+
 from negsamp_models.reading import read_results
 from negsamp_models.tables import METRICS, markdown, summarise
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_table_is_what_the_files_give() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    folders = re.findall(r"<!-- results: negsamp table results/beauty/{(.*)} -->", readme)[0]
+@pytest.mark.parametrize("name", ["README.md", "docs/choosing.md"])
+def test_the_table_is_what_the_files_give(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    folders = re.findall(r"<!-- results: negsamp table results/beauty/{(.*)} -->", text)[0]
     results = read_results(ROOT / "results" / "beauty" / name for name in folders.split(","))
     assert {result.sampler["sampler"] for result in results} == {"uniform", "popularity", "genni"}
     assert {result.settings["hidden_size"] for result in results} == {64}
-    assert markdown(summarise(results)) in readme
+    assert markdown(summarise(results)) in text
 
 
 def test_the_table_of_two_processes_is_what_the_files_give() -> None:
