@@ -109,6 +109,8 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             for command in (["train"], ["reproduce", "table1"])
         ),
         (["train", "--max-length", "1"], "max_length must be >= 2, for one item is no sequence"),
+        (["train", "--checkpoint-seconds", "0"], "checkpoint_seconds must be > 0; got 0"),
+        (["train", "--checkpoint-batches", "0"], "checkpoint_batches must be an integer >= 1"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
         (["table", "nowhere/result.json"], "No such file"),
     ],

@@ -195,6 +195,8 @@ def test_a_run_that_diverges_in_its_last_step_stops_at_validation(dataset: Datas
         ({"learning_rate": 0.0}, "learning_rate must be > 0; got 0.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
         ({"loss": "mse"}, "loss must be 'nce' or 'bpr' or 'sampled_softmax'; got"),
+        ({"model": "gru"}, "model must be 'sasrec' or 's3rec'; got 'gru'"),
+        ({"leak_held_out": True}, "leak_held_out must be False unless exclude_interactions is"),
     ],
 )
 def test_wrong_settings(changes: dict[str, Any], message: str) -> None:
@@ -202,10 +204,20 @@ def test_wrong_settings(changes: dict[str, Any], message: str) -> None:
         replace(SETTINGS, **changes)
 
 
-@pytest.mark.parametrize("name", ["max_epochs", "patience", "batch_size", "num_heads"])
+COUNTS = ("max_epochs", "patience", "batch_size", "max_length", "hidden_size", "num_layers")
+
+
+@pytest.mark.parametrize("name", [*COUNTS, "num_heads"])
 def test_counts_are_at_least_one(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be an integer >= 1; got 0"):
         replace(SETTINGS, **{name: 0})  # type: ignore[arg-type]
+
+
+def test_seeds_are_those_of_torch() -> None:
+    assert replace(SETTINGS, seed=2**63 - 1).seed == 2**63 - 1
+    for seed in (-1, 2**63):
+        with pytest.raises(ConfigError, match="seed must be an integer"):
+            replace(SETTINGS, seed=seed)
 
 
 def test_results_survive_json(dataset: Dataset) -> None:
