@@ -49,8 +49,9 @@ class GenNi(Sampler):
     interactions : Interactions, optional
         Exclude in each row all that its user has interacted with.
     candidates : {"batch", "query"}
-        Whether the rows of a call share one subset V', or each has its own. "batch" multiplies
-        once-gathered embeddings; "query" gathers for each row and is far slower. "query" needs a
+        Whether the rows of a call share one subset V', or each has its own, as in the paper's
+        algorithm 1. "batch" multiplies once-gathered embeddings; "query" gathers for each row and
+        is far slower, unless beta is near 0.01, where it also trains better. It needs a
         :class:`DotProduct` while beta < 1, since a callable scores the same items for all rows.
     replacement : bool
         Whether the negatives of one row may repeat. Without replacement they are successive
