@@ -29,7 +29,7 @@ class NoNegativesError(NegSampError, ValueError):
 
 
 class InvalidScoresError(NegSampError, ValueError):
-    """A score is NaN or +inf."""
+    """A score is NaN or +inf, or so large that alpha times the score overflows float32."""
 
 
 class BackendNotInstalledError(NegSampError, ImportError):

@@ -51,8 +51,8 @@ class GenNi(Sampler):
     candidates : {"batch", "query"}
         Whether the rows of a call share one subset V', or each has its own, as in the paper's
         algorithm 1. "batch" multiplies once-gathered embeddings; "query" gathers for each row and
-        is far slower, unless beta is near 0.01, where it also trains better. It needs a
-        :class:`DotProduct` while beta < 1, since a callable scores the same items for all rows.
+        is far slower. "query" needs a :class:`DotProduct` while beta < 1, since a callable scores
+        the same items for all rows.
     replacement : bool
         Whether the negatives of one row may repeat. Without replacement they are successive
         draws, each from what is left, and log_q is the law of the first.

@@ -134,7 +134,8 @@ class Sampler(ABC):
         NoNegativesError
             If a row has no admissible item, or fewer than `num_negatives` where none may repeat.
         InvalidScoresError
-            If a score is NaN or +inf.
+            If a score is NaN or +inf; with PyTorch and TensorFlow also if alpha times the score is,
+            in float32.
         ConfigError
             If no backend takes the arrays.
         BackendNotInstalledError

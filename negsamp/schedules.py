@@ -195,7 +195,8 @@ class LossDriven(Schedule):
     Notes
     -----
     What two batches hold moves the loss more than what was learnt between them, so that the value
-    wanders about where it starts: start it at one that does well when it is fixed.
+    wanders more than it climbs: start it at one that does well when it is fixed, and keep the step
+    small.
 
     References
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 
 from negsamp_models.s3rec.settings import PretrainingSettings
 
-__all__ = ["decisive", "key_of"]
+__all__ = ["decisive", "key_of", "needed"]
 
 
 def key_of(
@@ -19,10 +19,19 @@ def key_of(
 ) -> str:
     """Return what runs are told apart by: all but the device; pre-training, if there was one."""
     settings = {name: value for name, value in settings.items() if name != "device"}
-    told = [dataset, _as_floats({"num_negatives": 1, **sampler}), _as_floats(settings)]
+    told = [dataset, _as_floats({"num_negatives": 1, **needed(sampler)}), _as_floats(settings)]
     if pretraining is not None:
         told.append(_as_floats(decisive(pretraining)))
     return json.dumps(told, sort_keys=True)
+
+
+def needed(sampler: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sampler's configuration without what changes no draw.
+
+    With beta = 1 nothing is pre-selected, and it does not matter for whom it would be.
+    """
+    idle = {"candidates"} if sampler.get("beta") == 1 else set()
+    return {name: value for name, value in sampler.items() if name not in idle}
 
 
 def decisive(pretraining: Mapping[str, Any]) -> dict[str, Any]:

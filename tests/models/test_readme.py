@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_table_is_what_the_files_give(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     folders = re.findall(r"<!-- results: negsamp table results/beauty/{(.*)} -->", text)[0]
-    results = read_results(ROOT / "results" / "beauty" / name for name in folders.split(","))
+    results = read_results(ROOT / "results" / "beauty" / each for each in folders.split(","))
     assert {result.sampler["sampler"] for result in results} == {"uniform", "popularity", "genni"}
     assert {result.settings["hidden_size"] for result in results} == {64}
     assert markdown(summarise(results)) in text

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from negsamp import DotProduct, GenNi, InvalidInputError, LossDriven, Negatives
+from negsamp import DotProduct, GenNi, InvalidInputError, InvalidScoresError, LossDriven, Negatives
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -164,6 +164,21 @@ def test_large_scores_take_the_shifted_path_and_agree_with_numpy() -> None:
         assert np.mean(ours.item_ids.numpy() == theirs.item_ids) >= 0.995
         assert bool(ours.log_q.isfinite().all())
         assert bool((ours.log_q <= 0).all())
+
+
+def test_a_product_with_alpha_that_overflows_is_told_of(backend_of_tensors: str) -> None:
+    """Numba, as the reference, shifts before it multiplies, and draws."""
+
+    def score(ids: Any) -> Any:
+        return torch.where(ids == 3, 2e38, 0.0)[None, :]
+
+    targets, sampler = torch.tensor([1]), GenNi(10, alpha=4.0)
+    assert GenNi(10, alpha=1.0).sample(targets, score=score).item_ids.tolist() == [[3]]
+    if backend_of_tensors == "numba":
+        assert sampler.sample(targets, score=score).item_ids.tolist() == [[3]]
+    else:
+        with pytest.raises(InvalidScoresError, match="overflows float32 when multiplied by alpha"):
+            sampler.sample(targets, score=score)
 
 
 def test_a_loss_that_still_has_its_graph_is_read_as_it_is() -> None:

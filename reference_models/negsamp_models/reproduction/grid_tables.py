@@ -42,7 +42,7 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
             yield from table(grid, name, rows)
             yield ""
         yield from _choices(cells, results)
-        yield from driven_alpha(grid, cells, results)
+        yield from driven_alpha(cells, results)
     if SECONDS in grid.metrics:
         yield from _timing(grid, results)
     if missing:

@@ -11,7 +11,7 @@ from typing import Any
 from negsamp_models.law import LawRequest
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.pretraining import PlannedPretraining
-from negsamp_models.run_key import key_of
+from negsamp_models.run_key import key_of, needed
 from negsamp_models.settings import TrainingSettings, changed_settings
 
 __all__ = ["PlannedRun", "Step"]
@@ -79,7 +79,8 @@ class PlannedRun:
     def slug(self) -> str:
         """A short name of all but the seed, such as ``genni-alpha2.5-beta1``."""
         changed = changed_settings(asdict(self.settings))
-        named = [(name, self.sampler[name]) for name in _ORDER if name in self.sampler]
+        sampler = needed(self.sampler)
+        named = [(name, sampler[name]) for name in _ORDER if name in sampler]
         parts = [
             _short(*each) for each in [*named, *changed.items()] if each != ("num_negatives", 1)
         ]

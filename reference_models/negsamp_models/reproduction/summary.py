@@ -44,10 +44,11 @@ def summary(
         f"{counts['inside']} are inside the paper's range, {counts['above']} above and "
         f"{counts['below']} below."
     )
+    number = {outcome: len(each) for outcome, each in outcomes.items()}
     yield (
-        f"- Claims: of {len(checked)} that the grids below check, {len(outcomes['does not hold'])} "
-        f"do not hold, {len(outcomes['holds'])} hold, {len(outcomes['not told apart'])} cannot be "
-        f"told, and {len(outcomes['missing'])} wait for runs."
+        f"- Claims: {len(checked)} are checked by the grids below: {number['does not hold']} "
+        f"refuted, {number['holds']} confirmed, {number['not told apart']} within the noise, and "
+        f"{number['missing']} waiting for runs."
     )
     made = [results[key] for key in sorted(runs & results.keys())]
     yield f"- Runs: {len(made)} of {len(runs)} are made{_codes(made)}."

@@ -84,6 +84,9 @@ def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
     other = {"sampler": "genni", "num_negatives": 1, "beta": 1, "alpha": 2.0}
     assert one == key_of("Beauty", other, settings | {"device": "cuda"})
     assert one != key_of("Beauty", other, settings | {"seed": 1})
+    assert one == key_of("Beauty", other | {"candidates": "query"}, settings)  # of all items
+    few, own = other | {"beta": 0.5}, other | {"beta": 0.5, "candidates": "query"}
+    assert key_of("Beauty", few, settings) != key_of("Beauty", own, settings)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_the_page_says_how_far_losses_drove_alpha() -> None:
     assert "The range of alpha" not in page([grid], {run.key: result}, {})
     epochs = [replace(result.epochs[0], epoch=i, alpha=a) for i, a in enumerate([4.1, 2.6, 3.0])]
     text = page([grid], {run.key: replace(result, epochs=epochs)}, {})
-    assert "ends of epochs, seed 0: driven by the loss from 4: 2.60 to 4.10.\n" in text
+    assert "ends of epochs, seed 0: driven by the loss, from 4: 2.60 to 4.10.\n" in text
 
 
 def small_grid() -> Grid:
