@@ -120,7 +120,8 @@ class TorchBackend:
     ) -> Negatives:
         """Draw in proportion to the weights of the catalogue."""
         if self.is_fused(request.device):
-            return self._by_weight_fused(request, stream, num_negatives, replacement)
+            with fused.launching_on(request.device):
+                return self._by_weight_fused(request, stream, num_negatives, replacement)
         rows = request.rows
         positions, log_q = by_weight.draw(
             rows,
@@ -146,9 +147,10 @@ class TorchBackend:
     ) -> Negatives:
         """Draw in proportion to exp(alpha * score)."""
         if isinstance(score, DotProduct) and self.is_fused(request.device):
-            return self._by_score_fused(
-                request, stream, num_negatives, replacement, score, alpha, candidates
-            )
+            with fused.launching_on(request.device):
+                return self._by_score_fused(
+                    request, stream, num_negatives, replacement, score, alpha, candidates
+                )
         rows, items = request.rows, self._catalogue.items
         result = Result(rows, num_negatives, items.start)
         if isinstance(score, ShardedDotProduct | ShardedScorer):

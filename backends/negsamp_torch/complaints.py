@@ -65,16 +65,21 @@ class Deferred:
         wrong, arrived = (status != 0).any(), None
         if wrong.is_cuda:
             with torch.cuda.device(wrong.device):
-                there = torch.empty((), dtype=torch.bool, pin_memory=True)
+                there = torch.empty((), dtype=torch.bool, device="cpu", pin_memory=True)
                 wrong = there.copy_(wrong, non_blocking=True)
                 arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 arrived.record()
         self._filed.append(_Filed(wrong, arrived, len(status), complain))
 
     def settle(self, wait: bool) -> None:
-        """Raise the first complaint that is known, and forget the others."""
+        """Raise the first complaint that is known, and forget the others.
+
+        While a graph is captured no event may be asked: what was filed then waits for a later call.
+        """
         while self._filed:
             first = self._filed[0]
+            if first.arrived is not None and _is_capturing():
+                return
             if first.arrived is not None and not first.arrived.query():
                 rows = sum(each.rows for each in self._filed)
                 if not wait and len(self._filed) <= MOST_CALLS and rows <= MOST_ROWS:
@@ -91,6 +96,11 @@ class Deferred:
                         "waits for the device and raises itself."
                     )
                     raise
+
+
+def _is_capturing() -> bool:
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return bool(started and torch.cuda.is_current_stream_capturing())
 
 
 class OnDevice:

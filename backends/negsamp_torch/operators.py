@@ -132,6 +132,8 @@ def compiled(sampler: Sampler) -> Compiled:
     return Compiled(sampler)
 
 
+# `calls` comes first: Inductor takes an operator's device from its first tensor, and leaves what is
+# on the CPU out of CUDA graphs.
 @torch.library.custom_op(
     "negsamp::draw",
     mutates_args=("calls",),

@@ -100,11 +100,6 @@ class CapturedStepper:
         ----------
         places : int64, shape (num_sequences,)
             Rows of the training data, at most as many as a batch has.
-
-        Returns
-        -------
-        Step
-            How long the drawing took is not known of a graph: it is 0 there.
         """
         filled = np.full(len(self._places), len(self._data))
         filled[: len(places)] = places
@@ -113,11 +108,18 @@ class CapturedStepper:
             self._replay.capture()
         self._replay()
         num_positions = int(self.training.inputs.lengths[places].sum())
-        return Step(self._loss.clone(), num_positions * self.sampler.num_negatives, 0.0)
+        return Step(self._loss.clone(), num_positions * self.sampler.num_negatives)
 
-    def settle(self) -> None:
-        """Wait for the device; raise what the sampler found wrong, and tell it of its calls."""
+    def settle(self) -> float:
+        """Wait for the device; raise what the sampler found wrong, and tell it of its calls.
+
+        Returns
+        -------
+        float
+            0: how long the drawing took is not known of a graph.
+        """
         self._draw.settle()
+        return 0.0
 
     def _step(self) -> None:
         """Take the step of the batch at `_places`, and leave its loss in `_loss`."""

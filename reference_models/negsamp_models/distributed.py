@@ -46,7 +46,9 @@ class Processes:
     local_size: int = 1
 
     def device(self, settings: TrainingSettings) -> torch.device:
-        """Return the device of this process.
+        """Return the device of this process; a CUDA device with a number becomes the current one.
+
+        Pinned memory and all that does not name its device go by that.
 
         Raises
         ------
@@ -54,7 +56,15 @@ class Processes:
             If it is to be CUDA and there are fewer devices than processes.
         """
         device = settings.torch_device()
-        if device.type != "cuda" or self.size == 1:
+        if self.size > 1:
+            device = self._own_device(device, settings)
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
+        return device
+
+    def _own_device(self, device: torch.device, settings: TrainingSettings) -> torch.device:
+        """Return the CUDA device of the local rank, where the device is CUDA."""
+        if device.type != "cuda":
             return device
         if device.index is not None or torch.cuda.device_count() < self.local_size:
             raise TrainingSettingsError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from negsamp_models.packing import on_device, pack
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, TrainingSettings
 from negsamp_models.splits import Training
+from negsamp_models.stopwatch import Stopwatch
 
 __all__ = ["Step", "Stepper"]
 
@@ -30,13 +30,10 @@ class Step:
         Of the whole batch, all processes' shares of it; on the device, which may still be at it.
     num_draws : int
         Negatives that were drawn, by all processes.
-    sampling_seconds : float
-        That drawing took of this process; 0 where it is not known.
     """
 
     loss: Tensor
     num_draws: int
-    sampling_seconds: float
 
 
 @dataclass(eq=False)
@@ -59,6 +56,8 @@ class Stepper:
 
     Attributes
     ----------
+    stopwatch : Stopwatch
+        Of the drawing, in this process.
     encoder : Module
         The model, as the processes share it.
     optimizer : Adam
@@ -72,6 +71,7 @@ class Stepper:
     device: torch.device
 
     def __post_init__(self) -> None:
+        self.stopwatch = Stopwatch(self.device)
         self.encoder = self.processes.parallel(self.model, self.device)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=self.settings.learning_rate, fused=True
@@ -98,9 +98,8 @@ class Stepper:
             for each in (targets.item_ids, owners)
         )
         queries, embeddings = batch.tokens(self.encoder(batch)), self.model.item_embeddings
-        before = time.perf_counter()
-        negatives = self.draw(positives, queries, embeddings, users)
-        sampling_seconds = time.perf_counter() - before
+        with self.stopwatch.running():
+            negatives = self.draw(positives, queries, embeddings, users)
         loss = LOSSES[self.settings.loss](queries, embeddings, positives, negatives)
         loss = loss * float(weight)
         self.optimizer.zero_grad()
@@ -108,10 +107,14 @@ class Stepper:
         self.optimizer.step()
         num_draws = int(lengths[places].sum()) * negatives.item_ids.shape[-1]
         whole = self.processes.total(loss.detach()) / self.processes.size
-        return Step(whole, num_draws, sampling_seconds)
+        return Step(whole, num_draws)
 
-    def settle(self) -> None:
-        """Do nothing: the sampler itself counts its calls, and raises what went wrong in them."""
+    def settle(self) -> float:
+        """Wait for the device, and return the seconds that drawing took since this was last asked.
+
+        The sampler itself counts its calls, and raises what went wrong in them.
+        """
+        return self.stopwatch.read()
 
     def reset(self) -> None:
         """Do nothing: a step begins with the sampler and the optimiser as they then are."""

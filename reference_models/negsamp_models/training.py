@@ -296,7 +296,6 @@ class Trainer:
         except InvalidInputError:
             self._read_losses()
             raise
-        state.sampling_seconds += step.sampling_seconds
         state.num_draws += step.num_draws
         state.training_seconds += time.perf_counter() - started
 
@@ -308,7 +307,7 @@ class Trainer:
                 raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses)}")
             self.state.losses.append(loss)
         try:
-            self.stepper.settle()
+            self.state.sampling_seconds += self.stepper.settle()
         except InvalidScoresError as error:
             where = f"one of the first {len(self.state.losses)} batches"
             raise self._diverged("a score is not finite", where) from error

@@ -178,8 +178,11 @@ def test_one_process_needs_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fewer_cuda_devices_than_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     settings = TrainingSettings(device="cuda")
     assert Processes(1, 2, local_rank=1, local_size=2).device(settings) == torch.device("cuda:1")
+    assert chosen == [torch.device("cuda:1")]
     assert Processes(1, 2, 1, 2).device(TrainingSettings(device="cpu")) == torch.device("cpu")
     with pytest.raises(TrainingSettingsError, match=r"each of the 3 processes .* which has 2"):
         Processes(1, 3, 1, 3).device(settings)

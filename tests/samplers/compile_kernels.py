@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,42 +32,57 @@ POINTERS = {
     "*u8": "taken",
 }
 TYPES = {name: pointer for pointer, names in POINTERS.items() for name in names.split()}
-SHARED = {"BLOCK": 128, "LISTED": False, "PRECISION": "tf32x3", "WIDEN": False}
-OWN = {"BLOCK": 128, "STEPS": 6}
-KERNELS: list[tuple[str, Any, str, dict[str, Any], int, int]] = [
-    ("first pass, bfloat16", masses_of_shared, "*bf16", {"ROWS": 128, "STEP": 64, **SHARED}, 8, 2),
-    ("first pass, float16", masses_of_shared, "*fp16", {"ROWS": 128, "STEP": 64, **SHARED}, 8, 2),
-    ("first pass, float32", masses_of_shared, "*fp32", {"ROWS": 128, "STEP": 32, **SHARED}, 8, 2),
-    ("first pass, 64 rows", masses_of_shared, "*fp32", {"ROWS": 64, "STEP": 32, **SHARED}, 8, 2),
-    ("exclusions", exclude, "*fp32", {"STEP": 32, "PLACE_STEPS": 8, "LISTED": True, **OWN}, 4, 3),
-    ("own candidates", masses_of_own, "*fp32", {"STEP": 32, **OWN}, 4, 3),
-    (
-        "draws",
-        draw,
-        "*fp32",
-        {"STEP": 32, "TILE": 1024, "LISTED": False, "REPLACEMENT": False, **OWN},
-        4,
-        3,
-    ),
-    (
-        "fixed weights",
-        draw_by_weight,
-        "*fp32",
-        {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True, "MASKED": True},
-        4,
-        3,
-    ),
-    ("subsets", floyd, "*fp32", {"LANES": 128}, 4, 3),
-    ("keys", write_keys, "*fp32", {"LANES": 128}, 4, 3),
-    ("rows", look_at_rows, "*fp32", {"LANES": 256, "MASKED": True, "OF_USERS": True}, 4, 3),
-]  # fmt: skip
 
 
-def compiled(
-    kernel: Any, table: str, constants: dict[str, Any], warps: int, stages: int, arch: int
-) -> dict[str, int]:
-    """Compile one kernel; return its shared memory, its stack and its tensor core instructions."""
-    types = TYPES | {"queries": table, "items": table, "factor": "*fp32"}
+@dataclass(frozen=True)
+class Case:
+    """A kernel as it is launched: its constants, and how many warps and stages it has."""
+
+    kernel: Any
+    constants: dict[str, Any]
+    queries: str = "*fp32"
+    items: str = "*fp32"
+    options: dict[str, int] = field(default_factory=dict)
+
+
+SHARED = {"BLOCK": 128, "STAGES": 2, "LISTED": False, "PRECISION": "tf32x3", "WIDEN": False}
+FIRST_PASS = {"num_warps": 8, "num_stages": 2}
+TWICE = FIRST_PASS | {"maxnreg": 128}
+OWN = {"BLOCK": 128, "STEPS": 6, "STEP": 32}
+DRAWS = {"TILE": 1024, "LISTED": False, "REPLACEMENT": False}
+WEIGHTS = {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True, "MASKED": True}
+
+
+def first_pass(
+    rows: int, step: int, one_step: bool, queries: str, items: str, options: dict[str, int]
+) -> Case:
+    """Return the first pass over items that all rows share."""
+    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": one_step, **SHARED}
+    return Case(masses_of_shared, constants, queries, items, options)
+
+
+CASES = {
+    "first pass, bfloat16": first_pass(128, 64, True, "*bf16", "*bf16", TWICE),
+    "first pass, float16": first_pass(128, 64, True, "*fp16", "*fp16", TWICE),
+    "first pass, bfloat16, long": first_pass(128, 64, False, "*bf16", "*bf16", TWICE),
+    "first pass, float32": first_pass(128, 32, False, "*fp32", "*fp32", FIRST_PASS),
+    "first pass, float32, short": first_pass(128, 32, True, "*fp32", "*fp32", FIRST_PASS),
+    "first pass, both": first_pass(128, 32, False, "*fp32", "*bf16", FIRST_PASS),
+    "first pass, 64 rows": first_pass(64, 32, False, "*fp32", "*fp32", FIRST_PASS),
+    "exclusions": Case(exclude, {"PLACE_STEPS": 8, "EACH": 512, "LISTED": True, **OWN}),
+    "own candidates": Case(masses_of_own, OWN),
+    "draws": Case(draw, {**DRAWS, **OWN}),
+    "fixed weights": Case(draw_by_weight, WEIGHTS),
+    "subsets": Case(floyd, {"LANES": 32}, options={"num_warps": 1}),
+    "keys": Case(write_keys, {"LANES": 128}),
+    "rows": Case(look_at_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
+}
+
+
+def compiled(case: Case, arch: int) -> dict[str, int]:
+    """Compile a kernel; return its registers, shared memory, stack and tensor core instructions."""
+    kernel, constants = case.kernel, case.constants
+    types = TYPES | {"queries": case.queries, "items": case.items, "factor": "*fp32"}
     names = [parameter.name for parameter in kernel.params]
     signature = {
         name: "constexpr" if name in constants else types.get(name, "i32") for name in names
@@ -80,17 +96,14 @@ def compiled(
         constexprs=constants,
         attrs={index: [["tt.divisibility", 16]] for index in aligned},
     )
-    binary = triton.compile(
-        source,
-        target=GPUTarget("cuda", arch, 32),
-        options={"num_warps": warps, "num_stages": stages},
-    )
+    binary = triton.compile(source, target=GPUTarget("cuda", arch, 32), options=case.options)
     with TemporaryDirectory() as folder:
         file = Path(folder, "kernel.cubin")
         file.write_bytes(binary.asm["cubin"])
         usage, assembly = tool("cuobjdump", "-res-usage", file), tool("nvdisasm", "-c", file)
-    stack = int(usage.split("STACK:")[1].split()[0])
+    registers, stack = (int(usage.split(f"{name}:")[1].split()[0]) for name in ("REG", "STACK"))
     return {
+        "registers": registers,
         "shared": int(binary.metadata.shared),
         "stack": stack,
         "tensor": assembly.count("HGMMA") + assembly.count("HMMA"),
@@ -105,8 +118,9 @@ def tool(name: str, *arguments: object) -> str:
 
 
 if __name__ == "__main__":
-    found = {}
-    for arch in map(int, sys.argv[1:]):
-        for name, kernel, table, constants, warps, stages in KERNELS:
-            found[f"sm_{arch}, {name}"] = compiled(kernel, table, constants, warps, stages, arch)
+    found = {
+        f"sm_{arch}, {name}": compiled(case, int(arch))
+        for arch in sys.argv[1:]
+        for name, case in CASES.items()
+    }
     print(json.dumps(found))

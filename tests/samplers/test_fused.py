@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from negsamp import DotProduct, GenNi, Interactions, InvalidScoresError, Negatives, Popularity
+from negsamp import (
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidScoresError,
+    Negatives,
+    Popularity,
+    Uniform,
+)
 from negsamp.stream import CANDIDATES, NEGATIVES, Stream
 from tests.samplers.cases import Case, cases
 from tests.samplers.conftest import numpy_adapter, torch_adapter
@@ -138,6 +147,8 @@ def test_the_default_dtype_changes_no_draw(beta: float) -> None:
 def test_chunks_do_not_change_draws(candidates: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = drawn("torch", beta=0.1, candidates=candidates)
     monkeypatch.setattr("negsamp_torch.TorchBackend.bytes_per_chunk", 100)
+    monkeypatch.setattr("negsamp_torch.fused.by_score.LEAST_ROWS", 1)
+    monkeypatch.setattr("negsamp_torch.fused.by_score.EXCLUDED_EACH", 3)
     cut = drawn("torch", beta=0.1, candidates=candidates)
     assert torch.equal(whole.item_ids, cut.item_ids)
     torch.testing.assert_close(whole.log_q, cut.log_q)
@@ -174,7 +185,8 @@ def block_masses(items: Any, queries: Any, excluded: list[int], kernels: Any) ->
     class Spy:
         def __getitem__(self, grid: Any) -> Any:
             def launch(**arguments: Any) -> None:
-                found.append(arguments["shifts"] + arguments["sums"].log2())
+                masses = arguments["shifts"] + arguments["sums"].log2()
+                found.append(masses[: len(queries)])
                 kernel[grid](**arguments)
 
             return launch
@@ -197,7 +209,7 @@ def test_masses_are_exact_without_what_is_excluded(
     from negsamp_torch.fused import by_score as kernels
 
     if not fixed_up:
-        monkeypatch.setattr(kernels, "exclude", {(2,): lambda **_: None})
+        monkeypatch.setattr(kernels, "exclude", {(2, 1): lambda **_: None})
     generator = torch.Generator().manual_seed(0)
     queries, items = (
         torch.randn(2, 8, generator=generator),
@@ -248,6 +260,90 @@ def test_without_triton_the_eager_kernels_draw_and_say_so_once(
     fused._has_triton.cache_clear()
 
 
+def test_where_no_kernel_can_be_made_the_eager_ones_draw_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from negsamp_torch import fused
+
+    def no_compiler(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Failed to find C compiler\n  at all")
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(fused, "launching_on", no_compiler)
+    fused._is_able.cache_clear()
+    with pytest.warns(RuntimeWarning, match=r"RuntimeError: Failed to find C compiler\), so"):
+        assert not fused.works_on(torch.device("cuda", 0))
+    assert not fused.works_on(torch.device("cuda", 0))  # a second warning would be an error
+    fused._is_able.cache_clear()
+
+
+def test_kernels_are_launched_on_the_device_of_the_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from negsamp_torch import fused
+
+    chosen: list[Any] = []
+
+    def note(device: Any) -> AbstractContextManager[None]:
+        chosen.append(device)
+        return nullcontext()
+
+    monkeypatch.setattr("torch.cuda.device", note)
+    with fused.launching_on(torch.device("cuda", 1)), fused.launching_on(torch.device("cpu")):
+        assert chosen == [torch.device("cuda", 1)]
+    chosen.clear()
+    monkeypatch.setattr(fused, "launching_on", note)
+    drawn("torch")
+    Uniform(9, backend="torch").sample(torch.tensor([3]))
+    assert chosen == [torch.device("cpu")] * 2
+
+
+@pytest.mark.parametrize("setting", ["old", "new", "all"])
+def test_both_settings_of_tf32_are_followed(setting: str) -> None:
+    """PyTorch refuses to read the older setting once the newer one is used."""
+    use = {
+        "old": "torch.backends.cuda.matmul.allow_tf32 = True",
+        "new": "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
+        "all": "torch.backends.fp32_precision = 'tf32'",
+    }
+    script = f"""
+import torch
+from negsamp_torch.fused.by_score import _may_be_tf32
+assert not _may_be_tf32()
+{use[setting]}
+assert _may_be_tf32()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("queries", "items"),
+    [
+        ("float32", "bfloat16"),
+        ("bfloat16", "float32"),
+        ("float16", "bfloat16"),
+        ("float64", "float64"),
+    ],
+)
+def test_tables_of_other_dtypes_are_multiplied_as_they_are(queries: str, items: str) -> None:
+    from negsamp_torch.fused import by_score
+
+    random = torch.Generator().manual_seed(3)
+    made = [
+        torch.randn(size, 20, generator=random).to(getattr(torch, dtype))
+        for size, dtype in ((NUM_ROWS, queries), (NUM_ITEMS, items))
+    ]
+    product, table = by_score._for_product(*made)
+    assert product.dtype == torch.float32
+    assert table.data_ptr() == made[1].data_ptr()
+    ours = GenNi(NUM_ITEMS, 5, backend="torch").sample(
+        torch.tensor(TARGETS), score=DotProduct(*made)
+    )
+    theirs = GenNi(NUM_ITEMS, 5, backend="numpy").sample(
+        TARGETS, score=DotProduct(*(each.float().numpy() for each in made))
+    )
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Triton compiles on Linux alone")
 def test_kernels_compile_for_gpus(tmp_path: Path) -> None:
     """Within the shared memory that a block has, scores in registers, products on tensor cores."""
@@ -262,11 +358,16 @@ def test_kernels_compile_for_gpus(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 22
+    assert len(found) == 28
     for name, usage in found.items():
         assert usage["shared"] <= 99 * 1024, name  # what every device since sm_80 has
         if "first pass" in name:
             assert usage["tensor"] > 0, name
-    fast = ["sm_90, first pass, bfloat16", "sm_90, first pass, float32"]
-    fast += ["sm_80, first pass, bfloat16", "sm_80, first pass, 64 rows"]
-    assert [found[name]["stack"] for name in fast] == [0, 0, 0, 0]
+    fast = {"sm_90, first pass, float32", "sm_80, first pass, 64 rows"}
+    twice = {
+        f"sm_{arch}, first pass, {dtype}" for arch in (80, 90) for dtype in ("bfloat16", "float16")
+    }
+    for name in fast | twice:
+        assert found[name]["stack"] == 0, name
+    for name in twice:  # two programs of 256 threads share 65,536 registers
+        assert found[name]["registers"] <= 128, name

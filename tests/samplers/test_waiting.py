@@ -179,6 +179,21 @@ def test_nobody_waits_but_who_has_to() -> None:
         sampler.state_dict()
 
 
+def test_no_event_is_asked_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA would refuse it, and the capture be lost."""
+    sampler = sampler_of("genni")
+    complaints = filed_on_a_slow_device(sampler, 1)
+    (filed,) = complaints._filed
+    complaints._filed[0] = replace(filed, arrived=object())  # which answers nothing
+    with monkeypatch.context() as patches:
+        patches.setattr("torch.cuda.is_initialized", lambda: True)
+        patches.setattr("torch.cuda.is_current_stream_capturing", lambda: True)
+        sampler.update(1.0)
+    complaints._filed[0] = filed
+    with pytest.raises(InvalidScoresError):
+        sampler.state_dict()
+
+
 def test_what_waits_is_bounded() -> None:
     sampler = sampler_of("genni")
     complaints = filed_on_a_slow_device(sampler, 1)

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 
 import torch
 
-__all__ = ["works_on"]
+__all__ = ["launching_on", "works_on"]
+
+SLOWER = "so negsamp draws on CUDA without its fused kernels: the same draws, several times slower"
+
+
+def launching_on(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which kernels are launched on a device, not on the current one."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def works_on(device: torch.device) -> bool:
     """Return whether the kernels can run there; say once why not, where it is a pity."""
     if device.type != "cuda" or torch.version.hip is not None or not _has_triton():
         return False
-    return _is_able(device.index)
+    return _is_able(device)
 
 
 @cache
-def _is_able(index: int | None) -> bool:
-    return torch.cuda.get_device_capability(index) >= (8, 0)
+def _is_able(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= (8, 0) and _makes_kernels(device)
+
+
+def _makes_kernels(device: torch.device) -> bool:
+    """Return whether a small kernel can be made and launched; what it does is not waited for."""
+    from negsamp_torch.fused.kernels.subsets import write_keys  # noqa: PLC0415 - loads Triton
+
+    try:
+        with launching_on(device):
+            keys, counter = torch.zeros((2, 2), dtype=torch.int64, device=device)
+            write_keys[(1,)](keys, counter, len(keys), LANES=32)
+    except Exception as error:  # noqa: BLE001  (compilers and drivers have errors of their own)
+        what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        warnings.warn(
+            f"Triton cannot make kernels here ({what}), {SLOWER}; it needs a C compiler, and the "
+            "headers of Python and the driver",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 @cache
@@ -28,8 +56,7 @@ def _has_triton() -> bool:
     if find_spec("triton") is not None:
         return True
     warnings.warn(
-        "Triton is not installed, so negsamp draws on CUDA without its fused kernels: the same "
-        "draws, several times slower; pip install triton",
+        f"Triton is not installed, {SLOWER}; pip install triton",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -21,6 +21,12 @@ __all__ = ["by_score"]
 
 PROGRAMS = 1024
 """About as many programs make the first pass: enough to fill a device."""
+MASKED_PROGRAMS = 4096
+"""As many where a mask may leave most of them without rows."""
+LEAST_ROWS = 256
+"""Rows of a chunk, where there are as many: each chunk reads all items once."""
+EXCLUDED_EACH = 512
+"""Excluded items of a row that one program takes."""
 TILE_BLOCKS = 1024
 """Blocks whose masses a draw holds at once."""
 LINE_BYTES = 128
@@ -48,7 +54,8 @@ def by_score(
     factor : float32 Tensor, shape (1,)
         What scores are multiplied by before two is raised to them: alpha / ln 2.
     bytes_per_chunk : int
-        Bound on what is kept of the rows in hand: 8 bytes a block, and the rows' own candidates.
+        Bound on what is kept of the rows in hand, 8 bytes a block, unless that of LEAST_ROWS is
+        more; with candidates of their own, 8 times as many, for these and what finds them.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def by_score(
     -----
     The product is made in the dtype that queries and items have in common: bfloat16 and float16 on
     tensor cores, float32 there as three TF32 products, which keep its precision, or as one if
-    ``torch.backends.cuda.matmul.allow_tf32`` is set. Block sums are float32, sums of them float64.
+    PyTorch's own products may be that (``torch.backends.cuda.matmul``). The item table is never
+    copied: another dtype is converted in registers. Block sums are float32, sums of them float64.
     Nothing here waits for the device.
     """
     size, device = len(rows), rows.status.device
@@ -73,10 +81,12 @@ def by_score(
         if not own:
             places = subsets.one_for_all_rows(stream, len(items), width, device)
     num_blocks = triton.cdiv(width, BLOCK)
-    bytes_per_row = 8 * num_blocks + (subsets.bytes_per_row(len(items), width) if own else 0)
-    chunk_rows = max(min(bytes_per_chunk // bytes_per_row, size), 1)
-    masses = torch.empty((2, chunk_rows, num_blocks), dtype=torch.float32, device=device)
-    queries, items = _common_dtype(queries, items)
+    queries, items = _for_product(queries, items)
+    tile = _tile_rows(queries)
+    bytes_of_own = subsets.bytes_per_row(len(items), width) if own else 0
+    chunk_rows = min(_rows_at_once(num_blocks, bytes_of_own, bytes_per_chunk, tile), max(size, 1))
+    aligned = (2, 4 * triton.cdiv(chunk_rows, 4), num_blocks)
+    masses = torch.empty(aligned, dtype=torch.float32, device=device)
     scores: dict[str, Any] = {
         "shifts": masses[0],
         "sums": masses[1],
@@ -89,7 +99,7 @@ def by_score(
         "dim": items.shape[1],
         "num_blocks": num_blocks,
         "BLOCK": BLOCK,
-        "STEP": _step(items),
+        "STEP": _step(queries),
     }
     exclusion = {
         "user_items": rows.user_items,
@@ -107,12 +117,14 @@ def by_score(
         if own:
             chosen = numbers[first : first + chunk]
             places = subsets.one_for_each_row(stream, len(items), width, chosen)
-            masses_of_own[(chunk, num_blocks)](places=places, **scores, **exclusion)
+            masses_of_own[(chunk * num_blocks,)](places=places, **scores, **exclusion)
         else:
-            _sum_shared(scores, chunk, places, candidates is not None)
-            exclude[(chunk,)](
+            programs = PROGRAMS if rows.kept is None else MASKED_PROGRAMS
+            _sum_shared(scores, chunk, places, candidates is not None, tile, programs)
+            exclude[(chunk, triton.cdiv(rows.longest + rows.more.shape[1], EXCLUDED_EACH))](
                 places=places,
-                PLACE_STEPS=width.bit_length(),
+                PLACE_STEPS=len(items).bit_length(),
+                EACH=EXCLUDED_EACH,
                 LISTED=candidates is not None,
                 **scores,
                 **exclusion,
@@ -133,39 +145,64 @@ def by_score(
     return item_ids, log_q
 
 
-def _sum_shared(scores: dict[str, Any], chunk: int, places: Tensor, listed: bool) -> None:
+def _sum_shared(
+    scores: dict[str, Any], chunk: int, places: Tensor, listed: bool, tile: int, programs: int
+) -> None:
     """Launch the first pass over rows that share their columns."""
-    items, num_blocks = scores["items"], scores["num_blocks"]
-    tile = min(_tile_rows(items), max(triton.next_power_of_2(chunk), 16))
+    queries, num_blocks = scores["queries"], scores["num_blocks"]
+    tile = min(tile, max(triton.next_power_of_2(chunk), 16))
     tiles = triton.cdiv(chunk, tile)
-    blocks_each = triton.cdiv(num_blocks * tiles, max(PROGRAMS, tiles))
+    blocks_each = triton.cdiv(num_blocks * tiles, max(programs, tiles))
     masses_of_shared[(tiles, triton.cdiv(num_blocks, blocks_each))](
         places=places,
         num_rows=chunk,
         blocks_each=blocks_each,
         ROWS=tile,
+        ONE_STEP=scores["dim"] <= scores["STEP"],
+        STAGES=2,
         LISTED=listed,
-        PRECISION="tf32" if torch.backends.cuda.matmul.allow_tf32 else "tf32x3",
-        WIDEN=triton.knobs.runtime.interpret,
+        PRECISION="tf32" if queries.dtype == torch.float32 and _may_be_tf32() else "tf32x3",
+        WIDEN=not isinstance(masses_of_shared, triton.JITFunction),  # Triton's interpreter
         num_warps=8,
         num_stages=2,
+        maxnreg=128 if queries.element_size() == 2 else None,  # two programs a multiprocessor
         **scores,
     )
 
 
-def _common_dtype(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+def _rows_at_once(num_blocks: int, bytes_of_own: int, bytes_per_chunk: int, tile: int) -> int:
+    """Return how many rows a chunk may have: whole tiles, unless rows have their own candidates."""
+    if bytes_of_own:
+        return max(8 * bytes_per_chunk // (8 * num_blocks + bytes_of_own), 1)
+    rows = max(bytes_per_chunk // (8 * num_blocks), LEAST_ROWS)
+    return rows - rows % min(tile, rows)
+
+
+def _for_product(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """Return queries in the dtype of the product, and items in their own."""
     dtype = torch.promote_types(queries.dtype, items.dtype)
     dtype = torch.float32 if dtype == torch.float64 else dtype
-    return queries.to(dtype).contiguous(), items.to(dtype).contiguous()
+    return queries.to(dtype).contiguous(), items.contiguous()
 
 
-def _step(items: Tensor) -> int:
+def _may_be_tf32() -> bool:
+    """Return whether PyTorch may make a product of float32 matrices in TF32.
+
+    It has two settings for it, and reading the older one raises once the newer one is used.
+    """
+    settings = torch.backends.cuda.matmul
+    if hasattr(settings, "fp32_precision"):
+        return bool(settings.fp32_precision == "tf32")
+    return bool(settings.allow_tf32)
+
+
+def _step(queries: Tensor) -> int:
     """Return how many dimensions are multiplied at once."""
-    whole = max(triton.next_power_of_2(items.shape[1]), 16)
-    return int(min(LINE_BYTES // items.element_size(), whole))
+    whole = max(triton.next_power_of_2(queries.shape[1]), 16)
+    return int(min(LINE_BYTES // queries.element_size(), whole))
 
 
-def _tile_rows(items: Tensor) -> int:
+def _tile_rows(queries: Tensor) -> int:
     """Return how many rows a tile may have for its scores to stay in registers."""
-    roomy = not items.is_cuda or torch.cuda.get_device_capability(items.device) >= (9, 0)
-    return 128 if roomy or items.element_size() == 2 else 64
+    roomy = not queries.is_cuda or torch.cuda.get_device_capability(queries.device) >= (9, 0)
+    return 128 if roomy or queries.element_size() == 2 else 64

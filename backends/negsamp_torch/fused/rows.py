@@ -54,7 +54,7 @@ class DeviceRows:
         exclude = None if request.exclude is None else request.exclude.contiguous()
         num_more = 1 if exclude is None else 1 + exclude.shape[-1]
         more = torch.empty((size, num_more), dtype=torch.int64, device=device)
-        begins, ends = torch.empty((2, size), dtype=torch.int64, device=device)
+        begins, ends = (torch.empty(size, dtype=torch.int64, device=device) for _ in range(2))
         status = torch.empty(size, dtype=torch.int32, device=device)
         users, offsets, user_items = targets, targets, more.reshape(-1)[:1]
         if of_users is not None and request.users is not None:

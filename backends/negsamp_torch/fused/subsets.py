@@ -12,8 +12,10 @@ from negsamp_torch.fused.kernels.subsets import floyd, write_keys
 
 __all__ = ["bytes_per_row", "one_for_all_rows", "one_for_each_row"]
 
-LANES = 128
+LANES = 32
 """Rows a program; as many as it has threads, so that each thread reads what it has written."""
+KEYS = 128
+"""Keys a program."""
 
 
 def bytes_per_row(num_items: int, count: int) -> int:
@@ -24,8 +26,8 @@ def bytes_per_row(num_items: int, count: int) -> int:
 def one_for_all_rows(stream: Stream, num_items: int, count: int, device: torch.device) -> Tensor:
     """Return `count` distinct places, ascending: those with the smallest keys."""
     keys = torch.empty(num_items, dtype=torch.int64, device=device)
-    grid = (triton.cdiv(num_items, LANES),)
-    write_keys[grid](keys, counter_of(stream, device), num_items, LANES=LANES)
+    grid = (triton.cdiv(num_items, KEYS),)
+    write_keys[grid](keys, counter_of(stream, device), num_items, LANES=KEYS)
     return keys.sort(stable=True).indices[:count].sort().values
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from negsamp_models.s3rec.inputs import Inputs
 from negsamp_models.s3rec.losses import attribute_loss, preference_loss
 from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.samples import Samples
+from negsamp_models.stopwatch import Stopwatch
 
 __all__ = ["Objectives", "distinct_attributes"]
 
@@ -47,14 +47,16 @@ class Objectives:
 
     Attributes
     ----------
-    sampling_seconds : float
-        Wall-clock time that the sampler took since this was last set to 0.
+    stopwatch : Stopwatch
+        Of what the sampler takes.
     """
 
     model: S3Rec
     attributes: ItemAttributes
     sampler: Sampler
-    sampling_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.stopwatch = Stopwatch(self.model.attributes.weight.device)
 
     def losses(self, samples: Samples, inputs: Inputs) -> list[Tensor]:
         """Compute the losses in the order of the table.
@@ -103,11 +105,9 @@ class Objectives:
         embeddings = self.model.encoder.item_embeddings
         positives = self._tensor(items)
         owners = np.repeat(samples.numbers, samples.prefixes.lengths)[samples.masked]
-        before = time.perf_counter()
-        negatives = self.sampler.sample(
-            positives, score=DotProduct(projected, embeddings), users=self._tensor(owners)
-        )
-        self.sampling_seconds += time.perf_counter() - before
+        score, users = DotProduct(projected, embeddings), self._tensor(owners)
+        with self.stopwatch.running():
+            negatives = self.sampler.sample(positives, score=score, users=users)
         pairs = torch.stack([positives, negatives.item_ids[:, 0]])
         scores = (projected * functional.embedding(pairs, embeddings)).sum(-1)
         return preference_loss(scores[0], scores[1])

@@ -182,12 +182,12 @@ class Pretrainer:
         order = np.random.default_rng([seed, state.epoch]).permutation(len(self.prefixes))
         num_batches = -(-len(order) // size)
         while state.batch < num_batches:
-            started, self.objectives.sampling_seconds = time.perf_counter(), 0.0
+            started = time.perf_counter()
             numbers = order[state.batch * size : (state.batch + 1) * size]
             random = np.random.default_rng([seed, state.epoch, state.batch])
             state.add(*self._step(numbers, random))
             state.seconds += time.perf_counter() - started
-            state.sampling_seconds += self.objectives.sampling_seconds
+            state.sampling_seconds += self.objectives.stopwatch.read()
             self.watcher.on_losses(state.epoch, state.batch, num_batches, state.means)
             state.batch += 1
             self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))

@@ -50,7 +50,17 @@ def pick_block(shifts, sums, num_blocks, highest, threshold, TILE: tl.constexpr)
     return tl.minimum(block, num_blocks - 1)
 
 
-@triton.jit(do_not_specialize=["first", "num_more", "num_negatives", "first_item"])
+@triton.jit(
+    do_not_specialize=[
+        "first",
+        "first_item",
+        "places_a_row",
+        "num_more",
+        "width",
+        "num_blocks",
+        "num_negatives",
+    ]
+)
 def draw(
     item_ids,
     log_q,

@@ -11,7 +11,32 @@ from negsamp_torch.fused.kernels.exclusion import lower_bound
 __all__ = ["exclude", "masses_of_own", "masses_of_shared"]
 
 
-@triton.jit(do_not_specialize=["first", "num_rows", "blocks_each"])
+@triton.jit
+def part_of_queries(queries, number, kept, start, dim, STEP: tl.constexpr):
+    """Return STEP dimensions of the queries of a tile of rows, from `start` on, zeros beyond."""
+    axis = start + tl.arange(0, STEP)
+    known = kept[:, None] & (axis < dim)[None, :]
+    return tl.load(queries + number[:, None] * dim + axis[None, :], mask=known, other=0.0)
+
+
+@triton.jit
+def part_of_items(items, place, inside, start, dim, STEP: tl.constexpr):
+    """Return STEP dimensions of the items of a block, one a column."""
+    axis = start + tl.arange(0, STEP)
+    known = inside[None, :] & (axis < dim)[:, None]
+    return tl.load(items + place[None, :] * dim + axis[:, None], mask=known, other=0.0)
+
+
+@triton.jit
+def multiply(query, lines, score, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
+    """Add a product to the scores, in the dtype of the queries."""
+    lines = lines.to(query.dtype)
+    if WIDEN:
+        query, lines = query.to(tl.float32), lines.to(tl.float32)
+    return tl.dot(query, lines, score, input_precision=PRECISION)
+
+
+@triton.jit(do_not_specialize=["first", "num_rows", "width", "num_blocks", "blocks_each"])
 def masses_of_shared(
     shifts,
     sums,
@@ -30,6 +55,8 @@ def masses_of_shared(
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
+    ONE_STEP: tl.constexpr,
+    STAGES: tl.constexpr,
     LISTED: tl.constexpr,
     PRECISION: tl.constexpr,
     WIDEN: tl.constexpr,
@@ -37,7 +64,8 @@ def masses_of_shared(
     """Multiply a tile of rows by block after block and sum each; nothing is excluded yet.
 
     A program works on ROWS rows and `blocks_each` blocks. The chunk has `num_rows` rows and starts
-    at the `first` of all rows, of which `count` are sampled.
+    at the `first` of all rows, of which `count` are sampled. With ONE_STEP a query has at most STEP
+    dimensions: it stays, and the next blocks are fetched, STAGES deep, while one is summed.
     """
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     kept = (row < num_rows) & (first + row < tl.load(count))
@@ -45,35 +73,30 @@ def masses_of_shared(
         return
     number = tl.load(numbers + first + row, mask=kept, other=0)
     scale = tl.load(factor)
+    if ONE_STEP:
+        query = part_of_queries(queries, number, kept, 0, dim, STEP)
     first_block = tl.program_id(1) * blocks_each
-    for block in range(first_block, tl.minimum(first_block + blocks_each, num_blocks)):
+    end = tl.minimum(first_block + blocks_each, num_blocks)
+    for block in tl.range(first_block, end, num_stages=STAGES):
         column = block * BLOCK + tl.arange(0, BLOCK)
         inside = column < width
         place = tl.load(places + column, mask=inside, other=0) if LISTED else column.to(tl.int64)
         score = tl.zeros((ROWS, BLOCK), tl.float32)
-        for start in range(0, dim, STEP):
-            axis = start + tl.arange(0, STEP)
-            known = axis < dim
-            query = tl.load(
-                queries + number[:, None] * dim + axis[None, :],
-                mask=kept[:, None] & known[None, :],
-                other=0.0,
-            )
-            lines = tl.load(
-                items + place[None, :] * dim + axis[:, None],
-                mask=inside[None, :] & known[:, None],
-                other=0.0,
-            )
-            if WIDEN:
-                query, lines = query.to(tl.float32), lines.to(tl.float32)
-            score = tl.dot(query, lines, score, input_precision=PRECISION)
+        if ONE_STEP:
+            lines = part_of_items(items, place, inside, 0, dim, STEP)
+            score = multiply(query, lines, score, PRECISION, WIDEN)
+        else:
+            for start in range(0, dim, STEP):
+                query = part_of_queries(queries, number, kept, start, dim, STEP)
+                lines = part_of_items(items, place, inside, start, dim, STEP)
+                score = multiply(query, lines, score, PRECISION, WIDEN)
         exponent = tl.where(inside[None, :], score * scale, -float("inf"))
         shift, total = log_mass(exponent, 1)
         tl.store(shifts + row.to(tl.int64) * num_blocks + block, shift, mask=kept)
         tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
 
 
-@triton.jit(do_not_specialize=["first", "num_more"])
+@triton.jit(do_not_specialize=["first", "num_more", "width", "num_blocks"])
 def masses_of_own(
     shifts,
     sums,
@@ -97,8 +120,8 @@ def masses_of_own(
     STEPS: tl.constexpr,
 ):
     """Sum one block of one row's own candidates, exclusions left out."""
-    row = tl.program_id(0).to(tl.int64)
-    block = tl.program_id(1)
+    row = (tl.program_id(0) // num_blocks).to(tl.int64)
+    block = tl.program_id(0) % num_blocks
     if first + row >= tl.load(count):
         return
     number = tl.load(numbers + first + row)
@@ -125,7 +148,7 @@ def masses_of_own(
     tl.store(sums + row * num_blocks + block, total)
 
 
-@triton.jit(do_not_specialize=["first", "num_more"])
+@triton.jit(do_not_specialize=["first", "num_more", "width", "num_blocks"])
 def exclude(
     shifts,
     sums,
@@ -148,9 +171,13 @@ def exclude(
     STEP: tl.constexpr,
     STEPS: tl.constexpr,
     PLACE_STEPS: tl.constexpr,
+    EACH: tl.constexpr,
     LISTED: tl.constexpr,
 ):
-    """Sum once more, without them, the blocks in which one row has excluded items."""
+    """Sum once more, without them, the blocks in which one row has excluded items.
+
+    A program takes EACH of these items; two that meet in a block write the same.
+    """
     row = tl.program_id(0).to(tl.int64)
     if first + row >= tl.load(count):
         return
@@ -160,7 +187,8 @@ def exclude(
     more += number * num_more
     scale = tl.load(factor)
     last = tl.full((), -1, tl.int64)
-    for i in range(begin, end + num_more):
+    start = begin + tl.program_id(1) * EACH
+    for i in range(start, tl.minimum(start + EACH, end + num_more)):
         if i < end:
             place = tl.load(user_items + i).to(tl.int64)
         else:
