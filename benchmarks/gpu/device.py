@@ -58,7 +58,8 @@ class Device:
         program = shutil.which("nvidia-smi")
         if self.name != "cuda" or program is None:
             return {}
-        query = [f"--query-gpu={','.join(CLOCKS)}", "--format=csv,noheader,nounits", "--id=0"]
+        number = f"--id=GPU-{torch.cuda.get_device_properties(0).uuid}"  # of all on the machine
+        query = [f"--query-gpu={','.join(CLOCKS)}", "--format=csv,noheader,nounits", number]
         asked = subprocess.run([program, *query], capture_output=True, text=True, check=False)
         told = [each.strip() for each in asked.stdout.strip().split(",")]
         return dict(zip(CLOCKS, told, strict=True)) if len(told) == len(CLOCKS) else {}

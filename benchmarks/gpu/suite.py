@@ -54,6 +54,8 @@ def run_tests(
         One a file; and whether the tests came to their end.
     """
     on_cuda = device.name == "cuda"
+    if find_spec("xdist") is None:
+        tell("pytest-xdist is not installed: the tests run one after the other")
     backend = "torch-cuda" if on_cuda else "torch"
     chosen = "torch-cuda or test_cuda" if on_cuda else "torch"
     with tempfile.TemporaryDirectory(prefix="negsamp-tests-") as folder:
