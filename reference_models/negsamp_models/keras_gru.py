@@ -209,8 +209,8 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         if validation[CHOSEN_BY] >= max(each["validation"][CHOSEN_BY] for each in self.epochs):
             self.best_epoch, self.best_weights = epoch, self.model.get_weights()
         self._echo(
-            f"epoch {epoch}: loss {loss:.4f}, validation {CHOSEN_BY} {validation[CHOSEN_BY]:.2f} "
-            f"%, {seconds:.1f} s"
+            f"epoch {epoch + 1}: loss {loss:.4f}, "
+            f"validation {CHOSEN_BY} {validation[CHOSEN_BY]:.2f} %, {seconds:.1f} s"
         )
 
 

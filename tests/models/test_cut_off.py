@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import resource
 import signal
 from collections.abc import Callable
@@ -70,7 +71,10 @@ def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None
         os.kill(process.pid, number)
         assert finish(process) == [128 + number]
         message = printed.read_text()
-        assert "(both counted from 0); this is saved. Go on with:\n\n    negsamp train" in message
+        where = r"(in epoch \d+ of 40, after batch [1-4]|after epoch \d+ of 40)"
+        assert re.search(
+            rf"^stopped {where}; this is saved. Go on with:\n\n    negsamp train", message, re.M
+        )
         assert f"--output '{folder}' --resume\n" in message
         assert message.count("--resume") == 1
     assert finish(start("with space")) == [2]
