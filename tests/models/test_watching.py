@@ -59,6 +59,13 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_the_share_of_sampling_is_without_what_the_first_epoch_compiles(dataset: Dataset) -> None:
+    result = Trainer(dataset, {"sampler": "uniform"}, SETTINGS).run()
+    first = replace(record(0), training_seconds=20.0, sampling_seconds=18.0)
+    assert replace(result, epochs=[first, record(1), record(2)]).sampling_share == 0.25
+    assert replace(result, epochs=[first]).sampling_share == 0.9
+
+
 def test_a_file_gets_a_line_for_each_epoch_and_no_bar() -> None:
     written = io.StringIO()
     with ProgressDisplay("GenNi", 300, Console(file=written, width=80)) as display:
