@@ -43,10 +43,12 @@ from negsamp_models.options import (
     parse_schedule,
     sampler_config,
 )
+from negsamp_models.picture_files import picture_path
 from negsamp_models.plots import plot_runs
 from negsamp_models.reading import read_results
 from negsamp_models.records import CHOSEN_BY
 from negsamp_models.reproduction.commands import report_command, reproduce_command
+from negsamp_models.results import check_writable
 from negsamp_models.runs import train_in_folder
 from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
@@ -279,8 +281,10 @@ def plot_command(
     For example `negsamp compare` and then `negsamp plot negsamp-compare`.
     """
     with complaints():
+        picture = picture_path(output)
         found = labelled(read_curves(runs))
-        plot_runs(found, output, ", ".join(map(str, runs)), metric)
+        check_writable(picture.parent)
+        plot_runs(found, picture, ", ".join(map(str, runs)), metric)
         text = f"Written: {output} ({plural(len(found), 'run')})"
         Console().print(text, highlight=False, markup=False)
 

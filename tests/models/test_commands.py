@@ -112,7 +112,10 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--checkpoint-seconds", "0"], "checkpoint_seconds must be > 0; got 0"),
         (["train", "--checkpoint-batches", "0"], "checkpoint_batches must be an integer >= 1"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
-        (["table", "nowhere/result.json"], "No such file"),
+        (["table", "nowhere/result.json"], "nowhere/result.json is missing: name the folder or"),
+        (["plot", "nowhere"], "nowhere is missing: name the folder or the result.json of a run"),
+        (["plot", "nowhere", "-o", "x.jpg"], "must end in .png, .svg or .pdf; got 'x.jpg'"),
+        (["law", "nowhere", "-o", "law"], "must end in .png, .svg or .pdf; got 'law'"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(
@@ -208,8 +211,7 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
     assert b"<svg" in picture.read_bytes()
     for arguments, message in (
         ([str(output), "--metric", "HR@7"], "metric must be one of HR@5, HR@10, HR@20"),
-        ([str(output), "-o", "x.doc"], "a picture must end in ."),
-        ([str(tmp_path / "empty")], "No such file"),
+        ([str(output), "-o", str(picture / "x.png")], f"written to {picture}: it is a file; name"),
     ):
         result = run("plot", *arguments)
         assert (result.exit_code, message in plain(result.output)) == (2, True), result.output

@@ -131,6 +131,27 @@ def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None
         assert run(*law, str(folder / "law.svg")).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--dataset", "Tiny"],
+        ["compare", "--dataset", "Tiny"],
+        ["pretrain", "--dataset", "Tiny"],
+        ["report", "--results", str(Path(__file__).parents[2] / "results")],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_folder_that_cannot_be_written_to_is_named(command: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    if command[0] in ("train", "report"):
+        message = f"results cannot be written to {file}: it is a file; name another folder"
+        assert message in refused(run(*command, "-o", str(file)))
+    message = refused(run(*command, "-o", str(file / "below")))
+    assert f"results cannot be written to {file / 'below'}" in message
+    assert file.read_text() == "no folder"
+
+
 @pytest.mark.parametrize("command", ["train", "pretrain"])
 def test_options_of_another_sampler_are_refused(command: str) -> None:
     for sampler, option in (("uniform", "alpha"), ("popularity", "beta"), ("genni", "gamma")):
