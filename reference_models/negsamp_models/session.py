@@ -97,7 +97,7 @@ def _to_nowhere(stream: IO[str]) -> None:
 
 def _command() -> str:
     """Return the command that resumes the run of this one."""
-    arguments = [each for each in sys.argv[1:] if each != "--resume"]
+    arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--overwrite")]
     size = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
     nodes = [] if here == size else ["--nnodes", str(size // here)]

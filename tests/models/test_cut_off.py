@@ -63,7 +63,7 @@ def test_ten_kills_change_nothing(start: Start, tmp_path: Path) -> None:
 
 def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None:
     folder, printed = tmp_path / "with space", tmp_path / "with space.txt"
-    for more, number in (([], signal.SIGINT), (["--resume"], signal.SIGTERM)):
+    for more, number in ((["--overwrite"], signal.SIGINT), (["--resume"], signal.SIGTERM)):
         before = newest(folder)
         process = start("with space", *more)
         wait_for_checkpoint(process, folder, after=before)
@@ -77,6 +77,7 @@ def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None
         )
         assert f"--output '{folder}' --resume\n" in message
         assert message.count("--resume") == 1
+        assert "--overwrite" not in message  # what was just made
     assert finish(start("with space")) == [2]
     assert "holds a run that is not done: go on with --resume" in printed.read_text()
     assert finish(start("with space", "--resume")) == [0]

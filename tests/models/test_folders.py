@@ -117,7 +117,8 @@ def test_what_ends_a_run_or_where_it_runs_is_no_other_run(tmp_path: Path) -> Non
     assert train(tmp_path / "run", "--device", "auto").exit_code == 0
     assert train(tmp_path / "run", "--resume", "--device", "cpu").exit_code == 0
     message = refused(train(tmp_path / "run", "--resume", "--max-epochs", "3"))
-    assert "max_epochs is 2 there, 3 here. It is done, and does not go on" in message
+    assert "max_epochs is 2 there, 3 here. It is done, and does not go on: name another" in message
+    assert "anew with --overwrite in the place of --resume" in message
 
 
 def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None:
