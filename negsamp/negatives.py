@@ -19,7 +19,9 @@ class Negatives(NamedTuple):
         Ids from the catalogue; 0 in rows that a mask left out.
     log_q : float32, shape targets.shape + (num_negatives,)
         Natural logarithm of Q(item | row), the law of a single draw; 0 in rows that a mask left
-        out. Subtract it from the scores for a sampled softmax.
+        out. For a sampled softmax, subtract it and ``log(num_negatives)`` from the scores; with a
+        pre-selection (beta < 1) it is conditional on the candidates, and the sum is theirs, unless
+        ``log(num_candidates / num_items)`` is subtracted too.
     """
 
     item_ids: Any

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from negsamp import NegSampError
+from negsamp_models.results import check_writable
 
 __all__ = ["ClaimedError", "claimed"]
 
@@ -32,13 +33,15 @@ def claimed(file: Path) -> Iterator[None]:
 
     Raises
     ------
+    InvalidInputError
+        If nothing can be written to its folder, which is made if it is missing.
     ClaimedError
         If another process has it.
     """
+    check_writable(file.parent)
     if fcntl is None:
         yield
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{file.stem}.claim")
     with _locked(beside, file) as handle:
         try:

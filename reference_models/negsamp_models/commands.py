@@ -27,10 +27,14 @@ from negsamp_models.options import (
     DataDirOption,
     DatasetOption,
     DeviceOption,
+    DropoutOption,
     EpochsOption,
     ExcludeOption,
     GammaOption,
+    HeadsOption,
+    HiddenSizeOption,
     KeepWeightsOption,
+    LayersOption,
     OutputOption,
     OverwriteOption,
     PatienceOption,
@@ -42,11 +46,14 @@ from negsamp_models.options import (
     parse_epochs,
     parse_schedule,
     sampler_config,
+    setting,
 )
+from negsamp_models.picture_files import picture_path
 from negsamp_models.plots import plot_runs
 from negsamp_models.reading import read_results
 from negsamp_models.records import CHOSEN_BY
 from negsamp_models.reproduction.commands import report_command, reproduce_command
+from negsamp_models.results import check_writable
 from negsamp_models.runs import train_in_folder
 from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
@@ -70,6 +77,24 @@ application = typer.Typer(
     negatives on embedded data, in about two minutes, and shows what the choice decides. Then
     `negsamp compare --dataset Beauty` for real data.""",
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"negsamp {negsamp.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _before_any_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
 
 
 @application.command("compare")
@@ -108,6 +133,14 @@ def compare_command(
     The embedded data are synthetic: they show the machinery and a tendency, no published figure.
     """
     with joined_session() as (processes, console):
+        options = RunOptions(
+            resume,
+            checkpoint_seconds,
+            checkpoint_batches,
+            tensorboard,
+            cuda_graphs=cuda_graphs,
+            overwrite=overwrite,
+        )
         data = load_dataset(dataset, data_dir)
         settings = replace(
             default_settings(data.name),
@@ -122,14 +155,6 @@ def compare_command(
             f"GenNi {alpha}": SAMPLERS["GenNi"]
             | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
         }
-        options = RunOptions(
-            resume,
-            checkpoint_seconds,
-            checkpoint_batches,
-            tensorboard,
-            cuda_graphs=cuda_graphs,
-            overwrite=overwrite,
-        )
         compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}", markup=False)
 
@@ -151,13 +176,13 @@ def train_command(
     seed: SeedOption = 0,
     max_epochs: EpochsOption = None,
     patience: PatienceOption = None,
-    batch_size: Annotated[int | None, typer.Option(help="Sequences a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
-    hidden_size: Annotated[int | None, typer.Option(help="Size of the embeddings.")] = None,
-    num_layers: Annotated[int | None, typer.Option(help="Transformer layers.")] = None,
-    num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="In [0, 1).")] = None,
-    max_length: Annotated[int | None, typer.Option(help="Longest input.")] = None,
+    batch_size: Annotated[int | None, setting("Sequences a batch.", "batch_size")] = None,
+    learning_rate: Annotated[float | None, setting("Of Adam.", "learning_rate")] = None,
+    hidden_size: HiddenSizeOption = None,
+    num_layers: LayersOption = None,
+    num_heads: HeadsOption = None,
+    dropout: DropoutOption = None,
+    max_length: Annotated[int | None, setting("Longest input.", "max_length")] = None,
     model: Annotated[
         Literal["sasrec", "s3rec"],
         typer.Option(help="sasrec, or s3rec: the same from pre-trained weights."),
@@ -199,6 +224,17 @@ def train_command(
     split over them.
     """
     with joined_session() as (processes, console):
+        epochs = parse_epochs(keep_weights)
+        options = RunOptions(
+            resume,
+            checkpoint_seconds,
+            checkpoint_batches,
+            tensorboard,
+            keep_weights=epochs,
+            sharded_items=sharded_items,
+            cuda_graphs=cuda_graphs,
+            overwrite=overwrite,
+        )
         weights = None if pretrained is None else read_pretrained(pretrained)
         data = load_dataset(dataset, data_dir)
         settings = replace(
@@ -222,17 +258,6 @@ def train_command(
             ),
         )
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
-        epochs = parse_epochs(keep_weights)
-        options = RunOptions(
-            resume,
-            checkpoint_seconds,
-            checkpoint_batches,
-            tensorboard,
-            keep_weights=epochs,
-            sharded_items=sharded_items,
-            cuda_graphs=cuda_graphs,
-            overwrite=overwrite,
-        )
         result = train_in_folder(
             sampler, data, config, settings, output, options, console, processes, weights
         )
@@ -279,8 +304,10 @@ def plot_command(
     For example `negsamp compare` and then `negsamp plot negsamp-compare`.
     """
     with complaints():
+        picture = picture_path(output)
         found = labelled(read_curves(runs))
-        plot_runs(found, output, ", ".join(map(str, runs)), metric)
+        check_writable(picture.parent)
+        plot_runs(found, picture, ", ".join(map(str, runs)), metric)
         text = f"Written: {output} ({plural(len(found), 'run')})"
         Console().print(text, highlight=False, markup=False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from negsamp_models.datasets import DatasetError
-from negsamp_models.reading import result_files
+from negsamp_models.reading import files_at, result_files
 from negsamp_models.records import EpochRecord
 from negsamp_models.tables import describe_sampler
 
@@ -41,22 +41,21 @@ class Curves:
     records: list[EpochRecord]
 
 
-def read_curves(paths: Iterable[Path]) -> list[Curves]:
+def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
     """Read results of runs that are done, and logs of those that are not.
 
     Parameters
     ----------
-    paths : iterable of Path
+    paths : iterable of str or Path
         Files, or folders for all results in and below them and for each ``log.jsonl`` that has no
         ``result.json`` beside it.
 
     Raises
     ------
     DatasetError
-        If there is no epoch of any run, or a file is not a run's.
+        If there is no epoch of any run, a file is not a run's, or is missing.
     """
-    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
-    runs = [run for run in map(_read, files) if run.records]
+    runs = [run for run in map(_read, files_at(paths, _below)) if run.records]
     if not runs:
         raise DatasetError(
             f"no epoch of a run found: no result.json, seed*.json or {LOG}; make one with: "

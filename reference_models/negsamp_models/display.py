@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -30,16 +29,13 @@ class ProgressDisplay:
     max_epochs : int
         For "epoch 3 of at most 300".
     console : Console
-        Where to write; where it is not a terminal, a line is written every `plain_seconds`
-        seconds instead of a bar.
+        Where to write; where it is not a terminal, there is no bar.
     """
 
-    plain_seconds = 15.0
     bar_width = 40
 
     def __init__(self, title: str, max_epochs: int, console: Console) -> None:
         self._title, self._max_epochs, self._console = title, max_epochs, console
-        self._last_plain = 0.0
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(self.bar_width),
@@ -80,11 +76,7 @@ class ProgressDisplay:
         )
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Write the epoch's line, to a file or pipe only now and then."""
-        if not self._console.is_terminal:
-            if time.monotonic() - self._last_plain < self.plain_seconds:
-                return
-            self._last_plain = time.monotonic()
+        """Write the epoch's line."""
         mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
         self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 

@@ -22,7 +22,7 @@ from negsamp import DotProduct, Sampler, from_config
 from negsamp_models.datasets import Dataset, Sequences, load_dataset
 from negsamp_models.evaluation import Metrics, rank_answers
 from negsamp_models.records import CHOSEN_BY
-from negsamp_models.results import environment, write_json
+from negsamp_models.results import check_writable, environment, write_json
 from negsamp_models.session import complaints
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_tensorflow import GraphSampler
@@ -209,8 +209,8 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         if validation[CHOSEN_BY] >= max(each["validation"][CHOSEN_BY] for each in self.epochs):
             self.best_epoch, self.best_weights = epoch, self.model.get_weights()
         self._echo(
-            f"epoch {epoch}: loss {loss:.4f}, validation {CHOSEN_BY} {validation[CHOSEN_BY]:.2f} "
-            f"%, {seconds:.1f} s"
+            f"epoch {epoch + 1}: loss {loss:.4f}, "
+            f"validation {CHOSEN_BY} {validation[CHOSEN_BY]:.2f} %, {seconds:.1f} s"
         )
 
 
@@ -233,6 +233,7 @@ def run(
     with complaints():
         config = {"sampler": sampler} | ({"alpha": alpha} if sampler == "genni" else {})
         settings = Settings(epochs=epochs, jit_compile=jit_compile, seed=seed)
+        check_writable(output.parent)
         result = train(load_dataset(dataset), config, settings, typer.echo)
         write_json(output, result)
         typer.echo(f"test {CHOSEN_BY} {result['test'][CHOSEN_BY]:.2f} %: {output}")

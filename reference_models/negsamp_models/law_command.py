@@ -16,8 +16,9 @@ from negsamp_models.datasets import load_dataset
 from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
 from negsamp_models.options import DataDirOption
+from negsamp_models.picture_files import picture_path
 from negsamp_models.records import RunResult
-from negsamp_models.results import write_json
+from negsamp_models.results import check_writable, write_json
 from negsamp_models.session import complaints
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import read_snapshots
@@ -32,7 +33,9 @@ def law_command(
     data_dir: DataDirOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The picture, .png or .svg. Default: in the folder."),
+        typer.Option(
+            "--output", "-o", help="The picture: .png, .svg or .pdf. Default: in the folder."
+        ),
     ] = None,
     length: Annotated[
         int, typer.Option(min=1, help="The first user with so many training positions is taken.")
@@ -49,9 +52,10 @@ def law_command(
     Writes the picture, and beside it the numbers as JSON.
     """
     with complaints():
-        picture = run / "law.png" if output is None else output
+        picture = run / "law.png" if output is None else picture_path(output)
         _check_numbers(picture.with_suffix(".json"))
         result, trainer = _finished(run, data_dir)
+        check_writable(picture.parent)
         study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
         write_json(picture.with_suffix(".json"), study.to_json())
         negatives = describe_sampler(result.sampler, result.settings)

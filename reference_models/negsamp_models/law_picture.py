@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 
 from negsamp_models.law import LawStage, LawStudy
-from negsamp_models.results import write_whole
+from negsamp_models.picture_files import picture_path, save_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ __all__ = ["draw_law", "moment"]
 _COLOURS = "magma"
 
 
-def draw_law(study: LawStudy, path: Path, title: str) -> None:
+def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
     """Draw how a law comes to single out items.
 
     Above, a panel a stage: positions of the sequence go from left to right, the items that are
@@ -33,11 +33,17 @@ def draw_law(study: LawStudy, path: Path, title: str) -> None:
     ----------
     study : LawStudy
         All that is drawn.
-    path : Path
-        PNG or SVG, by its suffix; written whole or not at all.
+    path : str or Path
+        PNG, SVG or PDF, by its suffix; written whole or not at all.
     title : str
         Above the picture.
+
+    Raises
+    ------
+    InvalidInputError
+        If the kind of picture is not known.
     """
+    path = picture_path(path)
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
@@ -58,7 +64,7 @@ def draw_law(study: LawStudy, path: Path, title: str) -> None:
         _draw_ranks(figure.add_subplot(grid[1, :num_stages]), study, colours)
         _draw_sharers(figure.add_subplot(grid[1, num_stages:]), study, colours)
         figure.suptitle(title)
-        write_whole(path, lambda target: figure.savefig(target, dpi=120))
+        save_picture(figure, path, dpi=120)
     finally:
         pyplot.close(figure)
 

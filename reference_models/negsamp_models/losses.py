@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from negsamp import Negatives
+from negsamp import InvalidInputError, Negatives
 
 __all__ = ["bpr_loss", "nce_loss", "sampled_softmax_loss"]
 
@@ -26,15 +26,15 @@ def nce_loss(
 
     Parameters
     ----------
-    queries : float, shape (num_rows, dim)
+    queries : float, shape targets.shape + (dim,)
         h.
     item_embeddings : float, shape (num_embeddings, dim)
         s, by item id.
-    targets : int64, shape (num_rows,)
-        Positives.
+    targets : int64, any shape
+        Positives, a row each.
     negatives : Negatives
-        What a sampler drew for the targets; arrays of shape (num_rows, num_negatives).
-    mask : bool, shape (num_rows,), optional
+        What a sampler drew for the targets; arrays of shape targets.shape + (num_negatives,).
+    mask : bool, shape targets.shape, optional
         Rows that count, at least one; no gradient comes from the others.
 
     Returns
@@ -42,13 +42,18 @@ def nce_loss(
     float, zero-dimensional
         In nats a row.
 
+    Raises
+    ------
+    InvalidInputError
+        If a shape is another.
+
     References
     ----------
     Chen et al., "Generating Negative Samples for Sequential Recommendation", eq. 4.
     """
-    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
+    positive, negative = _scores(queries, item_embeddings, targets, negatives, mask)
     return _mean(functional.softplus(-positive), mask) + _mean(
-        functional.softplus(negative).sum(1), mask
+        functional.softplus(negative).sum(-1), mask
     )
 
 
@@ -61,15 +66,15 @@ def bpr_loss(
 ) -> Tensor:
     """Rank targets above negatives.
 
-    The mean over rows of ``-sum_k log sigmoid(h . s+ - h . s-_k)``. The parameters and the result
-    are those of :func:`nce_loss`.
+    The mean over rows of ``-sum_k log sigmoid(h . s+ - h . s-_k)``. The parameters, the result and
+    the errors are those of :func:`nce_loss`.
 
     References
     ----------
     Rendle et al., "BPR", UAI 2009; Chen et al., section 4.2.
     """
-    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
-    return _mean(functional.softplus(negative - positive[:, None]).sum(1), mask)
+    positive, negative = _scores(queries, item_embeddings, targets, negatives, mask)
+    return _mean(functional.softplus(negative - positive[..., None]).sum(-1), mask)
 
 
 def sampled_softmax_loss(
@@ -84,8 +89,8 @@ def sampled_softmax_loss(
     The mean over rows of ``-log(exp(s+) / (exp(s+) + sum_k exp(s_k) / (K Q(k))))``, with s+ and s_k
     the scores of the target and of K negatives. The sum is, in expectation, that of exp(s_i) over
     the items that the sampler may draw, whatever its law Q; without Q, which is ``log_q``, items
-    that are drawn often would count too much. The parameters and the result are those of
-    :func:`nce_loss`.
+    that are drawn often would count too much. The parameters, the result and the errors are those
+    of :func:`nce_loss`.
 
     Notes
     -----
@@ -99,19 +104,50 @@ def sampled_softmax_loss(
     Bengio and Senécal, "Adaptive importance sampling to accelerate training of a neural
     probabilistic language model", IEEE Transactions on Neural Networks 19(4), 2008.
     """
-    positive, negative = _scores(queries, item_embeddings, targets, negatives.item_ids)
-    corrected = negative - negatives.log_q - math.log(negative.shape[1])
-    every = torch.cat([positive[:, None], corrected], dim=1)
-    return _mean(every.logsumexp(1) - positive, mask)
+    positive, negative = _scores(queries, item_embeddings, targets, negatives, mask)
+    corrected = negative - negatives.log_q - math.log(negative.shape[-1])
+    every = torch.cat([positive[..., None], corrected], dim=-1)
+    return _mean(every.logsumexp(-1) - positive, mask)
 
 
 def _scores(
-    queries: Tensor, item_embeddings: Tensor, targets: Tensor, negatives: Tensor
+    queries: Tensor,
+    item_embeddings: Tensor,
+    targets: Tensor,
+    negatives: Negatives,
+    mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the scores of targets, (num_rows,), and of negatives, (num_rows, num_negatives)."""
-    ids = torch.cat([targets[:, None], negatives], dim=1)
-    scores = (functional.embedding(ids, item_embeddings) * queries[:, None, :]).sum(-1)
-    return scores[:, 0], scores[:, 1:]
+    """Return the scores of targets, of their shape, and of negatives, with one more axis."""
+    _check_shapes(queries, item_embeddings, targets, negatives, mask)
+    ids = torch.cat([targets[..., None], negatives.item_ids], dim=-1)
+    scores = (functional.embedding(ids, item_embeddings) * queries[..., None, :]).sum(-1)
+    return scores[..., 0], scores[..., 1:]
+
+
+def _check_shapes(
+    queries: Tensor,
+    item_embeddings: Tensor,
+    targets: Tensor,
+    negatives: Negatives,
+    mask: Tensor | None,
+) -> None:
+    """Refuse what torch would broadcast: rows that are paired wrongly give a loss all the same."""
+    rows, drawn = targets.shape, negatives.item_ids.shape
+    if drawn[:-1] != rows or len(drawn) == len(rows):
+        raise _misshapen("negatives.item_ids", drawn, "targets.shape + (num_negatives,)", rows)
+    if negatives.log_q.shape != drawn:
+        raise _misshapen("negatives.log_q", negatives.log_q.shape, "that of item_ids", rows)
+    if queries.shape != (*rows, item_embeddings.shape[-1]):
+        raise _misshapen("queries", queries.shape, "targets.shape + (dim,)", rows)
+    if mask is not None and mask.shape != rows:
+        raise _misshapen("mask", mask.shape, "targets.shape", rows)
+
+
+def _misshapen(name: str, shape: torch.Size, allowed: str, rows: torch.Size) -> InvalidInputError:
+    return InvalidInputError(
+        f"the shape of {name} must be {allowed}; got {tuple(shape)} for targets of shape "
+        f"{tuple(rows)}"
+    )
 
 
 def _mean(losses: Tensor, mask: Tensor | None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import negsamp
+from negsamp_models.settings import SYNTHETIC_SETTINGS, TrainingSettings
 
 __all__ = [
     "AlphaOption",
@@ -18,10 +19,14 @@ __all__ = [
     "DataDirOption",
     "DatasetOption",
     "DeviceOption",
+    "DropoutOption",
     "EpochsOption",
     "ExcludeOption",
     "GammaOption",
+    "HeadsOption",
+    "HiddenSizeOption",
     "KeepWeightsOption",
+    "LayersOption",
     "OutputOption",
     "OverwriteOption",
     "PatienceOption",
@@ -33,7 +38,37 @@ __all__ = [
     "parse_epochs",
     "parse_schedule",
     "sampler_config",
+    "setting",
 ]
+
+
+_DEFAULT_SETTINGS = TrainingSettings()
+
+
+def setting(
+    text: str,
+    name: str,
+    *flags: str,
+    default: Any = _DEFAULT_SETTINGS,
+    synthetic: Any = SYNTHETIC_SETTINGS,
+) -> Any:
+    """Return the option of a setting: without it, the setting is that of the data set.
+
+    Parameters
+    ----------
+    text : str
+        What it is, one or more sentences.
+    name : str
+        Of the setting.
+    *flags : str
+        The option, where it is not named as its parameter is.
+    default, synthetic
+        The settings of any data set, and of the embedded one.
+    """
+    value, embedded = (f"{getattr(each, name):g}" for each in (default, synthetic))
+    values = value if embedded == value else f"{value}; {embedded} for synthetic"
+    return typer.Option(*flags, help=f"{text} Default {values}.")
+
 
 DatasetOption = Annotated[
     str,
@@ -54,12 +89,18 @@ OutputOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, batches, dropout and negatives.")]
 EpochsOption = Annotated[
-    int | None, typer.Option("--max-epochs", help="Stop after so many epochs in any case.")
+    int | None, setting("Stop after so many epochs in any case.", "max_epochs", "--max-epochs")
 ]
 PatienceOption = Annotated[
     int | None,
-    typer.Option(help="Stop after so many epochs without a better validation NDCG@10."),
+    setting("Stop after so many epochs without a better validation NDCG@10.", "patience"),
 ]
+HiddenSizeOption = Annotated[int | None, setting("Size of the embeddings.", "hidden_size")]
+LayersOption = Annotated[int | None, setting("Transformer layers.", "num_layers")]
+HeadsOption = Annotated[
+    int | None, setting("Attention heads; they divide the hidden size.", "num_heads")
+]
+DropoutOption = Annotated[float | None, setting("In [0, 1).", "dropout")]
 ExcludeOption = Annotated[
     bool,
     typer.Option(
@@ -166,6 +207,13 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
             raise negsamp.ConfigError(
                 f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
                 "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
+            ) from None
+    if not arguments:  # a word that is a schedule, or was to be a number
+        try:
+            negsamp.from_config({"sampler": "genni", "items": 2, name: config})
+        except negsamp.ConfigError as error:
+            raise negsamp.ConfigError(
+                f"--{name} {text!r} is no number; as a schedule: {error}"
             ) from None
     return config
 

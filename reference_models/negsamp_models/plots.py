@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import matplotlib
 
 from negsamp import InvalidInputError
+from negsamp_models.picture_files import picture_path, save_picture
 from negsamp_models.records import CHOSEN_BY, EpochRecord, best_epoch
-from negsamp_models.results import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ class Panel:
 
 
 def plot_curves(
-    runs: Mapping[str, Sequence[EpochRecord]], path: Path, title: str, metric: str = CHOSEN_BY
+    runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
     """Draw validation curves of several runs over epochs and over training time.
 
@@ -40,7 +40,7 @@ def plot_curves(
     ----------
     runs : mapping of str to sequence of EpochRecord
         Label to epochs, at least one of each.
-    path : Path
+    path : str or Path
         PNG, SVG or PDF, by its suffix; written whole or not at all.
     title : str
         Above the picture.
@@ -52,11 +52,11 @@ def plot_curves(
     InvalidInputError
         If the metric or the kind of picture is not known.
     """
-    _draw(runs, _validation_panels(runs, metric), path, title)
+    _draw(runs, _validation_panels(runs, metric), picture_path(path), title)
 
 
 def plot_runs(
-    runs: Mapping[str, Sequence[EpochRecord]], path: Path, title: str, metric: str = CHOSEN_BY
+    runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
     """Draw all that is known of several runs: validation, loss, hardness and cost of negatives.
 
@@ -75,7 +75,7 @@ def plot_runs(
     telling = [
         panel for panel in panels if len({panel.value(each) for each in records} - {None}) > 1
     ]
-    _draw(runs, [*_validation_panels(runs, metric), *telling], path, title)
+    _draw(runs, [*_validation_panels(runs, metric), *telling], picture_path(path), title)
 
 
 def _validation_panels(
@@ -114,12 +114,7 @@ def _draw(
         lines, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(lines, labels, loc="outside lower center", ncols=num_columns)
         figure.suptitle(title)
-        formats = figure.canvas.get_supported_filetypes()
-        if (suffix := path.suffix.lstrip(".")) not in formats:
-            raise InvalidInputError(
-                f"a picture must end in .{', .'.join(sorted(formats))}; got {path.name!r}"
-            )
-        write_whole(path, lambda target: figure.savefig(target, dpi=150, format=suffix))
+        save_picture(figure, path, dpi=150)
     finally:
         pyplot.close(figure)
 

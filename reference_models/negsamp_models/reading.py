@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from negsamp_models.datasets import DatasetError
 from negsamp_models.records import RunResult
 from negsamp_models.run_key import key_of
 
-__all__ = ["read_by_key", "read_result", "read_results", "result_files"]
+__all__ = ["files_at", "read_by_key", "read_result", "read_results", "result_files"]
 
 
 def read_result(file: Path) -> RunResult:
@@ -31,16 +31,16 @@ def read_result(file: Path) -> RunResult:
         ) from error
 
 
-def read_results(paths: Iterable[Path]) -> list[RunResult]:
+def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
     """Read result files; a folder stands for those in and below it, see `result_files`.
 
     Raises
     ------
     DatasetError
-        If there is none, or as by `read_by_key`.
+        If there is none, or as by `files_at` and `read_by_key`.
     """
     paths = list(paths)
-    files = [file for path in paths for file in (result_files(path) if path.is_dir() else [path])]
+    files = files_at(paths)
     if not files:
         raise DatasetError(
             f"no result.json or seedN.json, N a number, in {', '.join(map(str, paths))}; make one "
@@ -70,6 +70,24 @@ def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
             )
         results[key], read[key] = result, file
     return results
+
+
+def files_at(
+    paths: Iterable[str | Path], below: Callable[[Path], Iterable[Path]] | None = None
+) -> list[Path]:
+    """Return files as they are, and for each folder those of `below`, or else `result_files`.
+
+    Raises
+    ------
+    DatasetError
+        If a file or folder is missing.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise DatasetError(f"{path} is missing: name the folder or the result.json of a run")
+        files += (below or result_files)(path) if path.is_dir() else [path]
+    return files
 
 
 def result_files(folder: Path, prefix: str = "") -> list[Path]:

@@ -123,9 +123,13 @@ class RunResult:
 
     @property
     def sampling_share(self) -> float:
-        """Share of the training time that sampling took, of 1."""
-        sampling = sum(record.sampling_seconds for record in self.epochs)
-        return sampling / sum(record.training_seconds for record in self.epochs)
+        """Share of the training time that sampling took, of 1.
+
+        The first epoch, in which code is compiled, counts only where there is no other.
+        """
+        timed = self.epochs[1:] or self.epochs
+        sampling = sum(record.sampling_seconds for record in timed)
+        return sampling / sum(record.training_seconds for record in timed)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:

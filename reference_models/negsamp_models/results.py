@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: str | Path) -> None:
     """Make a folder, and refuse one that no file can be written to, before there is one to lose.
 
     Raises
@@ -42,44 +43,63 @@ def check_writable(folder: Path) -> None:
     InvalidInputError
         With the folder and the system's reason.
     """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
         raise InvalidInputError(
-            f"results cannot be written to {folder}: {error.strerror}; name another folder"
+            f"results cannot be written to {folder}: {reason}; name another folder"
         ) from error
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any) -> None:
     """Write JSON with numbers as they are; NaN and infinities are refused."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_whole(path, lambda target: target.write_text(text, encoding="utf-8"))
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
     """Have a file written next to `path`, then put it in place; on failure leave `path` alone.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file; its folder is made if it is missing.
     write : callable
         Is given the path of a temporary file of the same folder and suffix, and writes it.
+
+    Raises
+    ------
+    OSError
+        As `write` does, or with the name of the file, not of the temporary one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(path) as temporary:
+            write(temporary)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Make an empty file in the same folder, for as long as this is entered."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
-    temporary = Path(name)
     try:
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        yield Path(name)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def _processor() -> str:

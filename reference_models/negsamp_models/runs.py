@@ -196,6 +196,6 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
     if found := differences(there, own):
         raise CheckpointError(
             f"{path} is of another run: {', '.join(found)}. It is done, and does not go on: name "
-            "another --output"
+            "another --output, or make it anew with --overwrite in the place of --resume"
         )
     return result

@@ -76,7 +76,8 @@ class SASRec(nn.Module):
             as_count(name, value)
         if hidden_size % num_heads:
             raise InvalidInputError(
-                f"num_heads must divide hidden_size; got {num_heads} heads of {hidden_size}"
+                f"num_heads must divide hidden_size; got num_heads {num_heads}, hidden_size "
+                f"{hidden_size}"
             )
         if not 0 <= dropout < 1:
             raise InvalidInputError(f"dropout must be in [0, 1); got {dropout}")

@@ -59,7 +59,7 @@ def complaints() -> Iterator[None]:
         _to_nowhere(sys.stdout)
         raise typer.Exit(1) from None
     except (NegSampError, OSError) as error:
-        console.print(f"[red]error:[/] {who}{escape(str(error))}")
+        console.print(f"[red]error:[/] {who}{escape(_told(error))}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         console.print(f"{who}interrupted")
@@ -73,6 +73,13 @@ def complaints() -> Iterator[None]:
             "smaller --hidden-size, --batch-size or --max-length, or without other work beside it"
         )
         raise typer.Exit(2) from None
+
+
+def _told(error: Exception) -> str:
+    """Return what is wrong in words, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _is_want_of_memory(error: Exception) -> bool:
@@ -90,7 +97,7 @@ def _to_nowhere(stream: IO[str]) -> None:
 
 def _command() -> str:
     """Return the command that resumes the run of this one."""
-    arguments = [each for each in sys.argv[1:] if each != "--resume"]
+    arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--overwrite")]
     size = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
     nodes = [] if here == size else ["--nnodes", str(size // here)]

@@ -189,7 +189,7 @@ class RunOptions:
     cuda_graphs : bool
         Take each step as one CUDA graph.
     overwrite : bool
-        Without `resume`: remove what an earlier run left in the folder.
+        Remove what an earlier run left in the folder; not with `resume`.
     """
 
     resume: bool = False
@@ -202,6 +202,10 @@ class RunOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise TrainingSettingsError(
+                "overwrite", True, "False with resume, which goes on with what overwrite removes"
+            )
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:
             raise TrainingSettingsError("checkpoint_seconds", self.checkpoint_seconds, "> 0")
         if self.checkpoint_batches is not None:

@@ -44,6 +44,7 @@ from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_models.steps import Stepper
 from negsamp_models.watching import Silent, Watcher
+from negsamp_models.wording import place
 
 __all__ = ["Trainer", "TrainingDivergedError"]
 
@@ -287,7 +288,7 @@ class Trainer:
         try:
             step = self.stepper.take(places)
         except InvalidScoresError as error:
-            raise self._diverged("a score is not finite", f"batch {state.batch}") from error
+            raise self._diverged("a score is not finite", f"batch {state.batch + 1}") from error
         self._unread.append(step.loss)
         if is_last or not state.losses or len(self._unread) >= self._losses_per_read:
             self._read_losses()
@@ -304,7 +305,7 @@ class Trainer:
         unread, self._unread = self._unread, []
         for loss in torch.stack(unread).tolist() if unread else []:
             if not math.isfinite(loss):
-                raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses)}")
+                raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses) + 1}")
             self.state.losses.append(loss)
         try:
             self.state.sampling_seconds += self.stepper.settle()
@@ -317,11 +318,9 @@ class Trainer:
         number, save = self.processes.largest(self.stop.received, due)
         saved = bool(number or save) and self._save()
         if number:
-            place = f"epoch {self.state.epoch}, before batch {self.state.batch}"
+            stopped = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
             raise RunStoppedError(
-                number,
-                f"stopped in {place} (both counted from 0); "
-                + ("this is saved" if saved else "this could not be saved"),
+                number, f"stopped {stopped}; this {'is' if saved else 'could not be'} saved"
             )
 
     def _save(self) -> bool:
@@ -336,8 +335,8 @@ class Trainer:
         else:
             hardness = type(self.sampler).__name__
         return TrainingDivergedError(
-            f"{what} in {where} of epoch {self.state.epoch} ({hardness}); lower the learning rate "
-            "or alpha"
+            f"{what} in {where} of epoch {self.state.epoch + 1} ({hardness}); lower the learning "
+            "rate or alpha"
         )
 
     def evaluate(self, evaluation: Evaluation, mask_seen: bool = True) -> Metrics:

@@ -1,8 +1,8 @@
-"""Numbers in words for people: how many of what, how long."""
+"""Numbers in words for people: how many of what, how long, and where a run stands."""
 
 from __future__ import annotations
 
-__all__ = ["duration", "plural"]
+__all__ = ["duration", "place", "plural"]
 
 
 def plural(number: int, word: str) -> str:
@@ -26,3 +26,18 @@ def duration(seconds: float) -> str:
     """
     minutes = max(round(seconds / 60), 1)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def place(epochs: int, batches: int, last: int) -> str:
+    """Return where a run stands that has so many epochs behind it, and batches of the next.
+
+    Both are counted from 1 for people, and from 0 in files.
+
+    Examples
+    --------
+    >>> place(1, 0, last=40), place(1, 5, last=40)
+    ('after epoch 1 of 40', 'in epoch 2 of 40, after batch 5')
+    """
+    if not batches:
+        return f"after epoch {epochs} of {last}"
+    return f"in epoch {epochs + 1} of {last}, after batch {batches}"

@@ -11,9 +11,13 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
+import negsamp
 from negsamp import ConfigError
 from negsamp_models.commands import application
 from negsamp_models.options import parse_schedule
+from negsamp_models.s3rec.commands import SYNTHETIC_PRETRAINING
+from negsamp_models.s3rec.settings import PretrainingSettings
+from negsamp_models.settings import SYNTHETIC_SETTINGS, TrainingSettings
 from tests.models.children import finish, start, wait_for_checkpoint
 
 TINY = ["--dataset", "Tiny", "--max-epochs", "2"]
@@ -97,10 +101,16 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--sampler", "geni"], "did you mean 'genni'"),
         (["train", "--alpha", "loss_drivn:initial=1"], "did you mean 'loss_driven'"),
         (["train", "--alpha", "loss_driven:initial=x"], "write a number, or a schedule"),
+        (["train", "--alpha", "2,5"], "--alpha '2,5' is no number; as a schedule: unknown"),
+        (["compare", "--beta", "exponential"], "is no number; as a schedule: beta's schedule"),
+        *(
+            ([command, "--overwrite", "--resume", "--dataset", "None"], "overwrite must be False")
+            for command in ("train", "compare", "pretrain")
+        ),
         (["train", "--alpha", "-1"], "alpha must stay in [0, inf); got -1"),
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
-        (["train", "--num-heads", "128"], "must divide hidden_size; got 128 heads of 32"),
+        (["train", "--num-heads", "128"], "divide hidden_size; got num_heads 128, hidden_size 32"),
         (["train", "--device", "cuda:99"], "for torch can use"),
         (["train", "--device", "gpu"], "device must be auto"),
         (["reproduce", "table1", "--device", "gpu"], "device must be auto"),
@@ -112,7 +122,10 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--checkpoint-seconds", "0"], "checkpoint_seconds must be > 0; got 0"),
         (["train", "--checkpoint-batches", "0"], "checkpoint_batches must be an integer >= 1"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
-        (["table", "nowhere/result.json"], "No such file"),
+        (["table", "nowhere/result.json"], "nowhere/result.json is missing: name the folder or"),
+        (["plot", "nowhere"], "nowhere is missing: name the folder or the result.json of a run"),
+        (["plot", "nowhere", "-o", "x.jpg"], "must end in .png, .svg or .pdf; got 'x.jpg'"),
+        (["law", "nowhere", "-o", "law"], "must end in .png, .svg or .pdf; got 'law'"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(
@@ -208,8 +221,7 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
     assert b"<svg" in picture.read_bytes()
     for arguments, message in (
         ([str(output), "--metric", "HR@7"], "metric must be one of HR@5, HR@10, HR@20"),
-        ([str(output), "-o", "x.doc"], "a picture must end in ."),
-        ([str(tmp_path / "empty")], "No such file"),
+        ([str(output), "-o", str(picture / "x.png")], f"written to {picture}: it is a file; name"),
     ):
         result = run("plot", *arguments)
         assert (result.exit_code, message in plain(result.output)) == (2, True), result.output
@@ -228,8 +240,45 @@ def test_help_teaches(command: list[str]) -> None:
     assert "Usage" in result.output
 
 
+def test_the_version_is_shown_alone() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"negsamp {negsamp.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "default", "synthetic", "names"),
+    [
+        (
+            "train",
+            TrainingSettings(),
+            SYNTHETIC_SETTINGS,
+            "max_epochs patience batch_size learning_rate hidden_size num_layers num_heads dropout "
+            "max_length",
+        ),
+        ("compare", TrainingSettings(), SYNTHETIC_SETTINGS, "max_epochs patience"),
+        (
+            "pretrain",
+            PretrainingSettings(),
+            SYNTHETIC_PRETRAINING,
+            "epochs batch_size learning_rate mask_probability hidden_size num_layers num_heads "
+            "dropout max_length",
+        ),
+    ],
+)
+def test_help_says_what_a_setting_is_if_it_is_not_given(
+    command: str, default: object, synthetic: object, names: str
+) -> None:
+    shown = plain(re.sub("[│]", " ", run(command, "--help").output))
+    for name in names.split():
+        value, embedded = getattr(default, name), getattr(synthetic, name)
+        expected = f"{value:g}" if value == embedded else f"{value:g}; {embedded:g} for synthetic"
+        option = "--" + name.replace("_", "-")
+        assert re.search(rf"{option} <\w+> [^│]*? Default {re.escape(expected)}\. --", shown), name
+
+
 def test_schedules_are_numbers_or_named() -> None:
     assert parse_schedule("alpha", "2.5") == 2.5
+    assert parse_schedule("alpha", "loss_driven") == {"schedule": "loss_driven"}
     assert parse_schedule("beta", "exponential:m=40,initial=0.01") == {
         "schedule": "exponential",
         "m": 40,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import resource
 import signal
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def test_ten_kills_change_nothing(start: Start, tmp_path: Path) -> None:
 
 def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None:
     folder, printed = tmp_path / "with space", tmp_path / "with space.txt"
-    for more, number in (([], signal.SIGINT), (["--resume"], signal.SIGTERM)):
+    for more, number in ((["--overwrite"], signal.SIGINT), (["--resume"], signal.SIGTERM)):
         before = newest(folder)
         process = start("with space", *more)
         wait_for_checkpoint(process, folder, after=before)
@@ -70,9 +71,13 @@ def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None
         os.kill(process.pid, number)
         assert finish(process) == [128 + number]
         message = printed.read_text()
-        assert "(both counted from 0); this is saved. Go on with:\n\n    negsamp train" in message
+        where = r"(in epoch \d+ of 40, after batch [1-4]|after epoch \d+ of 40)"
+        assert re.search(
+            rf"^stopped {where}; this is saved. Go on with:\n\n    negsamp train", message, re.M
+        )
         assert f"--output '{folder}' --resume\n" in message
         assert message.count("--resume") == 1
+        assert "--overwrite" not in message  # what was just made
     assert finish(start("with space")) == [2]
     assert "holds a run that is not done: go on with --resume" in printed.read_text()
     assert finish(start("with space", "--resume")) == [0]

@@ -117,7 +117,8 @@ def test_what_ends_a_run_or_where_it_runs_is_no_other_run(tmp_path: Path) -> Non
     assert train(tmp_path / "run", "--device", "auto").exit_code == 0
     assert train(tmp_path / "run", "--resume", "--device", "cpu").exit_code == 0
     message = refused(train(tmp_path / "run", "--resume", "--max-epochs", "3"))
-    assert "max_epochs is 2 there, 3 here. It is done, and does not go on" in message
+    assert "max_epochs is 2 there, 3 here. It is done, and does not go on: name another" in message
+    assert "anew with --overwrite in the place of --resume" in message
 
 
 def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None:
@@ -129,6 +130,27 @@ def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None
     assert (folder / "result.json").read_bytes() == before
     for _ in range(2):
         assert run(*law, str(folder / "law.svg")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--dataset", "Tiny"],
+        ["compare", "--dataset", "Tiny"],
+        ["pretrain", "--dataset", "Tiny"],
+        ["report", "--results", str(Path(__file__).parents[2] / "results")],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_folder_that_cannot_be_written_to_is_named(command: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    if command[0] in ("train", "report"):
+        message = f"results cannot be written to {file}: it is a file; name another folder"
+        assert message in refused(run(*command, "-o", str(file)))
+    message = refused(run(*command, "-o", str(file / "below")))
+    assert f"results cannot be written to {file / 'below'}" in message
+    assert file.read_text() == "no folder"
 
 
 @pytest.mark.parametrize("command", ["train", "pretrain"])

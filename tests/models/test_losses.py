@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, GenNi, Negatives, Popularity, Sampler, Uniform
+from negsamp import DotProduct, GenNi, InvalidInputError, Negatives, Popularity, Sampler, Uniform
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 
 Loss = Callable[[Tensor, Tensor, Tensor, Negatives], Tensor]
@@ -60,6 +60,54 @@ def test_formula(loss: Loss, plain: Plain, num_negatives: int, scale: float) -> 
         drawn = [scores[i] for i in negatives.item_ids[row]]
         expected += plain(scores[targets[row]], drawn, negatives.log_q[row].tolist()) / 5
     assert loss(queries, items, targets, negatives).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (3, 2), (1, 2, 3)], ids=str)
+@pytest.mark.parametrize("loss", [nce_loss, bpr_loss, sampled_softmax_loss])
+def test_targets_of_any_shape_are_so_many_rows(
+    loss: Callable[..., Tensor], shape: tuple[int, ...], masked: bool
+) -> None:
+    """Also where the last axis is as long as a row has negatives: nothing may be broadcast."""
+    queries, items, targets, negatives = inputs(3)
+    queries, targets, ids, log_q = (
+        torch.cat([each, each[:1]]) for each in (queries, targets, *negatives)
+    )
+    mask = torch.arange(6) % 3 > 0 if masked else None
+    flat = loss(queries, items, targets, Negatives(ids, log_q), mask)
+    shaped = loss(
+        queries.reshape(*shape, -1),
+        items,
+        targets.reshape(shape),
+        Negatives(ids.reshape(*shape, -1), log_q.reshape(*shape, -1)),
+        None if mask is None else mask.reshape(shape),
+    )
+    assert shaped.item() == pytest.approx(flat.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"queries": (3, 3)}, r"of queries must be targets.shape \+ \(dim,\); got \(3, 3\) for"),
+        ({"queries": (4, 3, 5)}, r"of queries .* got \(4, 3, 5\) for targets of shape \(4, 3\)"),
+        ({"ids": (4, 3)}, r"of negatives.item_ids must be targets.shape \+ \(num_negatives,\)"),
+        ({"ids": (12, 2)}, r"of negatives.item_ids .* got \(12, 2\) for targets of shape"),
+        ({"log_q": (4, 3, 1)}, r"of negatives.log_q must be that of item_ids; got \(4, 3, 1\)"),
+        ({"mask": (3,)}, r"of mask must be targets.shape; got \(3,\) for targets"),
+    ],
+)
+@pytest.mark.parametrize("loss", [nce_loss, bpr_loss, sampled_softmax_loss])
+def test_shapes_that_do_not_fit_are_refused(
+    loss: Callable[..., Tensor], wrong: dict[str, tuple[int, ...]], message: str
+) -> None:
+    right = {"queries": (4, 3, 3), "ids": (4, 3, 2), "log_q": (4, 3, 2), "mask": (4, 3)}
+    shapes = right | wrong
+    negatives = Negatives(
+        torch.ones(shapes["ids"], dtype=torch.int64), torch.zeros(shapes["log_q"])
+    )
+    mask, targets = torch.ones(shapes["mask"]).bool(), torch.ones(4, 3, dtype=torch.int64)
+    with pytest.raises(InvalidInputError, match=message):
+        loss(torch.zeros(shapes["queries"]), torch.zeros(7, 3), targets, negatives, mask)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -175,3 +223,24 @@ def test_corrected_by_log_q_the_sum_over_all_items_is_met_on_average(sampler: Sa
             loss = sampled_softmax_loss(queries[one], items, targets[one], drawn)
             expected[row] += share[row] * target[row] * loss.exp()
     assert torch.allclose(expected, weights.sum(1), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("beta", "num_candidates"), [(1.0, 40), (0.25, 10), (0.1, 4)])
+def test_the_sum_over_a_pre_selection_has_a_share_of_the_candidates_in_it(
+    beta: float, num_candidates: int
+) -> None:
+    """What ``docs/laws.md`` says of log k and of log(m / V), of 20,000 equal rows."""
+    generator = torch.Generator().manual_seed(2)
+    queries = torch.randn(1, 3, generator=generator).expand(20_000, 3)
+    items, targets = torch.randn(41, 3, generator=generator), torch.ones(20_000).long()
+    sampler = GenNi(
+        range(1, 41), num_negatives=4, alpha=0.5, beta=beta, candidates="query", backend="torch"
+    )
+    drawn = sampler.sample(targets, score=DotProduct(queries, items))
+    scores = (queries[:, None] * items[drawn.item_ids]).sum(-1)
+    logits = scores - drawn.log_q - math.log(4) - math.log(num_candidates / 40)
+    sums = logits.double().exp().sum(1)
+    expected = (queries[0] @ items[2:].T).double().exp().sum()
+    error = sums.std() / math.sqrt(len(sums))
+    assert abs(float((sums.mean() - expected) / error)) < 4
+    assert float(error / expected) < 0.01

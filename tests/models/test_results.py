@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
-from negsamp_models.results import environment, write_json, write_whole
+from negsamp import InvalidInputError
+from negsamp_models.results import check_writable, environment, write_json, write_whole
 from negsamp_models.source import digest_of
 
 
@@ -24,6 +26,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         write_whole(path, fail)
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "taken.json"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_json(str(path), {"a": 1})
+    assert (caught.value.filename, caught.value.filename2) == (str(path), None)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_whose_place_is_a_file_is_refused(tmp_path: Path) -> None:
+    write_json(str(tmp_path / "file"), 1)
+    message = f"results cannot be written to {tmp_path / 'file'}: it is a file; name another folder"
+    with pytest.raises(InvalidInputError, match=f"^{re.escape(message)}$"):
+        check_writable(str(tmp_path / "file"))
 
 
 def test_numbers_that_json_has_not_are_refused_before_writing(tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ def test_a_full_disk_neither_ends_a_run_nor_loses_what_was_saved(
     trainer.saver = Saver(folder, RunOptions(checkpoint_batches=3), Processes())
     watcher = Notices(trainer, num_batches=10)
     trainer.watcher = watcher
-    with pytest.raises(RunStoppedError, match=r"epoch 2, before batch 2 .* could not be saved"):
+    where = "stopped in epoch 3 of 4, after batch 2; this could not be saved"
+    with pytest.raises(RunStoppedError, match=where):
         trainer.run()
     full = (
         "no checkpoint was written ([Errno 28] No space left on device); "

@@ -105,6 +105,7 @@ def test_resume_reads_a_run_that_is_done_and_no_other(data_dir: Path, tmp_path: 
     other = pretrain(data_dir, output, "--resume", "--seed", "1")
     assert other.exit_code == 2
     assert "holds another run: seed is 0 there, 1 here" in plain(other.output)
+    assert "or make it anew with --overwrite in the place of --resume" in plain(other.output)
 
 
 def test_help_teaches() -> None:
@@ -118,7 +119,7 @@ def test_help_teaches() -> None:
     ("arguments", "message"),
     [
         (["--max-length", "1"], "max_length must be an integer >= 2; got 1"),
-        (["--num-heads", "3"], "num_heads must divide hidden_size; got 3 heads of 8"),
+        (["--num-heads", "3"], "num_heads must divide hidden_size; got num_heads 3, hidden_size 8"),
         (["--mask-probability", "2"], "mask_probability must be in [0, 1]; got 2"),
         (["--segments", "-1"], "the weight of segments must be >= 0; got -1"),
         (["--sampler", "geni"], "did you mean 'genni'"),

@@ -221,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset: Dataset) -> None:
     with torch.no_grad():
         pretrainer.model.segments.bias.fill_(torch.nan)
     with pytest.raises(
-        TrainingDivergedError, match="the loss of segments is not finite in batch 0 of epoch 0"
+        TrainingDivergedError, match="the loss of segments is not finite in batch 1 of epoch 1"
     ):
         pretrainer.run()
 

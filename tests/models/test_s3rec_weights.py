@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,30 @@ def changed(file: Path, target: Path, **header: Any) -> Path:
     provenance = json.loads(about["provenance"]) | header
     save_file(weights, target, metadata=about | {"provenance": json.dumps(provenance)})
     return target
+
+
+def test_what_the_page_shows(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With smaller data and sizes; its path is a plain string."""
+    page = (Path(__file__).parents[2] / "docs" / "s3rec.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    smaller = {
+        'load_dataset("Beauty", attributes=True)': "small",
+        "Pretrainer(dataset)": "Pretrainer(dataset, pretraining)",
+        'TrainingSettings(model="s3rec")': "fine_tuning",
+    }
+    for full, small in smaller.items():
+        assert full in shown
+        shown = shown.replace(full, small)
+    names: dict[str, Any] = {
+        "small": dataset,
+        "pretraining": PRETRAINING,
+        "fine_tuning": FINE_TUNING,
+    }
+    monkeypatch.chdir(tmp_path)
+    exec(shown, names)  # noqa: S102
+    assert names["result"].pretraining["epochs"] == PRETRAINING.epochs
 
 
 def test_the_encoder_comes_back_as_it_was(dataset: Dataset, file: Path) -> None:

@@ -146,7 +146,7 @@ def test_dropout_is_for_training_only() -> None:
         (
             {"num_heads": 3},
             InvalidInputError,
-            "num_heads must divide hidden_size; got 3 heads of 64",
+            "num_heads must divide hidden_size; got num_heads 3, hidden_size 64",
         ),
         ({"dropout": 1.0}, InvalidInputError, r"dropout must be in \[0, 1\); got 1.0"),
         ({"max_length": 0}, ConfigError, "max_length must be an integer >= 1; got 0"),

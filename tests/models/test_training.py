@@ -151,10 +151,10 @@ def test_schedules_move_with_epochs_and_losses(dataset: Dataset) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"sampler": "uniform"}, r"the loss is nan in batch 0 of epoch 0 \(Uniform\); lower the"),
+        ({"sampler": "uniform"}, r"the loss is nan in batch 1 of epoch 1 \(Uniform\); lower the"),
         (
             {"sampler": "genni", "alpha": 2.5, "beta": 0.5},
-            r"a score is not finite in batch 0 of epoch 0 \(alpha = 2.5, beta = 0.5\); lower the",
+            r"a score is not finite in batch 1 of epoch 1 \(alpha = 2.5, beta = 0.5\); lower the",
         ),
     ],
     ids=["loss", "score"],
@@ -184,7 +184,7 @@ class PoisonAtTheEnd(Silent):
 def test_a_run_that_diverges_in_its_last_step_stops_at_validation(dataset: Dataset) -> None:
     trainer = Trainer(dataset, {"sampler": "uniform"}, SETTINGS)
     trainer.watcher = PoisonAtTheEnd(trainer)
-    with pytest.raises(TrainingDivergedError, match=r"not finite in validation of epoch 1"):
+    with pytest.raises(TrainingDivergedError, match=r"not finite in validation of epoch 2"):
         trainer.run()
     assert len(trainer.state.records) == 1
 
@@ -272,6 +272,6 @@ def test_the_batch_whose_loss_is_not_finite_is_named_when_it_is_read_late(datase
         return step if len(taken) != 3 else replace(step, loss=step.loss * torch.nan)
 
     trainer.stepper.take = take_some  # type: ignore[method-assign]
-    with pytest.raises(TrainingDivergedError, match="the loss is nan in batch 2 of epoch 0"):
+    with pytest.raises(TrainingDivergedError, match="the loss is nan in batch 3 of epoch 1"):
         trainer.run()
     assert len(taken) == 4

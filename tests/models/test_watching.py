@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from dataclasses import asdict, replace
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from negsamp import ConfigError
 from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
+from negsamp_models.display import ProgressDisplay
 from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.plots import plot_runs
 from negsamp_models.probe import Probe
@@ -54,6 +57,28 @@ def record(epoch: int, score: float = 1.0) -> EpochRecord:
 
 def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_share_of_sampling_is_without_what_the_first_epoch_compiles(dataset: Dataset) -> None:
+    result = Trainer(dataset, {"sampler": "uniform"}, SETTINGS).run()
+    first = replace(record(0), training_seconds=20.0, sampling_seconds=18.0)
+    assert replace(result, epochs=[first, record(1), record(2)]).sampling_share == 0.25
+    assert replace(result, epochs=[first]).sampling_share == 0.9
+
+
+def test_a_file_gets_a_line_for_each_epoch_and_no_bar() -> None:
+    written = io.StringIO()
+    with ProgressDisplay("GenNi", 300, Console(file=written, width=80)) as display:
+        display.on_start([record(0)])
+        for epoch, best in ((1, 1), (2, 1)):
+            display.on_batch(epoch, 0, 1, 0.5)
+            display.on_epoch(record(epoch), best_epoch=best)
+    rest = "validation HR@10 2.00 NDCG@10 1.00  2.0 s (0.5 s sampling)"
+    assert written.getvalue().splitlines() == [
+        "GenNi  goes on after epoch 1",
+        f"GenNi  epoch   2  loss 0.5000  {rest}  best so far",
+        f"GenNi  epoch   3  loss 0.3333  {rest}  best 2",
+    ]
 
 
 def test_json_lines_hold_the_run_and_a_line_an_epoch(tmp_path: Path) -> None:

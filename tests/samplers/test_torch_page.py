@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from negsamp import GenNi, Uniform
+from negsamp import DotProduct, GenNi, Uniform
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -43,21 +43,36 @@ def test_four_workers_never_repeat_each_other_nor_themselves() -> None:
 def test_a_compiled_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     table = torch.nn.Embedding(101, 8)
-
-    def nce_loss(queries: Any, targets: Any, negatives: Any) -> Any:
-        products = (queries[:, None] * table(negatives.item_ids)).sum(-1) - negatives.log_q
-        loss = products.logsumexp(-1).mean() - (queries * table(targets)).sum(-1).mean()
-        return loss, negatives.item_ids
-
     names: dict[str, Any] = {"num_items": 100, "encoder": table, "table": table}
-    names["nce_loss"] = nce_loss
     exec(block_under("In a compiled step"), names)  # noqa: S102
-    inputs, targets = torch.arange(1, 9), torch.arange(2, 10)
+    inputs, targets = torch.arange(8).reshape(2, 4), torch.arange(1, 9).reshape(2, 4) % 8
     plain = GenNi(range(1, 101), num_negatives=5, alpha=2.5, seed=0)
     for _ in range(2):
-        score = names["DotProduct"](table(inputs).detach(), table.weight.detach())
-        expected = plain.sample(targets, score=score, mask=targets != 0).item_ids
-        loss, item_ids = names["compiled_step"](inputs, targets)
-        assert torch.equal(item_ids, expected)
+        queries, mask = table(inputs), targets != 0
+        score = names["DotProduct"](queries.detach(), table.weight.detach())
+        negatives = plain.sample(targets, score=score, mask=mask)
+        expected = names["nce_loss"](queries, table.weight, targets, negatives, mask)
+        loss = names["compiled_step"](inputs, targets)
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
         loss.backward()
     assert float(table.weight.grad.abs().sum()) > 0
+
+
+def test_a_draw_outside_of_a_checkpoint() -> None:
+    from negsamp_models.losses import nce_loss
+
+    table, targets = torch.nn.Embedding(101, 8), torch.arange(1, 9)
+    names: dict[str, Any] = {
+        "DotProduct": DotProduct,
+        "checkpoint": torch.utils.checkpoint.checkpoint,
+        "nce_loss": nce_loss,
+        "queries": table(targets + 1),
+        "sampler": GenNi(range(1, 101)),
+        "table": table,
+        "targets": targets,
+    }
+    exec(block_under("Beside activation checkpointing"), names)  # noqa: S102
+    names["loss"].backward()
+    kept = nce_loss(table(targets + 1), table.weight, targets, names["negatives"])
+    (expected,) = torch.autograd.grad(kept, table.weight)
+    assert torch.allclose(table.weight.grad, expected)

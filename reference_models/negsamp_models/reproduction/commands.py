@@ -26,6 +26,7 @@ from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
+from negsamp_models.results import check_writable
 from negsamp_models.session import complaints
 from negsamp_models.settings import device_named
 from negsamp_models.wording import duration, plural
@@ -125,6 +126,7 @@ def report_command(
         grids = [load_grid(name) for name in grid_names()]
         if not (found := results_below(results)):
             raise ConfigError(f"{results} holds no result of a run: nothing to report")
+        check_writable(output)
         replaced = replaced_below(results)
         drawn = {}
         for grid in grids:

@@ -10,10 +10,10 @@ from typing import Any
 import matplotlib
 
 from negsamp_models.law_picture import draw_law
+from negsamp_models.picture_files import save_picture
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import are_timed_alike, figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.results import write_whole
 
 __all__ = ["draw"]
 
@@ -75,7 +75,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
     figure.suptitle(grid.title)
     try:
-        write_whole(path, lambda target: figure.savefig(target, dpi=120))
+        save_picture(figure, path, dpi=120)
     finally:
         pyplot.close(figure)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,24 +20,37 @@ from negsamp_models.options import (
     DataDirOption,
     DatasetOption,
     DeviceOption,
+    DropoutOption,
     GammaOption,
+    HeadsOption,
+    HiddenSizeOption,
+    LayersOption,
     OutputOption,
     OverwriteOption,
     ResumeOption,
     SeedOption,
     given,
     sampler_config,
+    setting,
 )
 from negsamp_models.s3rec.runs import RESULT, WEIGHTS, pretrain_in_folder
-from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings, published_epochs
+from negsamp_models.s3rec.settings import (
+    OBJECTIVES,
+    ObjectiveWeights,
+    PretrainingSettings,
+    published_epochs,
+)
 from negsamp_models.s3rec.watching import PretrainingDisplay
 from negsamp_models.session import joined_session
 from negsamp_models.settings import RunOptions
 
-__all__ = ["pretrain_command"]
+__all__ = ["SYNTHETIC_PRETRAINING", "pretrain_command"]
 
-_SYNTHETIC = PretrainingSettings(epochs=20, hidden_size=32, max_length=20, dropout=0.2)
+SYNTHETIC_PRETRAINING = PretrainingSettings(epochs=20, hidden_size=32, max_length=20, dropout=0.2)
 """For the embedded data: done in about two minutes, and of the sizes that train has for them."""
+
+_setting = partial(setting, default=PretrainingSettings(), synthetic=SYNTHETIC_PRETRAINING)
+_weight = partial(setting, default=ObjectiveWeights(), synthetic=SYNTHETIC_PRETRAINING.weights)
 
 
 def pretrain_command(
@@ -45,20 +59,20 @@ def pretrain_command(
     output: OutputOption = Path("negsamp-pretrained"),
     epochs: Annotated[
         int | None,
-        typer.Option(help="Default: the authors', 150, but 100 on Sports and Yelp."),
+        _setting("Passes over all prefixes; as the authors do, 100 on Sports and Yelp.", "epochs"),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Prefixes a batch; default 100.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam; default 0.001.")] = None,
+    batch_size: Annotated[int | None, _setting("Prefixes a batch.", "batch_size")] = None,
+    learning_rate: Annotated[float | None, _setting("Of Adam.", "learning_rate")] = None,
     mask_probability: Annotated[
         float | None,
-        typer.Option(help="Of an item that is not the last of its prefix; default 0.2."),
+        _setting("Of an item that is not the last of its prefix.", "mask_probability"),
     ] = None,
     associated_attributes: Annotated[
-        float | None, typer.Option(help="Weight of this objective; default 0.2.")
+        float | None, _weight("Weight of this objective.", "associated_attributes")
     ] = None,
-    masked_items: Annotated[float | None, typer.Option(help="The same; default 1.0.")] = None,
-    masked_attributes: Annotated[float | None, typer.Option(help="The same; default 1.0.")] = None,
-    segments: Annotated[float | None, typer.Option(help="The same; default 0.5.")] = None,
+    masked_items: Annotated[float | None, _weight("The same.", "masked_items")] = None,
+    masked_attributes: Annotated[float | None, _weight("The same.", "masked_attributes")] = None,
+    segments: Annotated[float | None, _weight("The same.", "segments")] = None,
     sampler: Annotated[
         str,
         typer.Option(
@@ -69,11 +83,11 @@ def pretrain_command(
     alpha: AlphaOption = None,
     beta: BetaOption = None,
     gamma: GammaOption = None,
-    hidden_size: Annotated[int | None, typer.Option(help="Size of the embeddings.")] = None,
-    num_layers: Annotated[int | None, typer.Option(help="Transformer layers.")] = None,
-    num_heads: Annotated[int | None, typer.Option(help="Attention heads.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="In [0, 1).")] = None,
-    max_length: Annotated[int | None, typer.Option(help="Longest prefix.")] = None,
+    hidden_size: HiddenSizeOption = None,
+    num_layers: LayersOption = None,
+    num_heads: HeadsOption = None,
+    dropout: DropoutOption = None,
+    max_length: Annotated[int | None, _setting("Longest prefix.", "max_length")] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     resume: ResumeOption = False,
@@ -104,6 +118,7 @@ def pretrain_command(
             raise ConfigError(
                 f"pretrain runs in one process; got {processes.size}: start it without torchrun"
             )
+        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, overwrite=overwrite)
         data = load_dataset(dataset, data_dir, attributes=True)
         base = _defaults(data)
         weights = given(
@@ -130,7 +145,6 @@ def pretrain_command(
             ),
         )
         config = sampler_config(sampler, alpha, beta, gamma)
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, overwrite=overwrite)
         title = f"S3-Rec on {data.name}"
         with PretrainingDisplay(title, settings.epochs, console) as display:
             result = pretrain_in_folder(data, settings, config, output, options, display)
@@ -140,7 +154,7 @@ def pretrain_command(
 
 def _defaults(dataset: Dataset) -> PretrainingSettings:
     if dataset.name == "synthetic":
-        return _SYNTHETIC
+        return SYNTHETIC_PRETRAINING
     return PretrainingSettings(epochs=published_epochs(dataset.name))
 
 

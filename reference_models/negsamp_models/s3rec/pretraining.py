@@ -30,6 +30,7 @@ from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.splits import LeaveOneOut
 from negsamp_models.training import TrainingDivergedError
+from negsamp_models.wording import place
 
 __all__ = ["Pretrainer"]
 
@@ -228,14 +229,13 @@ class Pretrainer:
         if self.saver is not None and (number or due):
             saved = self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
         if number:
+            stopped = place(self.state.epoch, self.state.batch, self.settings.epochs)
             raise RunStoppedError(
-                number,
-                f"stopped in epoch {self.state.epoch}, before batch {self.state.batch} (both "
-                f"counted from 0); this {'is' if saved else 'could not be'} saved",
+                number, f"stopped {stopped}; this {'is' if saved else 'could not be'} saved"
             )
 
     def _diverged(self, what: str) -> TrainingDivergedError:
+        epoch, batch = self.state.epoch + 1, self.state.batch + 1
         return TrainingDivergedError(
-            f"{what} is not finite in batch {self.state.batch} of epoch {self.state.epoch}; lower "
-            "the learning rate"
+            f"{what} is not finite in batch {batch} of epoch {epoch}; lower the learning rate"
         )

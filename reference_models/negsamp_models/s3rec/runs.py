@@ -102,5 +102,8 @@ def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
     if there["attributes"] is None:  # of before they were noted
         own["attributes"] = None
     if found := differences(there, own):
-        raise CheckpointError(f"{folder} holds another run: {', '.join(found)}")
+        raise CheckpointError(
+            f"{folder} holds another run: {', '.join(found)}. It is done, and does not go on: name "
+            "another --output, or make it anew with --overwrite in the place of --resume"
+        )
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -81,11 +80,7 @@ class PretrainingDisplay(ProgressDisplay):
         )
 
     def on_record(self, record: PretrainingRecord) -> None:
-        """Write the epoch's line, to a file or pipe only now and then."""
-        if not self._console.is_terminal:
-            if time.monotonic() - self._last_plain < self.plain_seconds:
-                return
-            self._last_plain = time.monotonic()
+        """Write the epoch's line."""
         losses = "  ".join(f"{_SHORT[name]} {value:.4f}" for name, value in record.losses.items())
         self._print(
             f"{self._title}  epoch {record.epoch + 1:3d}  {losses}  "

@@ -171,12 +171,12 @@ def fingerprint(ids: Int64Array, offsets: Int64Array) -> str:
     return digest.hexdigest()
 
 
-def write_pretrained(path: Path, model: S3Rec, provenance: Provenance) -> None:
+def write_pretrained(path: str | Path, model: S3Rec, provenance: Provenance) -> None:
     """Write the weights of a pre-trained model, whole or not at all.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file; its folder is made if missing.
     model : S3Rec
         On any device; all of it is written, the objectives' maps and embeddings too.
@@ -188,7 +188,7 @@ def write_pretrained(path: Path, model: S3Rec, provenance: Provenance) -> None:
     write_whole(path, lambda target: save_file(weights, target, metadata=about))
 
 
-def read_pretrained(path: Path) -> Pretrained:
+def read_pretrained(path: str | Path) -> Pretrained:
     """Read the encoder's weights from a file that `write_pretrained` made.
 
     Raises
@@ -197,7 +197,7 @@ def read_pretrained(path: Path) -> Pretrained:
         If the file cannot be read, is no safetensors file, or is not one of pre-trained weights,
         or its weights are not those that its header promises.
     """
-    how = "make one with negsamp pretrain"
+    path, how = Path(path), "make one with negsamp pretrain"
     if not path.is_file():
         raise PretrainedError(f"{path} is missing or not a file; {how}")
     try:
