@@ -109,7 +109,8 @@ class Sampler(ABC):
         Parameters
         ----------
         targets : int32 or int64, any shape
-            Ids of the positives. A list or NumPy array, or an array of the backend's framework.
+            Ids of the positives. A list or NumPy array, or an array of the backend's framework;
+            no backend converts those of another.
         score : DotProduct or callable, optional
             Scores of items for each row; :class:`GenNi` needs it, the others ignore it.
         users : int32 or int64, shape of `targets` or a leading part of it
@@ -124,7 +125,9 @@ class Sampler(ABC):
         -------
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
-            targets.shape + (num_negatives,), in the framework and on the device of `targets`.
+            targets.shape + (num_negatives,). In the framework and on the device of `targets`, or,
+            where that is a list or NumPy array, of the queries of a :class:`DotProduct`; the
+            backends "torch" and "tensorflow" return tensors of their own whatever they are given.
 
         Raises
         ------
@@ -181,7 +184,8 @@ class Sampler(ABC):
         -------
         float64, shape targets.shape + (len(items),)
             Q(item | row), columns in order of id; each line sums to 1, or is 0 throughout in rows
-            that the mask leaves out. In the framework and on the device of `targets`.
+            that the mask leaves out. In the framework and on the device that :meth:`sample` would
+            return.
 
         Raises
         ------

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from negsamp import validation
-from negsamp.backend import Candidates, Catalogue
+from negsamp.backend import Candidates, Catalogue, check_framework
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import NEGATIVES, Stream
@@ -61,6 +61,7 @@ class TensorflowBackend:
 
     def asarray(self, values: Any, like: Any = None) -> Tensor:
         """Return `values` as a tensor that no gradient flows through."""
+        check_framework("tensorflow", "TensorFlow tensors and NumPy arrays", values)
         try:
             return tf.stop_gradient(tf.convert_to_tensor(values))
         except (TypeError, ValueError) as error:
