@@ -326,11 +326,13 @@ class Sampler(ABC):
         ------
         ConfigError
             If a key is missing or unknown, or the state is that of another kind of sampler,
-            catalogue or law, number of negatives or set of schedules. Nothing is changed then.
+            catalogue or law, number of negatives or set of schedules, or has a value that this
+            sampler's schedule cannot take. Nothing is changed then.
 
         Notes
         -----
-        A schedule may be another than before: the value it had goes on by the new one.
+        A schedule may be another than before: the value it had goes on by the new one, and is
+        refused where that cannot take it. A number for alpha or beta can take no other.
         """
         own = self._state()
         if isinstance(state, Mapping) and state.get("version") not in (None, _STATE_VERSION):

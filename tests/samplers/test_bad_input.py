@@ -445,6 +445,17 @@ def test_a_value_outside_its_schedule_is_refused() -> None:
         sampler.load_state_dict(state | {"values": {"alpha": 5.0, "beta": 1.0}})
 
 
+def test_another_number_for_alpha_is_refused_and_can_be_written_into_the_state() -> None:
+    state = GenNi(ITEMS, alpha=2.5, seed=3).state_dict()
+    sampler = GenNi(ITEMS, alpha=3.0)
+    message = r"alpha = 2\.5; this sampler keeps it at 3\.0: .* into state\['values'\]\['alpha'\]"
+    with pytest.raises(ConfigError, match=message):
+        sampler.load_state_dict(state)
+    state["values"]["alpha"] = 3.0
+    sampler.load_state_dict(state)
+    assert (sampler.alpha, sampler.key) == (3.0, 3)
+
+
 @pytest.mark.parametrize("index", [-1, 2**64, 0.5])
 def test_spawn_takes_an_index(index: Any) -> None:
     with pytest.raises(ConfigError, match="index must be an integer in"):
