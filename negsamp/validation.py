@@ -229,14 +229,23 @@ def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
 
 
 def few_negatives(
-    row: int, shape: tuple[int, ...], admissible: int, num_negatives: int, num_candidates: int
+    row: int,
+    shape: tuple[int, ...],
+    admissible: int,
+    num_negatives: int,
+    num_candidates: int,
+    preselected: bool = True,
 ) -> Exception:
-    """Word that a row has no admissible item, or not enough of them."""
+    """Word that a row has no admissible item, or not enough of them.
+
+    `preselected` says whether the candidates may be fewer than the catalogue, which beta decides.
+    """
     row_text = f"row {place_of(row, shape)}"
     if admissible == 0:
+        more = "exclude less, raise beta," if preselected else "exclude less,"
         return NoNegativesError(
             f"{row_text} has no admissible item: its target and exclusions cover all "
-            f"{num_candidates} candidates; exclude less, raise beta, or mask the row"
+            f"{num_candidates} candidates; {more} or mask the row"
         )
     return NoNegativesError(
         f"{row_text} has {admissible} admissible items, fewer than num_negatives = "

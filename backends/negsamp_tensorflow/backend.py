@@ -163,9 +163,8 @@ class TensorflowBackend:
         self, rows: Rows, draws: Draws, candidates: Candidates | None = None
     ) -> Negatives:
         """Refuse what the kernels found, and give each target its negatives."""
-        items = self._catalogue.items
-        count = len(items) if candidates is None else candidates.count
-        return negatives(items, rows, draws, count)
+        count = None if candidates is None else candidates.count
+        return negatives(self._catalogue.items, rows, draws, count)
 
     def _words(self, rows: Rows, stream: Stream, num_negatives: int) -> Tensor:
         drawn = words(stream, NEGATIVES, rows.num_rows * num_negatives)

@@ -225,7 +225,13 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS),
         {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10))},
         NoNegativesError,
-        r"row \(0, 0\) has no admissible item: .* all 10 candidates",
+        r"row \(0, 0\) has no admissible item: .* all 10 candidates; exclude less, or mask the row",
+    ),
+    (
+        lambda: GenNi(ITEMS, beta=0.5),
+        {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10)), "score": dot_product()},
+        NoNegativesError,
+        r"row \(0, 0\) has no admissible item: .* all 5 candidates; exclude less, raise beta, or",
     ),
     (
         lambda: GenNi(ITEMS),
