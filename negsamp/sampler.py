@@ -114,7 +114,8 @@ class Sampler(ABC):
         score : DotProduct or callable, optional
             Scores of items for each row; :class:`GenNi` needs it, the others ignore it.
         users : int32 or int64, shape of `targets` or a leading part of it
-            The user of each row, broadcast over the trailing axes. Needed with interactions.
+            The user of each row, broadcast over the trailing axes. Needed by a sampler that was
+            given interactions, and not looked at by others: one loop serves both.
         mask : bool, shape of `targets`, optional
             Rows to sample. The others are not looked at; they get item id 0 and log_q 0, and do
             not change what the rest draws.
