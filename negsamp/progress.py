@@ -40,11 +40,9 @@ class Progress:
         if not driven:
             return
         try:
-            value = float(loss.detach() if hasattr(loss, "detach") else loss)
-        except (TypeError, ValueError):
-            raise InvalidInputError(f"loss must be one number; got {loss!r}") from None
-        if not math.isfinite(value):
-            raise InvalidInputError(f"loss must be finite; got {value}")
+            value = as_number("loss", loss.detach() if hasattr(loss, "detach") else loss)
+        except ConfigError as error:
+            raise InvalidInputError(str(error)) from None
         if self.previous_loss is not None:
             for name, schedule in driven.items():
                 self.values[name] = schedule.after_loss(

@@ -71,11 +71,13 @@ def as_number(name: str, value: Any) -> float:
 
 def as_catalogue(ids: Any) -> range:
     """Return the catalogue as a range of ids, or raise ConfigError."""
-    items: range = (
-        ids
-        if isinstance(ids, range)
-        else range(as_count("items (a range of ids, or their number)", ids, low=0))
-    )
+    name = "items (a range of ids, or their number)"
+    if np.iterable(ids) and not isinstance(ids, range | str):
+        raise ConfigError(
+            f"{name} must be without gaps; got a {type(ids).__name__}: number the items first, as "
+            "by np.unique(ids, return_inverse=True)[1]"
+        )
+    items: range = ids if isinstance(ids, range) else range(as_count(name, ids, low=0))
     if items.step != 1:
         raise ConfigError(f"items must be a range of step 1; got {items}")
     if len(items) == 0:
@@ -209,6 +211,8 @@ def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
     """Word the refusal of an id."""
     also = " (-1 stands for none)" if name == "exclude" else ""
+    if name == "targets" and item == 0:
+        also = "; if it is padding, leave it out by mask=targets != 0"
     return InvalidInputError(f"{name}{list(place)} = {item} is outside the catalogue {items}{also}")
 
 

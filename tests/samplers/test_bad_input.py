@@ -60,7 +60,10 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(range(0, 10, 2)), "items must be a range of step 1; got"),
     (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
-    (lambda: Uniform([1, 2]), r"items .* must be an integer >= 0; got \[1, 2\]"),  # type: ignore[arg-type]
+    (lambda: Uniform([3, 7]), r"items .* must be without gaps; got a list: .* np\.unique\(ids, "),  # type: ignore[arg-type]
+    (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),  # type: ignore[arg-type]
+    (lambda: Uniform("9"), "items .* must be an integer >= 0; got '9'"),  # type: ignore[arg-type]
+    (lambda: Uniform(2.0), r"items .* must be an integer >= 0; got 2\.0"),  # type: ignore[arg-type]
     (lambda: Uniform(5, 0), "num_negatives must be an integer >= 1; got 0"),
     (lambda: Uniform(5, True), "num_negatives must be an integer >= 1; got True"),
     (lambda: Uniform(5, replacement=1), "replacement must be True or False; got 1"),  # type: ignore[arg-type]
@@ -177,7 +180,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS),
         {"targets": TARGETS - 1},
         InvalidInputError,
-        r"targets\[0, 0\] = 0 is outside the catalogue",
+        r"targets\[0, 0\] = 0 is outside .*; if it is padding, leave it out by mask=targets != 0",
     ),
     (
         lambda: Uniform(ITEMS),
@@ -399,7 +402,7 @@ def test_scores_of_excluded_items_are_not_looked_at(backend: Adapter, value: flo
     assert law[1, 1].sum() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf, "x", [1.0, 2.0]])
+@pytest.mark.parametrize("loss", [math.nan, math.inf, "x", "0.5", True, None, [1.0, 2.0]])
 def test_a_loss_is_one_finite_number(loss: Any) -> None:
     with pytest.raises(InvalidInputError, match="loss must be"):
         GenNi(ITEMS, alpha=LossDriven()).update(loss)

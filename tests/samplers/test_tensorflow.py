@@ -241,6 +241,7 @@ FEW = np.where(np.arange(301) < 3, 1, 0)
 WRONG: list[tuple[Callable[[], Sampler], dict[str, Any]]] = [
     (lambda: Uniform(ITEMS), {"targets": np.where(ARGUMENTS["mask"], 999, TARGETS)}),
     (lambda: Uniform(ITEMS), {"targets": TARGETS[0] - 400}),
+    (lambda: Uniform(ITEMS), {"targets": TARGETS - TARGETS[:1]}),
     (lambda: Uniform(ITEMS), {"targets": np.array(301)}),
     (lambda: Uniform(ITEMS), {"exclude": np.full((6, 5, 1), 0)}),
     (lambda: Uniform(ITEMS, interactions=SEEN), {"users": np.array([0, 1, 7, 0, 0, 3])}),
