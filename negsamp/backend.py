@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.errors import (
-    BackendNotInstalledError,
-    ConfigError,
-    InvalidInputError,
-    NegSampError,
-)
+from negsamp.errors import BackendNotInstalledError, ConfigError, InvalidInputError, NegSampError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
 from negsamp.scores import Scorer
@@ -307,21 +302,9 @@ def framework_of(array: Any) -> str:
 
 
 def check_framework(name: str, takes: str, values: Any) -> None:
-    """Refuse what is neither of the backend's framework, nor NumPy's, nor Python's own.
+    """Refuse what is neither of the framework that a backend is named for, nor NumPy's or Python's.
 
-    Parameters
-    ----------
-    name : str
-        The backend, named as its framework is.
-    takes : str
-        What it takes, in words.
-    values : Any
-        What it was given.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is of another framework.
+    `takes` words what the backend does take.
     """
     framework = framework_of(values)
     if framework not in (name, "numpy", "builtins"):

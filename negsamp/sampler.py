@@ -396,6 +396,7 @@ class Sampler(ABC):
         """
         like = score.queries if isinstance(score, DotProduct) else None
         targets = backend.asarray(targets, like=like)
+        validation.check_dense("targets", targets)
         if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids
             targets = backend.asarray(np.empty(tuple(targets.shape), np.int64), like=targets)
         validation.check_targets(targets)
