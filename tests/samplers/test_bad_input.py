@@ -15,6 +15,7 @@ from negsamp import (
     BackendNotInstalledError,
     ConfigError,
     DotProduct,
+    Exponential,
     GenNi,
     Interactions,
     InvalidInputError,
@@ -349,11 +350,22 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
         lambda: from_config(config, items=ITEMS, interactions=SEEN),
     ]
     for build in builds:
-        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0.3") as said:
+        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0\.3\.") as said:
             build()
         assert said[0].filename == __file__
+    with pytest.warns(UserWarning, match="items, for each row: among them a row with 3"):
+        GenNi(ITEMS, beta=0.1, interactions=SEEN, candidates="query")
     with pytest.warns(UserWarning, match=r"finds fewer than 4 to draw with probability 0.4"):
         GenNi(ITEMS, 4, beta=0.4, replacement=False, interactions=None)
+    seen = Interactions.from_sequences([range(9), range(4)])
+    message = (
+        r"beta = 0\.001 pre-selects 1 of 1000 items, the same for all rows of a call: among them "
+        r"a row with 10 excluded items, .* 0\.01\. .* fails the whole call .* up to 100% of .* "
+        r"initial=0\.011\), so that at least 11 are pre-selected"
+    )
+    with pytest.warns(UserWarning, match=message):
+        GenNi(1000, beta=Exponential(m=40), interactions=seen)
+    GenNi(1000, beta=Exponential(m=40, initial=0.011), interactions=seen)
     GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded
     GenNi(12_101, beta=0.001)  # thirteen candidates and one target
     GenNi(ITEMS, alpha=0.0, beta=0.1, interactions=SEEN)  # looks at no subset
