@@ -2,7 +2,7 @@
 
 A sampler is built once and called in the training loop. It takes the positives, and for
 :class:`GenNi` the model's scores, and returns negatives with their log-probabilities, in the
-framework and on the device that the positives came from.
+framework and on the device of the arrays that it was given.
 """
 
 from negsamp.backend import available_backends

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.errors import BackendNotInstalledError, ConfigError, NegSampError
+from negsamp.errors import BackendNotInstalledError, ConfigError, InvalidInputError, NegSampError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
 from negsamp.scores import Scorer
@@ -32,6 +32,9 @@ __all__ = [
     "Candidates",
     "Catalogue",
     "available_backends",
+    "check_framework",
+    "framework_of",
+    "how_to_avoid",
     "load_backend",
     "report_backends",
     "resolve_name",
@@ -93,7 +96,13 @@ class Backend(Protocol):
         ...
 
     def asarray(self, values: Any, like: Any = None) -> Any:
-        """Return `values` as the framework's array, on the device of `like` if that is given."""
+        """Return `values` as the framework's array, on the device of `like` if that is given.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no array, or one of another framework: see :func:`check_framework`.
+        """
         ...
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
@@ -271,7 +280,7 @@ def resolve_name(name: str, *arrays: Any) -> str:
         check_name(name, origin=f"environment variable {_ENVIRONMENT}: ")
     if name != "auto":
         return name
-    roots = {_framework_of(array) for array in arrays if hasattr(array, "shape")}
+    roots = {framework_of(array) for array in arrays if hasattr(type(array), "shape")}
     frameworks = sorted(roots - {"numpy", "builtins"})
     if len(frameworks) > 1:
         raise ConfigError(f"arrays of different frameworks in one call: {', '.join(frameworks)}")
@@ -286,9 +295,30 @@ def resolve_name(name: str, *arrays: Any) -> str:
     return framework
 
 
-def _framework_of(array: Any) -> str:
+def framework_of(array: Any) -> str:
+    """Return the package that the type of an array is from: "numpy", "torch", "builtins"."""
     root: str = type(array).__module__.partition(".")[0]
-    return _framework_of(array.value) if root == "keras" and hasattr(array, "value") else root
+    return framework_of(array.value) if root == "keras" and hasattr(array, "value") else root
+
+
+def check_framework(name: str, takes: str, values: Any) -> None:
+    """Refuse what is neither of the framework that a backend is named for, nor NumPy's or Python's.
+
+    `takes` words what the backend does take.
+    """
+    framework = framework_of(values)
+    if framework not in (name, "numpy", "builtins"):
+        raise InvalidInputError(
+            f"backend {name!r} takes {takes}; got {type(values).__name__} of {framework}: "
+            f"{how_to_avoid(name)}, or convert the array"
+        )
+
+
+def how_to_avoid(name: str) -> str:
+    """Say how a call that goes to a backend by its name would go to that of its arrays."""
+    if os.environ.get(_ENVIRONMENT) == name:
+        return f"unset the environment variable {_ENVIRONMENT}, which names it"
+    return "use backend='auto'"
 
 
 def _is_on_cpu(array: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What ``torch.compile`` is to leave alone."""
+"""What ``torch.compile`` and TensorFlow's AutoGraph are to leave alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ R = TypeVar("R")
 
 
 def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Have a function run as it is where ``torch.compile`` meets it: the graph breaks around it.
+    """Have a function run as it is where a compiler meets it.
 
-    A compiler that goes into a sampler finds kernels it cannot read. Nothing of PyTorch is
-    imported here.
+    One that goes into a sampler finds what it cannot read. ``torch.compile`` breaks the graph
+    around the function; AutoGraph traces it unconverted, and says no more than what is raised.
+    Nothing of PyTorch or TensorFlow is imported here.
     """
     disabled: list[Callable[P, R]] = []
 
@@ -32,4 +33,5 @@ def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
         return disabled[0](*args, **kwargs)
 
     frame: Any = called
+    frame.autograph_info__ = {}  # the mark that do_not_convert sets
     return called

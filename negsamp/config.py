@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -33,12 +34,16 @@ _SCHEDULES: dict[str, Callable[..., Schedule]] = {
 }
 
 
+_OTHER_FILES = "a file is read as TOML, or JSON if named .json: load others, and pass the mapping"
+
+
 def from_config(config: Mapping[str, Any] | str | PathLike[str], **arguments: Any) -> Sampler:
-    """Build a sampler from a mapping or a TOML file.
+    """Build a sampler from a mapping, or from a TOML or JSON file.
 
     Parameters
     ----------
-    config : mapping, or path of a TOML file
+    config : mapping, or path of a file
+        The file is read as JSON if its name ends in ".json", else as TOML.
         ``sampler`` names the class: "uniform", "popularity" or "genni". Every other key is an
         argument of its constructor. ``items`` may be [start, stop]; ``alpha`` and ``beta`` may be
         a mapping whose ``schedule`` is "exponential", "linear" or "loss_driven" and whose other
@@ -83,12 +88,22 @@ def from_config(config: Mapping[str, Any] | str | PathLike[str], **arguments: An
 
 
 def _read(path: str | PathLike[str]) -> Mapping[str, Any]:
+    if not isinstance(path, str | PathLike):
+        raise ConfigError(
+            f"a configuration is a mapping or the path of a file; got {type(path).__name__}"
+        )
+    suffix = Path(path).suffix.lower()
+    language, loads = ("JSON", json.loads) if suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        config = loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    except ValueError as error:  # of either decoder, or no UTF-8
+        hint = "" if suffix in (".json", ".toml") else f"; {_OTHER_FILES}"
+        raise ConfigError(f"{path} is not valid {language}: {error}{hint}") from error
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"{path} must hold a mapping; it holds a {type(config).__name__}")
+    return config
 
 
 def _schedule(name: str, settings: Mapping[str, Any]) -> Schedule:

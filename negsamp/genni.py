@@ -46,6 +46,8 @@ class GenNi(Sampler):
         at its cost: no score and no subset is looked at.
     beta : float or Schedule
         Share of the catalogue that is pre-selected, in (0, 1]; the cost is proportional to it.
+        Let beta times items be well above what a row excludes: one row whose candidates are all
+        excluded fails the whole call.
     interactions : Interactions, optional
         Exclude in each row all that its user has interacted with.
     candidates : {"batch", "query"}
@@ -176,12 +178,17 @@ class GenNi(Sampler):
             wanted = self.num_negatives
         chance = chance_of_too_few(len(self.items), excluded, count, wanted)
         if count < len(self.items) and chance > LIKELY:
+            enough = min(excluded + wanted, len(self.items))
+            share = math.ceil(1000 * enough / len(self.items)) / 1000
+            failing = min(10_000 * chance, 1.0)
             warn_caller(
-                f"beta = {self.beta:g} pre-selects {count} of {len(self.items)} items: among them "
-                f"a row with {excluded} excluded items, its target and what its user has, finds "
-                f"fewer than {wanted} to draw with probability {chance:.1g}, and the call raises "
-                "NoNegativesError; raise beta, or where it starts, as in Exponential(m, "
-                "initial=0.1)"
+                f"beta = {self.beta:g} pre-selects {count} of {len(self.items)} items, "
+                f"{'for each row' if self._per_row else 'the same for all rows of a call'}: among "
+                f"them a row with {excluded} excluded items, its target and what its user has, "
+                f"finds fewer than {wanted} to draw with probability {chance:.1g}. One such row "
+                f"fails the whole call with NoNegativesError: up to {failing:.0%} of calls with "
+                f"10,000 rows. Raise beta, or where it starts, as in Exponential(m, "
+                f"initial={share:g}), so that at least {enough} are pre-selected"
             )
 
     @property

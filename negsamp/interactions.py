@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -48,6 +49,7 @@ class Interactions:
 
     def __init__(self, users: npt.ArrayLike, item_ids: npt.ArrayLike, num_users: int) -> None:
         user_array, item_array = _ids("users", users), _ids("items", item_ids)
+        num_users = _integer("num_users", num_users)
         if user_array.shape != item_array.shape or user_array.ndim != 1:
             raise InvalidInputError(
                 f"users and items must be one-dimensional and of one length; got shapes "
@@ -55,6 +57,8 @@ class Interactions:
             )
         if user_array.size and (worst := int(user_array.max())) >= num_users:
             raise InvalidInputError(f"user {worst} is not below num_users = {num_users}")
+        if num_users < 0:
+            raise InvalidInputError(f"num_users must be >= 0; got {num_users}")
         if num_users > MAX_USERS:
             raise InvalidInputError(
                 f"num_users = {num_users} is more than {MAX_USERS}: users are numbered 0, 1, ... "
@@ -118,8 +122,8 @@ class Interactions:
         Raises
         ------
         InvalidInputError
-            If the lengths differ, an id is negative or not an integer, a user is not below
-            `num_users`, or there are 2**31 users or more.
+            If the lengths differ, an id or `num_users` is negative or not an integer, a user is
+            not below `num_users`, or there are 2**31 users or more.
         """
         if num_users is None:
             user_array = _ids("users", users)
@@ -180,8 +184,9 @@ class Interactions:
         Raises
         ------
         InvalidInputError
-            If there is no such user.
+            If there is no such user, or `user` is not an integer.
         """
+        user = _integer("user", user)
         if not 0 <= user < self.num_users:
             raise InvalidInputError(f"user {user} is not in [0, {self.num_users})")
         return self.item_ids[self.offsets[user] : self.offsets[user + 1]]
@@ -191,6 +196,14 @@ class Interactions:
 
     def __repr__(self) -> str:
         return f"Interactions(num_users={self.num_users}, num_interactions={self.num_interactions})"
+
+
+def _integer(name: str, value: Any) -> int:
+    """Return an integer, of whatever type, as an int."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InvalidInputError(f"{name} must be an integer; got {value!r}") from None
 
 
 def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:

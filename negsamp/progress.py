@@ -40,11 +40,9 @@ class Progress:
         if not driven:
             return
         try:
-            value = float(loss.detach() if hasattr(loss, "detach") else loss)
-        except (TypeError, ValueError):
-            raise InvalidInputError(f"loss must be one number; got {loss!r}") from None
-        if not math.isfinite(value):
-            raise InvalidInputError(f"loss must be finite; got {value}")
+            value = as_number("loss", loss.detach() if hasattr(loss, "detach") else loss)
+        except ConfigError as error:
+            raise InvalidInputError(str(error)) from None
         if self.previous_loss is not None:
             for name, schedule in driven.items():
                 self.values[name] = schedule.after_loss(
@@ -71,9 +69,11 @@ class Progress:
         for name, schedule in self.schedules.items():
             low, high = schedule.bounds
             if not low <= as_number(f"the state's {name}", values[name]) <= high:
+                kept = f"at {low}" if low == high else f"in [{low}, {high}]"
                 raise ConfigError(
-                    f"the state has {name} = {values[name]}; this sampler's schedule keeps it in "
-                    f"[{low}, {high}]"
+                    f"the state has {name} = {values[name]}; this sampler keeps it {kept}: build "
+                    "the sampler so that it may have that value, or, to go on with another, write "
+                    f"that into state['values'][{name!r}]"
                 )
         if previous is not None:
             previous = as_number("the state's previous_loss", previous)

@@ -109,11 +109,13 @@ class Sampler(ABC):
         Parameters
         ----------
         targets : int32 or int64, any shape
-            Ids of the positives. A list or NumPy array, or an array of the backend's framework.
+            Ids of the positives. A list or NumPy array, or an array of the backend's framework;
+            no backend converts those of another.
         score : DotProduct or callable, optional
             Scores of items for each row; :class:`GenNi` needs it, the others ignore it.
         users : int32 or int64, shape of `targets` or a leading part of it
-            The user of each row, broadcast over the trailing axes. Needed with interactions.
+            The user of each row, broadcast over the trailing axes. Needed by a sampler that was
+            given interactions, and not looked at by others: one loop serves both.
         mask : bool, shape of `targets`, optional
             Rows to sample. The others are not looked at; they get item id 0 and log_q 0, and do
             not change what the rest draws.
@@ -124,7 +126,9 @@ class Sampler(ABC):
         -------
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
-            targets.shape + (num_negatives,), in the framework and on the device of `targets`.
+            targets.shape + (num_negatives,). In the framework and on the device of `targets`, or,
+            where that is a list or NumPy array, of the queries of a :class:`DotProduct`; the
+            backends "torch" and "tensorflow" return tensors of their own whatever they are given.
 
         Raises
         ------
@@ -181,7 +185,8 @@ class Sampler(ABC):
         -------
         float64, shape targets.shape + (len(items),)
             Q(item | row), columns in order of id; each line sums to 1, or is 0 throughout in rows
-            that the mask leaves out. In the framework and on the device of `targets`.
+            that the mask leaves out. In the framework and on the device that :meth:`sample` would
+            return.
 
         Raises
         ------
@@ -322,11 +327,13 @@ class Sampler(ABC):
         ------
         ConfigError
             If a key is missing or unknown, or the state is that of another kind of sampler,
-            catalogue or law, number of negatives or set of schedules. Nothing is changed then.
+            catalogue or law, number of negatives or set of schedules, or has a value that this
+            sampler's schedule cannot take. Nothing is changed then.
 
         Notes
         -----
-        A schedule may be another than before: the value it had goes on by the new one.
+        A schedule may be another than before: the value it had goes on by the new one, and is
+        refused where that cannot take it. A number for alpha or beta can take no other.
         """
         own = self._state()
         if isinstance(state, Mapping) and state.get("version") not in (None, _STATE_VERSION):
@@ -389,6 +396,7 @@ class Sampler(ABC):
         """
         like = score.queries if isinstance(score, DotProduct) else None
         targets = backend.asarray(targets, like=like)
+        validation.check_dense("targets", targets)
         if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids
             targets = backend.asarray(np.empty(tuple(targets.shape), np.int64), like=targets)
         validation.check_targets(targets)

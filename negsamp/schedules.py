@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from negsamp.errors import ConfigError
-from negsamp.validation import as_number
+from negsamp.validation import as_count, as_number
 
 __all__ = ["Constant", "Exponential", "Linear", "LossDriven", "Schedule"]
 
@@ -150,9 +150,8 @@ class Linear(Schedule):
     epochs: int
 
     def __post_init__(self) -> None:
-        _check_finite(self, "initial", "final", "epochs")
-        if self.epochs < 1:
-            raise ConfigError(f"{self}: epochs must be >= 1; got {self.epochs}")
+        _check_finite(self, "initial", "final")
+        object.__setattr__(self, "epochs", as_count("Linear: epochs", self.epochs))
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -22,6 +22,7 @@ __all__ = [
     "as_number",
     "callable_per_row",
     "check_answer",
+    "check_dense",
     "check_exclude",
     "check_mask",
     "check_queries",
@@ -40,6 +41,14 @@ __all__ = [
 ]
 
 MAX_ITEMS = 2**31 - 1
+
+_FLOATS = ("float16", "float32", "float64")  # the first is also in "bfloat16"
+_KINDS = {
+    "int": ("integers", ("int",)),
+    "bool": ("booleans", ("bool",)),
+    "float": ("floating-point numbers of 16, 32 or 64 bits", _FLOATS),
+}
+"""What is said of a dtype, and what its name has to hold one of."""
 
 
 def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -71,11 +80,13 @@ def as_number(name: str, value: Any) -> float:
 
 def as_catalogue(ids: Any) -> range:
     """Return the catalogue as a range of ids, or raise ConfigError."""
-    items: range = (
-        ids
-        if isinstance(ids, range)
-        else range(as_count("items (a range of ids, or their number)", ids, low=0))
-    )
+    name = "items (a range of ids, or their number)"
+    if np.iterable(ids) and not isinstance(ids, range | str):
+        raise ConfigError(
+            f"{name} must be without gaps; got a {type(ids).__name__}: number the items first, as "
+            "by np.unique(ids, return_inverse=True)[1]"
+        )
+    items: range = ids if isinstance(ids, range) else range(as_count(name, ids, low=0))
     if items.step != 1:
         raise ConfigError(f"items must be a range of step 1; got {items}")
     if len(items) == 0:
@@ -131,6 +142,7 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
     if not isinstance(score, DotProduct):
         return
     for name, array in (("queries", score.queries), ("item embeddings", score.items)):
+        check_dense(name, array)
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             held = [each for each in ("weight", "embeddings") if hasattr(array, each)]
             hint = f"; pass its .{held[0]}" if held else ""
@@ -164,6 +176,7 @@ def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
 
 def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
     """Refuse what a score callable returned, unless it is an array of one score a row and id."""
+    check_dense("what the score callable returns", scores)
     wanted = f"(targets.size, number of ids) = ({num_rows}, {num_scored})"
     if not hasattr(scores, "shape") or not hasattr(scores, "dtype"):
         raise InvalidInputError(
@@ -175,10 +188,10 @@ def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
             f"the score callable returned shape {tuple(scores.shape)} for {num_scored} item ids; "
             f"it must be {wanted}"
         )
-    if not any(kind in str(scores.dtype) for kind in ("float", "int")):
+    if not any(kind in str(scores.dtype) for kind in (*_FLOATS, "int")):
         raise InvalidInputError(
             f"the score callable returned dtype {scores.dtype}; scores must be floating-point "
-            "numbers"
+            "numbers of 16, 32 or 64 bits"
         )
 
 
@@ -189,10 +202,21 @@ def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool
     )
 
 
+def check_dense(name: str, array: Any) -> None:
+    """Refuse sparse and nested tensors, which have no element for each place of a shape."""
+    layout = str(getattr(array, "layout", ""))
+    if "sparse" in layout or getattr(array, "is_nested", False):
+        kind = "sparse" if "sparse" in layout else "nested"
+        raise InvalidInputError(
+            f"{name} must be a dense array; got a {kind} {type(array).__name__}: convert or pad it"
+        )
+
+
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
-    """Refuse a dtype whose name does not hold `kind` ("int", "bool" or "float")."""
-    if kind not in str(array.dtype):
-        allowed = {"int": "integers", "bool": "booleans", "float": "floating-point numbers"}[kind]
+    """Refuse a dtype that is not of a kind ("int", "bool" or "float"), and what is not dense."""
+    check_dense(name, array)
+    allowed, names = _KINDS[kind]
+    if not any(each in str(array.dtype) for each in names):
         raise InvalidInputError(f"{name} must be {allowed} ({meaning}); got dtype {array.dtype}")
 
 
@@ -209,6 +233,8 @@ def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
     """Word the refusal of an id."""
     also = " (-1 stands for none)" if name == "exclude" else ""
+    if name == "targets" and item == 0:
+        also = "; if it is padding, leave it out by mask=targets != 0"
     return InvalidInputError(f"{name}{list(place)} = {item} is outside the catalogue {items}{also}")
 
 
@@ -229,14 +255,23 @@ def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
 
 
 def few_negatives(
-    row: int, shape: tuple[int, ...], admissible: int, num_negatives: int, num_candidates: int
+    row: int,
+    shape: tuple[int, ...],
+    admissible: int,
+    num_negatives: int,
+    num_candidates: int,
+    preselected: bool = True,
 ) -> Exception:
-    """Word that a row has no admissible item, or not enough of them."""
+    """Word that a row has no admissible item, or not enough of them.
+
+    `preselected` says whether the candidates may be fewer than the catalogue, which beta decides.
+    """
     row_text = f"row {place_of(row, shape)}"
     if admissible == 0:
+        more = "exclude less, raise beta," if preselected else "exclude less,"
         return NoNegativesError(
             f"{row_text} has no admissible item: its target and exclusions cover all "
-            f"{num_candidates} candidates; exclude less, raise beta, or mask the row"
+            f"{num_candidates} candidates; {more} or mask the row"
         )
     return NoNegativesError(
         f"{row_text} has {admissible} admissible items, fewer than num_negatives = "

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
+from negsamp.backend import check_framework, how_to_avoid
 from negsamp.errors import InvalidInputError
 
 __all__ = [
@@ -40,15 +41,11 @@ def as_given(values: Any, like: Any = None) -> Any:
     if is_tensor(values):
         if values.device.type != "cpu":
             raise InvalidInputError(
-                f"backend 'numba' takes tensors on the CPU; got one on {values.device}: use "
-                "backend='auto' or 'torch', or move it"
+                f"backend 'numba' takes tensors on the CPU; got one on {values.device}: "
+                f"{how_to_avoid('numba')}, or move it"
             )
         return values.detach()
-    if type(values).__module__.partition(".")[0] not in ("numpy", "builtins"):
-        raise InvalidInputError(
-            f"backend 'numba' takes NumPy arrays and PyTorch tensors; got {type(values).__name__}: "
-            "use backend='auto', or convert the array"
-        )
+    check_framework("numba", "NumPy arrays and PyTorch tensors", values)
     try:
         return to_framework_of(like, np.asarray(values))
     except ValueError as error:

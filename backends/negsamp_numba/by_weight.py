@@ -52,7 +52,12 @@ def draw(
             raise validation.no_weight(int(part.numbers[row]), rows.shape, detail)
         if problem == _FEW:
             raise validation.few_negatives(
-                int(part.numbers[row]), rows.shape, detail, item_ids.shape[1], width
+                int(part.numbers[row]),
+                rows.shape,
+                detail,
+                item_ids.shape[1],
+                width,
+                preselected=False,
             )
 
     share(lambda: do, -(-len(rows) // rows_per_task), num_threads())

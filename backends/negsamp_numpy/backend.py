@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
-from negsamp.backend import Candidates, Catalogue
-from negsamp.errors import InvalidInputError
+from negsamp.backend import Candidates, Catalogue, check_framework
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
@@ -46,11 +45,7 @@ class NumpyBackend:
 
     def asarray(self, values: Any, like: Any = None) -> npt.NDArray[Any]:
         """Return `values` as a NumPy array."""
-        if type(values).__module__.partition(".")[0] not in ("numpy", "builtins"):
-            raise InvalidInputError(
-                f"backend 'numpy' takes NumPy arrays; got {type(values).__name__}: use "
-                "backend='auto', or convert the array"
-            )
+        check_framework("numpy", "NumPy arrays", values)
         try:
             return np.asarray(values)
         except ValueError as error:

@@ -114,6 +114,7 @@ class Rows:
                 int(admissible[row]),
                 num_negatives,
                 num_candidates,
+                preselected=num_candidates < self.excluded.width,
             )
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from negsamp import validation
-from negsamp.backend import Candidates, Catalogue
+from negsamp.backend import Candidates, Catalogue, check_framework
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import NEGATIVES, Stream
@@ -61,6 +61,7 @@ class TensorflowBackend:
 
     def asarray(self, values: Any, like: Any = None) -> Tensor:
         """Return `values` as a tensor that no gradient flows through."""
+        check_framework("tensorflow", "TensorFlow tensors and NumPy arrays", values)
         try:
             return tf.stop_gradient(tf.convert_to_tensor(values))
         except (TypeError, ValueError) as error:
@@ -162,9 +163,8 @@ class TensorflowBackend:
         self, rows: Rows, draws: Draws, candidates: Candidates | None = None
     ) -> Negatives:
         """Refuse what the kernels found, and give each target its negatives."""
-        items = self._catalogue.items
-        count = len(items) if candidates is None else candidates.count
-        return negatives(items, rows, draws, count)
+        count = None if candidates is None else candidates.count
+        return negatives(self._catalogue.items, rows, draws, count)
 
     def _words(self, rows: Rows, stream: Stream, num_negatives: int) -> Tensor:
         drawn = words(stream, NEGATIVES, rows.num_rows * num_negatives)

@@ -77,21 +77,26 @@ def in_chunks(rows: Rows, size: int, num_negatives: int, draw: Callable[[Tensor]
     return Draws(*done)
 
 
-def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any) -> Negatives:
+def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None) -> Negatives:
     """Refuse what was found, and give each target its ids and log-probabilities.
+
+    `num_candidates` is None where none are pre-selected.
 
     Where nothing is refused although something is wrong, which is under XLA, a row gets an id that
     is not its target, and log_q NaN.
     """
-    num_negatives = int(draws.places.shape[1])
+    num_negatives, preselected = int(draws.places.shape[1]), num_candidates is not None
 
     def few(number: int, shape: tuple[int, ...], admissible: Any, candidates: Any) -> Exception:
-        return validation.few_negatives(number, shape, admissible, num_negatives, candidates)
+        return validation.few_negatives(
+            number, shape, admissible, num_negatives, candidates, preselected
+        )
 
     def invalid(number: int, shape: tuple[int, ...], _: Any) -> Exception:
         return validation.invalid_score(number, shape)
 
-    candidates = tf.fill(tf.shape(draws.told), tf.cast(num_candidates, tf.int64))
+    count = num_candidates if preselected else len(items)
+    candidates = tf.fill(tf.shape(draws.told), tf.cast(count, tf.int64))
     rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.told, candidates)
     for problem, word in (
         (INVALID_SCORE, invalid),

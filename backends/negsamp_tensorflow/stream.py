@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import Tensor
 
+from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 
 __all__ = ["below", "words", "words_of_rows"]
@@ -21,7 +22,18 @@ def words(stream: Stream, use: int, count: Any, first_block: Any = 0) -> Tensor:
 
     The draws are those from number ``2 * first_block`` on: a block of the counter holds the words
     of two. Key and call of the stream are Python integers, or int64 tensors of the same bits.
+
+    Raises
+    ------
+    InvalidInputError
+        If a graph is being traced and the number of the call is no tensor, so that it would not
+        change.
     """
+    if not tf.executing_eagerly() and not tf.is_tensor(stream.call):
+        raise InvalidInputError(
+            "a traced sample() would repeat its draws in every run of the graph, as inside "
+            "tf.function and Keras' fit: draw from negsamp_tensorflow.GraphSampler(sampler)"
+        )
     tail = _int64(use << 56) | _int64(stream.call)
     counter = tf.stack([tf.cast(first_block, tf.int64), tail])
     drawn = tf.raw_ops.StatelessRandomUniformFullIntV2(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from negsamp import validation
-from negsamp.backend import Candidates, Catalogue
+from negsamp.backend import Candidates, Catalogue, check_framework
 from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
@@ -83,6 +83,7 @@ class TorchBackend:
                     f"tensors on different devices in one call: {values.device} and {device}"
                 )
             return values.detach()
+        check_framework("torch", "PyTorch tensors and NumPy arrays", values)
         if isinstance(values, np.ndarray):
             values = values if values.flags.writeable else values.copy()
         try:

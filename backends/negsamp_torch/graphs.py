@@ -35,10 +35,11 @@ class Capturable:
         if not isinstance(sampler, Sampler):
             raise InvalidInputError(f"capturable() takes a sampler; got {type(sampler).__name__}")
         self.sampler = sampler
+        self._backend = TorchBackend(sampler.catalogue)
+        device = _checked(device, self._backend)
         self._call = torch.zeros((), dtype=torch.int64, device=device)
         self._call.fill_(sampler._call)
         self._known_call = sampler._call
-        self._backend = TorchBackend(sampler.catalogue)
         self._complaints = OnDevice(self._call)
         self._backend.complaints, self._backend.deferred = self._complaints, True
         self._backend.factor = torch.zeros(1, dtype=torch.float32, device=device)
@@ -72,14 +73,10 @@ class Capturable:
         Raises
         ------
         InvalidInputError
-            If shapes or dtypes do not fit, or the kernels cannot draw there.
+            If shapes or dtypes do not fit.
         """
         if score is not None and not isinstance(score, DotProduct):
             raise InvalidInputError("capturable draws take a DotProduct as score, or none")
-        if not self._backend.is_fused(self._call.device):
-            raise InvalidInputError(
-                f"capturable draws need a CUDA device with Triton; this is {self._call.device}"
-            )
         arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
         if arrays[0].device != self._call.device:
             raise InvalidInputError(
@@ -171,6 +168,22 @@ class Capturable:
             self._backend.factor.fill_(self.sampler.alpha / math.log(2))
 
 
+def _checked(device: Any, backend: TorchBackend) -> torch.device:
+    """Return a device on which kernels can draw."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise InvalidInputError(f"device must be one of CUDA, as 'cuda'; got {device!r}") from None
+    problem = None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        problem = "PyTorch finds no CUDA device"
+    elif not backend.is_fused(found):
+        problem = f"this is {found}"
+    if problem is not None:
+        raise InvalidInputError(f"capturable draws need a CUDA device with Triton; {problem}")
+    return found
+
+
 def _fixed(sampler: Sampler) -> dict[str, float]:
     """Return what of the schedules decides which kernels run, on arrays of which size."""
     if not isinstance(sampler, GenNi):
@@ -202,7 +215,7 @@ def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
     Raises
     ------
     InvalidInputError
-        If `sampler` is not a sampler.
+        If `sampler` is not a sampler, or the kernels cannot draw on `device`.
 
     Notes
     -----

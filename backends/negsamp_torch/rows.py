@@ -125,7 +125,12 @@ class Rows:
         if bool(short.any()):
             row, number = self.number_of_first(short)
             raise validation.few_negatives(
-                number, self.shape, int(admissible[row]), num_negatives, num_candidates
+                number,
+                self.shape,
+                int(admissible[row]),
+                num_negatives,
+                num_candidates,
+                preselected=num_candidates < self.excluded.width,
             )
 
 

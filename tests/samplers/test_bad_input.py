@@ -15,6 +15,7 @@ from negsamp import (
     BackendNotInstalledError,
     ConfigError,
     DotProduct,
+    Exponential,
     GenNi,
     Interactions,
     InvalidInputError,
@@ -60,7 +61,10 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(range(0, 10, 2)), "items must be a range of step 1; got"),
     (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
-    (lambda: Uniform([1, 2]), r"items .* must be an integer >= 0; got \[1, 2\]"),  # type: ignore[arg-type]
+    (lambda: Uniform([3, 7]), r"items .* must be without gaps; got a list: .* np\.unique\(ids, "),  # type: ignore[arg-type]
+    (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),  # type: ignore[arg-type]
+    (lambda: Uniform("9"), "items .* must be an integer >= 0; got '9'"),  # type: ignore[arg-type]
+    (lambda: Uniform(2.0), r"items .* must be an integer >= 0; got 2\.0"),  # type: ignore[arg-type]
     (lambda: Uniform(5, 0), "num_negatives must be an integer >= 1; got 0"),
     (lambda: Uniform(5, True), "num_negatives must be an integer >= 1; got True"),
     (lambda: Uniform(5, replacement=1), "replacement must be True or False; got 1"),  # type: ignore[arg-type]
@@ -177,7 +181,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS),
         {"targets": TARGETS - 1},
         InvalidInputError,
-        r"targets\[0, 0\] = 0 is outside the catalogue",
+        r"targets\[0, 0\] = 0 is outside .*; if it is padding, leave it out by mask=targets != 0",
     ),
     (
         lambda: Uniform(ITEMS),
@@ -225,7 +229,13 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS),
         {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10))},
         NoNegativesError,
-        r"row \(0, 0\) has no admissible item: .* all 10 candidates",
+        r"row \(0, 0\) has no admissible item: .* all 10 candidates; exclude less, or mask the row",
+    ),
+    (
+        lambda: GenNi(ITEMS, beta=0.5),
+        {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10)), "score": dot_product()},
+        NoNegativesError,
+        r"row \(0, 0\) has no admissible item: .* all 5 candidates; exclude less, raise beta, or",
     ),
     (
         lambda: GenNi(ITEMS),
@@ -340,11 +350,22 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
         lambda: from_config(config, items=ITEMS, interactions=SEEN),
     ]
     for build in builds:
-        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0.3") as said:
+        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0\.3\.") as said:
             build()
         assert said[0].filename == __file__
+    with pytest.warns(UserWarning, match="items, for each row: among them a row with 3"):
+        GenNi(ITEMS, beta=0.1, interactions=SEEN, candidates="query")
     with pytest.warns(UserWarning, match=r"finds fewer than 4 to draw with probability 0.4"):
         GenNi(ITEMS, 4, beta=0.4, replacement=False, interactions=None)
+    seen = Interactions.from_sequences([range(9), range(4)])
+    message = (
+        r"beta = 0\.001 pre-selects 1 of 1000 items, the same for all rows of a call: among them "
+        r"a row with 10 excluded items, .* 0\.01\. .* fails the whole call .* up to 100% of .* "
+        r"initial=0\.011\), so that at least 11 are pre-selected"
+    )
+    with pytest.warns(UserWarning, match=message):
+        GenNi(1000, beta=Exponential(m=40), interactions=seen)
+    GenNi(1000, beta=Exponential(m=40, initial=0.011), interactions=seen)
     GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded
     GenNi(12_101, beta=0.001)  # thirteen candidates and one target
     GenNi(ITEMS, alpha=0.0, beta=0.1, interactions=SEEN)  # looks at no subset
@@ -393,7 +414,7 @@ def test_scores_of_excluded_items_are_not_looked_at(backend: Adapter, value: flo
     assert law[1, 1].sum() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf, "x", [1.0, 2.0]])
+@pytest.mark.parametrize("loss", [math.nan, math.inf, "x", "0.5", True, None, [1.0, 2.0]])
 def test_a_loss_is_one_finite_number(loss: Any) -> None:
     with pytest.raises(InvalidInputError, match="loss must be"):
         GenNi(ITEMS, alpha=LossDriven()).update(loss)
@@ -443,6 +464,17 @@ def test_a_value_outside_its_schedule_is_refused() -> None:
     state = sampler.state_dict()
     with pytest.raises(ConfigError, match=r"alpha = 5.0; .* in \[0.0, 2.0\]"):
         sampler.load_state_dict(state | {"values": {"alpha": 5.0, "beta": 1.0}})
+
+
+def test_another_number_for_alpha_is_refused_and_can_be_written_into_the_state() -> None:
+    state = GenNi(ITEMS, alpha=2.5, seed=3).state_dict()
+    sampler = GenNi(ITEMS, alpha=3.0)
+    message = r"alpha = 2\.5; this sampler keeps it at 3\.0: .* into state\['values'\]\['alpha'\]"
+    with pytest.raises(ConfigError, match=message):
+        sampler.load_state_dict(state)
+    state["values"]["alpha"] = 3.0
+    sampler.load_state_dict(state)
+    assert (sampler.alpha, sampler.key) == (3.0, 3)
 
 
 @pytest.mark.parametrize("index", [-1, 2**64, 0.5])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +59,16 @@ def test_a_toml_file_is_the_constructor(tmp_path: Path) -> None:
         )
 
 
+def test_a_json_file_is_the_constructor(tmp_path: Path) -> None:
+    path = tmp_path / "negatives.JSON"
+    path.write_text(json.dumps(tomllib.loads(TOML)))
+    (tmp_path / "negatives.toml").write_text(TOML)
+    for source in (path, str(path)):
+        read, expected = from_config(source), from_config(tmp_path / "negatives.toml")
+        assert read.state_dict() == expected.state_dict()
+        assert repr(read) == repr(expected)
+
+
 def test_arguments_override_and_complete() -> None:
     sampler = from_config(
         {"sampler": "popularity", "gamma": 0.5, "seed": 1}, counts=[0, 2, 3], seed=2
@@ -77,5 +90,29 @@ def test_unreadable_files(tmp_path: Path) -> None:
         from_config(tmp_path / "nothing.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("sampler = ")
-    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML: "):
+    with pytest.raises(ConfigError, match=r"broken\.toml is not valid TOML: [^;]*$"):
         from_config(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "{", r"a\.json is not valid JSON: [^;]*$"),
+        ("a.json", "[1, 2]", r"a\.json must hold a mapping; it holds a list"),
+        ("a.yaml", "sampler: genni", r"a\.yaml is not valid TOML: .*; .* pass the mapping$"),
+        ("a", b"\xff", r"a is not valid TOML: .*utf-8.*; .* pass the mapping$"),
+    ],
+)
+def test_files_that_are_something_else(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=message):
+        from_config(path)
+
+
+@pytest.mark.parametrize("config", [None, 3, [("sampler", "uniform")]])
+def test_what_is_no_configuration(config: Any) -> None:
+    with pytest.raises(ConfigError, match="is a mapping or the path of a file; got "):
+        from_config(config)

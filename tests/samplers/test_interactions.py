@@ -53,6 +53,7 @@ def test_dtypes_stay_and_arrays_are_read_only(dtype: Any) -> None:
 
 def test_the_number_of_users_counts_those_without_items() -> None:
     assert Interactions.from_pairs([0], [1], num_users=4).num_users == 4
+    assert Interactions.from_pairs([0], [1], num_users=np.int32(4)).num_users == 4  # type: ignore[arg-type]
     assert Interactions.from_pairs([], []).num_users == 0
 
 
@@ -66,6 +67,10 @@ def test_the_number_of_users_counts_those_without_items() -> None:
         (lambda: Interactions.from_pairs([-1], [1]), "users must be >= 0; got -1"),
         (lambda: Interactions.from_pairs([3], [1], 3), "user 3 is not below num_users = 3"),
         (lambda: Interactions.from_pairs([2**40], [1]), "more than 2147483647: users are numbered"),
+        (lambda: Interactions.from_pairs([], [], -1), "num_users must be >= 0; got -1"),
+        (lambda: Interactions.from_pairs([0], [1], 2.5), r"num_users must be an integer; got 2\.5"),  # type: ignore[arg-type]
+        (lambda: Interactions.from_pairs([0], [1], "3"), "num_users must be an integer; got '3'"),  # type: ignore[arg-type]
+        (lambda: Interactions.from_sequences([[1]]).items_of(0.0), "user must be an integer; got"),  # type: ignore[arg-type]
         (lambda: Interactions.from_csr(np.eye(2)), r"got ndarray: convert it with .tocsr\(\)"),
         (lambda: Interactions.from_sequences([[1]]).items_of(1), r"user 1 is not in \[0, 1\)"),
     ],

@@ -118,7 +118,8 @@ def test_copies_go_on_identically(copied: Any) -> None:
         (lambda: LossDriven(step=float("inf")), "LossDriven: step must be finite; got inf"),
         (lambda: Exponential(m=1, initial=0.0), "needs 0 < initial <= high"),
         (lambda: Exponential(m=1, initial=2.0), "needs 0 < initial <= high"),
-        (lambda: Linear(0, 1, 0), "epochs must be >= 1; got 0"),
+        (lambda: Linear(0, 1, 0), "Linear: epochs must be an integer >= 1; got 0"),
+        (lambda: Linear(0, 1, 1.5), r"Linear: epochs must be an integer >= 1; got 1\.5"),  # type: ignore[arg-type]
         (lambda: Linear(0, float("nan"), 3), "final must be finite; got nan"),
         (lambda: LossDriven(initial=7.0), "needs low <= initial <= high"),
         (lambda: Linear(0, 10**400, 3), "final must be finite; got a number of over 308 digits"),

@@ -31,6 +31,8 @@ from tests.samplers.cases import Case, cases
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
+from tensorflow.python.autograph.impl.api import StagingError  # noqa: E402
+
 from negsamp_tensorflow import GraphSampler  # noqa: E402  (needs TensorFlow)
 from negsamp_tensorflow.stream import words  # noqa: E402
 
@@ -239,6 +241,7 @@ FEW = np.where(np.arange(301) < 3, 1, 0)
 WRONG: list[tuple[Callable[[], Sampler], dict[str, Any]]] = [
     (lambda: Uniform(ITEMS), {"targets": np.where(ARGUMENTS["mask"], 999, TARGETS)}),
     (lambda: Uniform(ITEMS), {"targets": TARGETS[0] - 400}),
+    (lambda: Uniform(ITEMS), {"targets": TARGETS - TARGETS[:1]}),
     (lambda: Uniform(ITEMS), {"targets": np.array(301)}),
     (lambda: Uniform(ITEMS), {"exclude": np.full((6, 5, 1), 0)}),
     (lambda: Uniform(ITEMS, interactions=SEEN), {"users": np.array([0, 1, 7, 0, 0, 3])}),
@@ -307,6 +310,32 @@ def test_shapes_are_refused_while_a_graph_is_traced() -> None:
     unknown = tf.function(sampler.sample, [tf.TensorSpec(None, tf.int64)], autograph=False)
     with pytest.raises(InvalidInputError, match="number of axes of targets must be known"):
         unknown(TARGETS)
+
+
+@pytest.mark.parametrize("autograph", [True, False])
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("law", ["uniform", "popularity", "genni", "genni, candidates"])
+def test_a_plain_sampler_is_not_traced(
+    law: str, jit_compile: bool, autograph: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its graph would repeat one draw. AutoGraph, which complains of what it cannot read, reads
+    nothing of it.
+    """
+    sampler = LAWS[law]("auto")
+
+    @tf.function(jit_compile=jit_compile, autograph=autograph)  # type: ignore[untyped-decorator]
+    def draw(targets: Any) -> Any:
+        score = DotProduct(tf.constant(QUERIES), tf.constant(EMBEDDINGS))
+        return sampler.sample(targets, score=score, users=tf.constant(ARGUMENTS["users"])).item_ids
+
+    message = r"would repeat its draws .* draw from negsamp_tensorflow\.GraphSampler\(sampler\)"
+    with (
+        pytest.raises(StagingError if autograph else InvalidInputError, match=message),
+        caplog.at_level("WARNING", "tensorflow"),
+    ):
+        draw(tf.constant(TARGETS))
+    assert not caplog.records
+    assert sampler.state_dict()["call"] == 0
 
 
 def test_schedules_move_outside_graphs_alone() -> None:

@@ -27,7 +27,8 @@ def block_under(heading: str) -> str:
 def test_four_workers_never_repeat_each_other_nor_themselves() -> None:
     drawn: list[Any] = []
     names = {
-        "batches": [torch.zeros(1000, dtype=torch.int64)] * 12,
+        # each of its own: a worker that sends a tensor moves it, under whoever still reads it
+        "batches": [torch.zeros(1000, dtype=torch.int64) for _ in range(12)],
         "sampler": Uniform(100_000, seed=1),
         "num_epochs": 2,
         "train": lambda _, negatives: drawn.append(negatives[:, 0]),

@@ -358,7 +358,12 @@ def test_what_cannot_be_captured_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         counter_of(Stream(0, 0), torch.device("cuda"))
     monkeypatch.setattr("negsamp_torch.TorchBackend.fused", False)
     with pytest.raises(InvalidInputError, match="need a CUDA device with Triton; this is cpu"):
-        capturable(sampler, "cpu")(**given)
+        capturable(sampler, "cpu")
+    with pytest.raises(InvalidInputError, match="device must be one of CUDA, as 'cuda'; got 'gpu'"):
+        capturable(sampler, "gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InvalidInputError, match="with Triton; PyTorch finds no CUDA device"):
+        capturable(sampler)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -1,0 +1,84 @@
+"""Tensors that are no plain arrays, or of dtypes that are not computed with: refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from negsamp import DotProduct, GenNi, Interactions, InvalidInputError, Uniform
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+TARGETS = torch.tensor([1, 2])
+QUERIES, ITEMS = torch.ones(2, 4), torch.ones(5, 4)
+SEEN = Interactions.from_sequences([[1], [2]])
+EIGHT_BITS = [torch.float8_e4m3fn, torch.float8_e5m2]
+SPARSE: dict[str, Any] = {
+    "coo": lambda tensor: tensor.to_sparse(),
+    "csr": lambda tensor: tensor.to_sparse_csr(),
+}
+BACKENDS = ["numba", "torch"]
+
+
+def nested(values: list[list[Any]], layout: Any) -> Any:
+    return torch.nested.nested_tensor([torch.tensor(each) for each in values], layout=layout)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("dtype", EIGHT_BITS)
+def test_scores_have_16_bits_or_more(name: str, dtype: Any) -> None:
+    sampler = GenNi(5, backend=name)
+    bits = "of 16, 32 or 64 bits"
+    for queries, items, what in (
+        (QUERIES.to(dtype), ITEMS, "queries"),
+        (QUERIES, ITEMS.to(dtype), "item embeddings"),
+    ):
+        with pytest.raises(
+            InvalidInputError, match=f"{what} must be .*{bits} .*; got dtype {dtype}"
+        ):
+            sampler.sample(TARGETS, score=DotProduct(queries, items))
+    with pytest.raises(InvalidInputError, match=f"callable returned dtype {dtype}; .*{bits}"):
+        sampler.sample(TARGETS, score=lambda ids: torch.ones(2, len(ids)).to(dtype))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("sparse", SPARSE.values(), ids=SPARSE)
+def test_sparse_tensors_are_refused(name: str, sparse: Any) -> None:
+    refused = "must be a dense array; got a sparse Tensor: convert"
+    with pytest.raises(InvalidInputError, match=f"item embeddings {refused}"):
+        GenNi(5, backend=name).sample(TARGETS, score=DotProduct(QUERIES, sparse(ITEMS)))
+    with pytest.raises(InvalidInputError, match=f"what the score callable returns {refused}"):
+        GenNi(5, backend=name).sample(TARGETS, score=lambda ids: sparse(torch.ones(2, len(ids))))
+    with pytest.raises(InvalidInputError, match=f"targets {refused}"):
+        Uniform(5, backend=name).sample(sparse(torch.ones(2, 2, dtype=torch.int64)))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage")
+@pytest.mark.parametrize("name", ["auto", *BACKENDS])
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_nested_tensors_are_refused(name: str, layout: Any) -> None:
+    ragged = nested([[1, 2], [3]], layout)
+    refused = r"must be a dense array; got a nested \w*Tensor: convert or pad it"
+    with pytest.raises(InvalidInputError, match=f"targets {refused}"):
+        Uniform(5, backend=name).sample(ragged)
+    for argument in ("users", "mask", "exclude"):
+        with pytest.raises(InvalidInputError, match=f"{argument} {refused}"):
+            Uniform(5, backend=name, interactions=SEEN).sample(
+                TARGETS, **{"users": TARGETS - 1, argument: ragged}
+            )
+    queries = nested([[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]], layout)
+    with pytest.raises(InvalidInputError, match=f"queries {refused}"):
+        GenNi(5, backend=name).sample(TARGETS, score=DotProduct(queries, ITEMS))
+
+
+def test_ragged_and_sparse_tensors_of_tensorflow_are_no_arrays() -> None:
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    for targets in (tf.ragged.constant([[1, 2], [3]]), tf.sparse.from_dense([[1, 2]])):
+        with pytest.raises(InvalidInputError, match=r"cannot make an array of a \w+Tensor"):
+            Uniform(5).sample(targets)
+    eight = tf.cast(np.ones((5, 4), np.float32), tf.dtypes.experimental.float8_e4m3fn)
+    with pytest.raises(InvalidInputError, match=r"item embeddings must be .* 16, 32 or 64 bits"):
+        GenNi(5).sample(tf.constant([1, 2]), score=DotProduct(tf.ones((2, 4)), eight))
