@@ -45,7 +45,8 @@ class Case:
     options: dict[str, int] = field(default_factory=dict)
 
 
-SHARED = {"BLOCK": 128, "STAGES": 2, "LISTED": False, "PRECISION": "tf32x3", "WIDEN": False}
+SHARED = {"BLOCK": 128, "STAGES": 2, "LISTED": False, "ONE_EXCLUDED": True}
+PRODUCT = {"PRECISION": "tf32x3", "WIDEN": False}
 FIRST_PASS = {"num_warps": 8, "num_stages": 2}
 TWICE = FIRST_PASS | {"maxnreg": 128}
 OWN = {"BLOCK": 128, "STEPS": 6, "STEP": 32}
@@ -57,7 +58,7 @@ def first_pass(
     rows: int, step: int, one_step: bool, queries: str, items: str, options: dict[str, int]
 ) -> Case:
     """Return the first pass over items that all rows share."""
-    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": one_step, **SHARED}
+    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": one_step, **SHARED, **PRODUCT}
     return Case(masses_of_shared, constants, queries, items, options)
 
 
@@ -69,6 +70,7 @@ CASES = {
     "first pass, float32, short": first_pass(128, 32, True, "*fp32", "*fp32", FIRST_PASS),
     "first pass, both": first_pass(128, 32, False, "*fp32", "*bf16", FIRST_PASS),
     "first pass, 64 rows": first_pass(64, 32, False, "*fp32", "*fp32", FIRST_PASS),
+    "first pass, 64 rows, bfloat16": first_pass(64, 64, True, "*bf16", "*bf16", TWICE),
     "exclusions": Case(exclude, {"PLACE_STEPS": 8, "EACH": 512, "LISTED": True, **OWN}),
     "own candidates": Case(masses_of_own, OWN),
     "draws": Case(draw, {**DRAWS, **OWN}),

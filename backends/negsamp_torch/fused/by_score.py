@@ -119,16 +119,16 @@ def by_score(
             places = subsets.one_for_each_row(stream, len(items), width, chosen)
             masses_of_own[(chunk * num_blocks,)](places=places, **scores, **exclusion)
         else:
-            programs = PROGRAMS if rows.kept is None else MASKED_PROGRAMS
-            _sum_shared(scores, chunk, places, candidates is not None, tile, programs)
-            exclude[(chunk, triton.cdiv(rows.longest + rows.more.shape[1], EXCLUDED_EACH))](
-                places=places,
-                PLACE_STEPS=len(items).bit_length(),
-                EACH=EXCLUDED_EACH,
-                LISTED=candidates is not None,
-                **scores,
-                **exclusion,
-            )
+            _sum_shared(scores, chunk, places, candidates is not None, tile, rows)
+            if not _one_excluded(rows):
+                exclude[(chunk, triton.cdiv(rows.longest + rows.more.shape[1], EXCLUDED_EACH))](
+                    places=places,
+                    PLACE_STEPS=len(items).bit_length(),
+                    EACH=EXCLUDED_EACH,
+                    LISTED=candidates is not None,
+                    **scores,
+                    **exclusion,
+                )
         draw[(chunk,)](
             counter=counter,
             places=places,
@@ -146,21 +146,24 @@ def by_score(
 
 
 def _sum_shared(
-    scores: dict[str, Any], chunk: int, places: Tensor, listed: bool, tile: int, programs: int
+    scores: dict[str, Any], chunk: int, places: Tensor, listed: bool, tile: int, rows: DeviceRows
 ) -> None:
     """Launch the first pass over rows that share their columns."""
     queries, num_blocks = scores["queries"], scores["num_blocks"]
     tile = min(tile, max(triton.next_power_of_2(chunk), 16))
     tiles = triton.cdiv(chunk, tile)
+    programs = PROGRAMS if rows.kept is None else MASKED_PROGRAMS
     blocks_each = triton.cdiv(num_blocks * tiles, max(programs, tiles))
     masses_of_shared[(tiles, triton.cdiv(num_blocks, blocks_each))](
         places=places,
         num_rows=chunk,
         blocks_each=blocks_each,
+        more=rows.more,
         ROWS=tile,
         ONE_STEP=scores["dim"] <= scores["STEP"],
         STAGES=2,
         LISTED=listed,
+        ONE_EXCLUDED=_one_excluded(rows),
         PRECISION="tf32" if queries.dtype == torch.float32 and _may_be_tf32() else "tf32x3",
         WIDEN=not isinstance(masses_of_shared, triton.JITFunction),  # Triton's interpreter
         num_warps=8,
@@ -168,6 +171,14 @@ def _sum_shared(
         maxnreg=128 if queries.element_size() == 2 else None,  # two programs a multiprocessor
         **scores,
     )
+
+
+def _one_excluded(rows: DeviceRows) -> bool:
+    """Return whether a row excludes its target and nothing else: the first pass then leaves it out.
+
+    More than that would cost every score something; what it costs few blocks comes after.
+    """
+    return rows.longest == 0 and rows.more.shape[1] == 1
 
 
 def _rows_at_once(num_blocks: int, bytes_of_own: int, bytes_per_chunk: int, tile: int) -> int:
@@ -205,4 +216,4 @@ def _step(queries: Tensor) -> int:
 def _tile_rows(queries: Tensor) -> int:
     """Return how many rows a tile may have for its scores to stay in registers."""
     roomy = not queries.is_cuda or torch.cuda.get_device_capability(queries.device) >= (9, 0)
-    return 128 if roomy or queries.element_size() == 2 else 64
+    return 128 if roomy else 64

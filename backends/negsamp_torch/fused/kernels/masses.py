@@ -52,16 +52,21 @@ def masses_of_shared(
     dim,
     num_blocks,
     blocks_each,
+    more,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
     ONE_STEP: tl.constexpr,
     STAGES: tl.constexpr,
     LISTED: tl.constexpr,
+    ONE_EXCLUDED: tl.constexpr,
     PRECISION: tl.constexpr,
     WIDEN: tl.constexpr,
 ):
-    """Multiply a tile of rows by block after block and sum each; nothing is excluded yet.
+    """Multiply a tile of rows by block after block and sum each.
+
+    With ONE_EXCLUDED a row excludes the item that `more` has for it, and nothing else; without,
+    nothing is excluded yet.
 
     A program works on ROWS rows and `blocks_each` blocks. The chunk has `num_rows` rows and starts
     at the `first` of all rows, of which `count` are sampled. With ONE_STEP a query has at most STEP
@@ -75,6 +80,8 @@ def masses_of_shared(
     scale = tl.load(factor)
     if ONE_STEP:
         query = part_of_queries(queries, number, kept, 0, dim, STEP)
+    if ONE_EXCLUDED:
+        excluded = tl.load(more + number, mask=kept, other=-1).to(tl.int32)
     first_block = tl.program_id(1) * blocks_each
     end = tl.minimum(first_block + blocks_each, num_blocks)
     for block in tl.range(first_block, end, num_stages=STAGES):
@@ -91,6 +98,9 @@ def masses_of_shared(
                 lines = part_of_items(items, place, inside, start, dim, STEP)
                 score = multiply(query, lines, score, PRECISION, WIDEN)
         exponent = tl.where(inside[None, :], score * scale, -float("inf"))
+        if ONE_EXCLUDED:
+            closed = place.to(tl.int32)[None, :] == excluded[:, None]
+            exponent = tl.where(closed, -float("inf"), exponent)
         shift, total = log_mass(exponent, 1)
         tl.store(shifts + row.to(tl.int64) * num_blocks + block, shift, mask=kept)
         tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
