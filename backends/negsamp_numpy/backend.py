@@ -15,7 +15,7 @@ from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp_numpy import by_score, by_weight
+from negsamp_numpy import arrays, by_score, by_weight
 from negsamp_numpy.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numpy.rows import Integers, Rows, gather
 from negsamp_numpy.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
@@ -51,14 +51,11 @@ class NumpyBackend:
                 f"backend 'numpy' takes NumPy arrays; got {type(values).__name__}: use "
                 "backend='auto', or convert the array"
             )
-        try:
-            return np.asarray(values)
-        except ValueError as error:
-            raise validation.no_array(values, error) from None
+        return arrays.to_numpy(values)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Return the array itself."""
-        return np.asarray(array)
+        """Return the array itself, or what a callable answered as one."""
+        return arrays.to_numpy(array)
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
         """Check ids and users, and gather exclusions."""

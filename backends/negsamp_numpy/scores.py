@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from negsamp import validation
 from negsamp.scores import Scorer
+from negsamp_numpy import arrays
 from negsamp_numpy.rows import Integers
 
 __all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
@@ -118,7 +119,7 @@ class CalledScores:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.copy())
         validation.check_answer(scores, self.num_targets, len(item_ids))
-        return np.asarray(scores)[self.numbers].astype(np.float32, copy=False)
+        return arrays.to_numpy(scores)[self.numbers].astype(np.float32, copy=False)
 
     def blocks(self, block: Integers) -> Floats:
         """Call once for each distinct block."""
