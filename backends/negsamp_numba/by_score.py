@@ -82,8 +82,9 @@ def draw(
     """
     num_rows = len(rows)
     _check_enough(rows, excluded.length, num_negatives, replacement, scores.width)
-    factor = np.float32(alpha / math.log(2))
-    shifted = not scores.bound() * factor < SAFE_EXPONENT
+    with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of what overflows
+        factor = np.float32(alpha / math.log(2))
+        shifted = not scores.bound() * factor < SAFE_EXPONENT
     masses, part = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
     high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
     totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
