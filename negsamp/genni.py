@@ -82,9 +82,11 @@ class GenNi(Sampler):
     128 items; one random word picks the block from the sums, its scores are computed again, and a
     second word picks the item. The cost is that of the matrix product and one exponential a
     score, whatever num_negatives is. Rows are worked off in chunks, so memory is bounded by a
-    tile of scores and the block sums of a chunk. A callable answers for all rows at once: it is
-    asked for each tile once, and again for each block that was drawn from, and the block sums of
-    all rows are held, 8 bytes for 128 scores.
+    tile of scores and the block sums of a chunk. A callable answers for all rows at once, and the
+    block sums of all rows are held: 8 bytes for a row and 128 items, 64 MB for 1,000 rows and a
+    million items. It is asked for each tile once, and again for each block that was drawn from,
+    which is once more for an item at most. Without replacement each draw depends on those before
+    it, and its blocks are asked for again.
 
     References
     ----------

@@ -135,6 +135,7 @@ class NumbaBackend:
                     num_negatives,
                     replacement,
                     tile,
+                    preselected=lines is not None,
                 )
                 places = columns if lines is None else np.take_along_axis(lines, columns, axis=1)
                 item_ids[part.numbers], log_q[part.numbers] = self._items.start + places, logs

@@ -22,7 +22,7 @@ from negsamp_numba.embeddings import Floats
 from negsamp_numba.philox import Place, Words, place_of_words, unit, words_of_draws
 from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
 from negsamp_numba.rows import Integers, Rows
-from negsamp_numba.scores import Scores
+from negsamp_numba.scores import HeldScores, Scores
 from negsamp_numba.search import first_above
 
 __all__ = ["SAFE_EXPONENT", "draw"]
@@ -74,48 +74,54 @@ def draw(
     num_negatives: int,
     replacement: bool,
     tile: Floats,
+    preselected: bool,
 ) -> tuple[Integers, Floats]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
     `excluded` holds columns; `tile` is memory for scores: the more there is, the more columns are
-    worked off at once.
+    worked off at once. `preselected` says whether the columns are candidates, in an error.
     """
     num_rows = len(rows)
-    _check_enough(rows, excluded.length, num_negatives, replacement, scores.width)
-    factor = np.float32(alpha / math.log(2))
-    shifted = not scores.bound() * factor < SAFE_EXPONENT
+    least = 1 if replacement else num_negatives
+    _check_enough(rows, scores.width - excluded.length, least, scores.width, preselected)
+    with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of what overflows
+        factor = np.float32(alpha / math.log(2))
+        shifted = not scores.bound() * factor < SAFE_EXPONENT
     masses, part = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
+    source = scores if part.shape[1] < scores.width else HeldScores(part)
     high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
     totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
-    columns = np.empty((num_rows, num_negatives), np.int64)
-    log_q = np.empty((num_rows, num_negatives), np.float32)
-    block, inside = np.empty(num_rows, np.int64), np.empty((num_rows, BLOCK), np.float32)
-    for j in range(num_negatives):
-        row, problem = _pick_blocks(masses, factor, high[:, j], totals, block)
+    columns = np.empty((num_negatives, num_rows), np.int64)
+    log_q = np.empty((num_negatives, num_rows), np.float32)
+    at_once = num_negatives if replacement else 1
+    block = np.empty((at_once, num_rows), np.int64)
+    memory = np.empty((num_rows, BLOCK), np.float32)
+    for first in range(0, num_negatives, at_once):
+        some = slice(first, first + at_once)
+        row, problem = _pick_blocks(masses, factor, high[some], totals, block)
         if problem == _INVALID:
             raise validation.invalid_score(int(rows.numbers[row]), rows.shape)
         if problem == _NOTHING:
-            raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, j)
-        if part.shape[1] >= scores.width:
-            _copy_blocks(part, block, inside)
-        else:
-            scores.blocks(block, inside)
-        _pick_columns(
-            inside, block, excluded, alpha, factor, low[:, j], totals, columns[:, j], log_q[:, j]
-        )
-        if not replacement:
-            _take_out(inside, block, columns[:, j], excluded, factor, shifted, masses)
-    return columns, log_q
+            raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, first)
+        drawn, logs = columns[some], log_q[some]
+        for places, inside in source.blocks(block, memory):
+            _pick_columns(
+                places, inside, block, excluded, alpha, factor, low[some], totals, drawn, logs
+            )
+            if not replacement:
+                _take_out(places, inside, block[0], drawn[0], excluded, factor, shifted, masses)
+    return columns.T, log_q.T
 
 
 def _check_enough(
-    rows: Rows, excluded: Integers, num_negatives: int, replacement: bool, width: int
+    rows: Rows, admissible: Integers, least: int, width: int, preselected: bool
 ) -> None:
-    short = width - excluded < (1 if replacement else num_negatives)
+    short = admissible < least
     if short.any():
         row = int(short.argmax())
-        number, left = int(rows.numbers[row]), width - int(excluded[row])
-        raise validation.few_negatives(number, rows.shape, left, num_negatives, width)
+        raise validation.few_negatives(
+            int(rows.numbers[row]), rows.shape, int(admissible[row]), least, width, preselected
+        )
 
 
 def _masses_of(
@@ -172,23 +178,16 @@ def _add_up(
 
 
 @kernel
-def _copy_blocks(scores: Floats, block: Integers, inside: Floats) -> None:
-    for row in range(len(block)):
-        first = block[row] * BLOCK
-        inside[row] = scores[row, first : first + BLOCK]
-
-
-@kernel
 def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
-    """Return the two words of each draw of each row, (rows, num_negatives)."""
-    high = np.empty((len(numbers), num_negatives), np.uint64)
-    low = np.empty((len(numbers), num_negatives), np.uint64)
+    """Return the two words of each draw of each row, (num_negatives, rows)."""
+    shape = num_negatives, len(numbers)
+    high, low = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
     of_row = np.empty(num_negatives + 2, np.uint64), np.empty(num_negatives + 2, np.uint64)
     for row in range(len(numbers)):
         first = numbers[row] * num_negatives
         word = words_of_draws(place, first, num_negatives, of_row[0], of_row[1])
-        high[row] = of_row[0][word : word + num_negatives]
-        low[row] = of_row[1][word : word + num_negatives]
+        high[:, row] = of_row[0][word : word + num_negatives]
+        low[:, row] = of_row[1][word : word + num_negatives]
     return high, low
 
 
@@ -196,12 +195,13 @@ def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, 
 def _pick_blocks(
     masses: Masses, factor: np.float32, words: Words, totals: Totals, block: Integers
 ) -> tuple[int, int]:
-    """Pick a block for each row, or up to the first that cannot: return it and its problem.
+    """Pick blocks for (draws, rows) words, or up to the first row that cannot.
 
-    Totals that are NaN are filled in: log_q is the law of the first draw.
+    Returns that row and its problem. Totals that are NaN are filled in: log_q is the law of the
+    first draw.
     """
     shares = np.empty(masses.masses.shape[1], np.float64)
-    for row in range(len(block)):
+    for row in range(block.shape[1]):
         mass, shift = masses.masses[row], masses.shifts[row]
         highest = np.float32(-np.inf)
         for index in range(len(mass)):
@@ -217,12 +217,15 @@ def _pick_blocks(
         total = _running_sums(shares)
         if np.isnan(totals.logs[row]):
             totals.shifts[row], totals.logs[row] = highest, math.log(total)
-        block[row] = first_above(shares, 0, len(shares) - 1, unit(words[row]) * total)
+        for draw in range(len(block)):
+            threshold = unit(words[draw, row]) * total
+            block[draw, row] = first_above(shares, 0, len(shares) - 1, threshold)
     return 0, _FINE
 
 
 @kernel
 def _pick_columns(
+    places: Integers,
     inside: Floats,
     block: Integers,
     excluded: Columns,
@@ -233,10 +236,11 @@ def _pick_columns(
     columns: Integers,
     log_q: Floats,
 ) -> None:
-    """Pick a column for each row from the scores of its block."""
+    """Pick a column for the draws at some places from the scores of their blocks."""
     weights = np.empty(BLOCK, np.float64)
-    for row in range(len(block)):
-        line, first = inside[row], block[row] * BLOCK
+    for index in range(len(places)):
+        draw, row = places[index] // block.shape[1], places[index] % block.shape[1]
+        line, first = inside[index], block[draw, row] * BLOCK
         at = excluded.first[row]
         end = at + excluded.length[row]
         at = first_above(excluded.columns, at, end, first - 1)
@@ -246,15 +250,16 @@ def _pick_columns(
         shift = highest_of(line)
         for column in range(BLOCK):
             weights[column] = power_of_two((line[column] - shift) * factor)
-        threshold = unit(words[row]) * _running_sums(weights)
+        threshold = unit(words[draw, row]) * _running_sums(weights)
         place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
-        columns[row] = first + place
+        columns[draw, row] = first + place
         higher = np.float64(line[place]) - np.float64(totals.shifts[row])
-        log_q[row] = min(alpha * higher - totals.logs[row], 0.0)
+        log_q[draw, row] = min(alpha * higher - totals.logs[row], 0.0)
 
 
 @kernel
 def _take_out(
+    rows: Integers,
     inside: Floats,
     block: Integers,
     columns: Integers,
@@ -263,10 +268,10 @@ def _take_out(
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Exclude what was drawn, and add up its block again."""
-    for row in range(len(block)):
+    """Exclude what some rows have drawn, and add up its block again."""
+    for index in range(len(rows)):
+        row, line = rows[index], inside[index]
         insert_column(excluded, row, columns[row])
-        line = inside[row]
         line[columns[row] - block[row] * BLOCK] = -np.inf
         shift = highest_of(line) if shifted else np.float32(0)
         masses.masses[row, block[row]] = mass_of(line, shift, factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +17,10 @@ from negsamp_numba.embeddings import Embeddings, Floats
 from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers
 
-__all__ = ["CalledScores", "OwnScores", "Scores", "SharedScores"]
+__all__ = ["CalledScores", "Drawn", "HeldScores", "OwnScores", "Scores", "SharedScores"]
+
+Drawn = tuple[Integers, Floats]
+"""As many draws as rows: their places among (draws, rows), and the scores of their blocks."""
 
 _VALUES_AT_ONCE = 1 << 18
 
@@ -37,8 +41,11 @@ class Scores(Protocol):
         """Write columns [first, last) of all rows to `out`."""
         ...
 
-    def blocks(self, block: Integers, out: Floats) -> None:
-        """Write one block of each row to (rows, BLOCK) `out`, -inf beyond the last column."""
+    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+        """Yield all draws for (draws, rows) blocks, as many at once as (rows, BLOCK) `out` holds.
+
+        Scores are -inf beyond the last column.
+        """
         ...
 
 
@@ -64,8 +71,11 @@ class SharedScores:
         with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of bad scores
             np.matmul(self.queries, self.table[first:last].T, out=out)
 
-    def blocks(self, block: Integers, out: Floats) -> None:
+    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
         """Multiply each row with its block; what is no float32 is converted block by block."""
+        return _draw_by_draw(block, out, self._one_block)
+
+    def _one_block(self, block: Integers, out: Floats) -> None:
         table = self.table.whole()
         if table is not None:
             _multiply_blocks(self.queries, table, block, block, self.width, out)
@@ -96,8 +106,11 @@ class OwnScores:
         """Multiply embeddings where they lie; what is no float32 is gathered row by row."""
         self._multiply(self.places[:, first:last], out)
 
-    def blocks(self, block: Integers, out: Floats) -> None:
+    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
         """Multiply the block of each row."""
+        return _draw_by_draw(block, out, self._one_block)
+
+    def _one_block(self, block: Integers, out: Floats) -> None:
         columns = block[:, None] * BLOCK + np.arange(BLOCK)
         beyond = columns >= self.width
         places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
@@ -141,20 +154,52 @@ class CalledScores:
         """Call."""
         out[...] = self._call(first, last)[self.numbers]
 
-    def blocks(self, block: Integers, out: Floats) -> None:
-        """Call once for each distinct block."""
-        out[...] = -np.inf
-        for wanted in np.unique(block):
-            rows = np.flatnonzero(block == wanted)
-            first = int(wanted) * BLOCK
-            answer = self._call(first, min(first + BLOCK, self.width))
-            out[rows, : answer.shape[1]] = answer[self.numbers[rows]]
+    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+        """Call once for each distinct block, whose draws come one after the other."""
+        order = np.argsort(block, axis=None, kind="stable")
+        called, answer = -1, np.empty((0, 0), np.float32)
+        for places in order.reshape(block.shape):
+            own, numbers = block.reshape(-1)[places], self.numbers[places % len(self.numbers)]
+            out[...] = -np.inf
+            for wanted in np.unique(own).tolist():
+                if wanted != called:
+                    first = wanted * BLOCK
+                    called, answer = wanted, self._call(first, min(first + BLOCK, self.width))
+                here = np.flatnonzero(own == wanted)
+                out[here, : answer.shape[1]] = answer[numbers[here]]
+            yield places, out
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
         scores = self.score(arrays.to_framework_of(self.like, item_ids.copy()))
         validation.check_answer(scores, self.num_targets, len(item_ids))
         return arrays.to_numpy(scores)
+
+
+@dataclass(frozen=True)
+class HeldScores:
+    """The (rows, columns) scores of a tile that holds all columns, filled up with -inf."""
+
+    tile: Floats
+
+    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+        """Copy."""
+        return _draw_by_draw(block, out, lambda block, out: _copy_blocks(self.tile, block, out))
+
+
+def _draw_by_draw(
+    block: Integers, out: Floats, one_block: Callable[[Integers, Floats], None]
+) -> Iterator[Drawn]:
+    for places, own in zip(np.arange(block.size).reshape(block.shape), block, strict=True):
+        one_block(own, out)
+        yield places, out
+
+
+@kernel
+def _copy_blocks(scores: Floats, block: Integers, out: Floats) -> None:
+    for row in range(len(block)):
+        first = block[row] * BLOCK
+        out[row] = scores[row, first : first + BLOCK]
 
 
 @part("reassoc", "contract", "nsz")

@@ -14,7 +14,7 @@ from negsamp.backend import Candidates, Catalogue, check_framework
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp_numpy import by_score, by_weight
+from negsamp_numpy import arrays, by_score, by_weight
 from negsamp_numpy.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numpy.rows import Integers, Rows, gather
 from negsamp_numpy.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
@@ -46,14 +46,11 @@ class NumpyBackend:
     def asarray(self, values: Any, like: Any = None) -> npt.NDArray[Any]:
         """Return `values` as a NumPy array."""
         check_framework("numpy", "NumPy arrays", values)
-        try:
-            return np.asarray(values)
-        except ValueError as error:
-            raise validation.no_array(values, error) from None
+        return arrays.to_numpy(values)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Return the array itself."""
-        return np.asarray(array)
+        """Return the array itself, or what a callable answered as one."""
+        return arrays.to_numpy(array)
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
         """Check ids and users, and gather exclusions."""

@@ -3,7 +3,8 @@
 Two-level inversion. Pass 1 goes over the columns tile by tile and keeps one number a block of 128:
 the logarithm of its mass, the sum of exp(alpha * score) over its admissible columns. A draw then
 picks a block from the masses by the first word, has the block's scores computed again, and picks
-the column by the second.
+the column by the second. With replacement all draws of a row pick their blocks before the first
+score is computed again, so that a callable is asked once for a block, whoever drew from it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import numpy.typing as npt
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numpy.rows import Excluded, Integers, Rows
-from negsamp_numpy.scores import BLOCK, Scores
+from negsamp_numpy.scores import BLOCK, Floats, Scores
 
 __all__ = ["draw"]
 
 Doubles = npt.NDArray[np.float64]
+
+MASSES_AT_ONCE = 1 << 18
+"""A callable's block masses are those of all rows, and no copy of them all is made."""
 
 
 def draw(
@@ -37,31 +41,29 @@ def draw(
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
     masses = block_masses(scores, excluded, alpha, tile)
-    if np.isnan(masses).any():
-        wrong = int(np.isnan(masses).any(axis=1).argmax())
-        raise validation.invalid_score(int(rows.numbers[wrong]), rows.shape)
-    words = stream.words(
+    high, low = stream.words(
         NEGATIVES, rows.numbers[:, None] * num_negatives + np.arange(num_negatives)
     )
-    row = np.arange(len(rows))
     drawn = np.empty((len(rows), num_negatives), dtype=np.int64)
     log_weights = np.empty((len(rows), num_negatives))
     total = None
-    for j in range(num_negatives):
-        highest = masses.max(axis=1, keepdims=True)
-        if np.isneginf(highest).any():
-            empty = int(np.isneginf(highest).argmax())
-            raise validation.no_finite_score(int(rows.numbers[empty]), rows.shape, j)
-        shares = np.exp(masses - highest)
-        total = highest[:, 0] + np.log(shares.sum(axis=1)) if total is None else total
-        block = pick(shares, words[0][:, j])
-        inside = log_weights_of(block, scores, excluded, alpha)
-        place = pick(np.exp(inside - inside.max(axis=1, keepdims=True)), words[1][:, j])
-        drawn[:, j], log_weights[:, j] = block * BLOCK + place, inside[row, place]
+    at_once = num_negatives if replacement else 1
+    for first in range(0, num_negatives, at_once):
+        highest = masses.max(axis=1)
+        check_highest(highest, rows, first)
+        blocks, log_sums = pick_blocks(masses, highest, high[:, first : first + at_once])
+        total = log_sums if total is None else total
+        for row, draw, found in scores.blocks(blocks):
+            block, j = blocks[row, draw], first + draw
+            inside = log_weights_of(found, row, block, excluded, alpha)
+            place = pick(np.exp(inside - inside.max(axis=1, keepdims=True)), low[row, j])
+            index = np.arange(len(row))
+            drawn[row, j], log_weights[row, j] = block * BLOCK + place, inside[index, place]
+            if not replacement:
+                inside[index, place] = -np.inf
+                masses[row, block] = log_sum_exp(inside)
         if not replacement:
-            excluded = excluded.adding(drawn[:, j])
-            inside[row, place] = -np.inf
-            masses[row, block] = log_sum_exp(inside)
+            excluded = excluded.adding(drawn[:, first])
     log_q = log_weights - (0.0 if total is None else total[:, None])
     return drawn, np.minimum(log_q, 0.0)  # the scores of the two passes differ by rounding
 
@@ -83,12 +85,35 @@ def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) ->
     return masses
 
 
-def log_weights_of(block: Integers, scores: Scores, excluded: Excluded, alpha: float) -> Doubles:
-    """Return alpha * score of one block of each row, (rows, BLOCK), -inf where excluded."""
-    log_weights = alpha * scores.blocks(block).astype(np.float64)
-    rows = excluded.rows
-    inside = excluded.places // BLOCK == block[rows]
-    log_weights[rows[inside], excluded.places[inside] % BLOCK] = -np.inf
+def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
+    """Refuse rows whose largest mass is NaN or, with nothing left to draw, -inf."""
+    if np.isnan(highest).any():
+        wrong = int(np.isnan(highest).argmax())
+        raise validation.invalid_score(int(rows.numbers[wrong]), rows.shape)
+    if np.isneginf(highest).any():
+        empty = int(np.isneginf(highest).argmax())
+        raise validation.no_finite_score(int(rows.numbers[empty]), rows.shape, drawn)
+
+
+def pick_blocks(masses: Doubles, highest: Doubles, words: Integers) -> tuple[Integers, Doubles]:
+    """Return the blocks that (rows, draws) words pick, and the log of the sum of each row."""
+    blocks, log_sums = np.empty(words.shape, dtype=np.int64), np.empty(len(masses))
+    step = max(MASSES_AT_ONCE // masses.shape[1], 1)
+    for first in range(0, len(masses), step):
+        some = slice(first, first + step)
+        shares = np.exp(masses[some] - highest[some, None])
+        log_sums[some] = highest[some] + np.log(shares.sum(axis=1))
+        for j in range(words.shape[1]):
+            blocks[some, j] = pick(shares, words[some, j])
+    return blocks, log_sums
+
+
+def log_weights_of(
+    scores: Floats, row: Integers, block: Integers, excluded: Excluded, alpha: float
+) -> Doubles:
+    """Return alpha * score of a block of each of some rows, (draws, BLOCK), -inf where excluded."""
+    log_weights = alpha * scores.astype(np.float64)
+    log_weights[excluded.inside(row, block * BLOCK, BLOCK)] = -np.inf
     return log_weights
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,22 @@ class Excluded:
     def rows(self) -> Integers:
         """The row of each excluded place."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
+
+    @cached_property
+    def keys(self) -> Integers:
+        """One number for each row and place, ascending."""
+        return self.rows * self.width + self.places
+
+    def inside(self, rows: Integers, first: Integers, count: int) -> tuple[Integers, Integers]:
+        """Find the places of rows[i] that are in [first[i], first[i] + count).
+
+        Returns the index i of each, and how far behind first[i] it is.
+        """
+        last = np.minimum(first + count, self.width)
+        begin, end = (np.searchsorted(self.keys, rows * self.width + to) for to in (first, last))
+        index = np.repeat(np.arange(len(rows)), end - begin)
+        within = np.arange(len(index)) - (np.cumsum(end - begin) - (end - begin))[index]
+        return index, self.places[begin[index] + within] - first[index]
 
     def adding(self, places: Integers) -> Excluded:
         """Return the same with one more place in each row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,14 +11,18 @@ import numpy.typing as npt
 
 from negsamp import validation
 from negsamp.scores import Scorer
+from negsamp_numpy import arrays
 from negsamp_numpy.rows import Integers
 
-__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
+__all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores"]
 
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
 
 Floats = npt.NDArray[np.float32]
+
+Drawn = tuple[Integers, Integers, Floats]
+"""Some draws: the row of each, its number in the row, and (draws, BLOCK) scores of its block."""
 
 _quietly = np.errstate(over="ignore", invalid="ignore")
 """Products that overflow are found, and told of, where blocks are summed; if they count."""
@@ -35,8 +40,11 @@ class Scores(Protocol):
         """Return columns [first, last) of all rows."""
         ...
 
-    def blocks(self, block: Integers) -> Floats:
-        """Return one block of each row, (rows, BLOCK), -inf beyond the last column."""
+    def blocks(self, block: Integers) -> Iterator[Drawn]:
+        """Yield all draws for (rows, draws) blocks, as many at once as there are rows.
+
+        Scores are -inf beyond the last column.
+        """
         ...
 
 
@@ -57,9 +65,12 @@ class SharedScores:
         """Multiply."""
         return self.queries @ self.table[first:last].astype(np.float32, copy=False).T
 
+    def blocks(self, block: Integers) -> Iterator[Drawn]:
+        """Multiply, draw by draw, the rows that want the same block together."""
+        return _draw_by_draw(block, self._one_block)
+
     @_quietly
-    def blocks(self, block: Integers) -> Floats:
-        """Multiply the rows that want the same block together."""
+    def _one_block(self, block: Integers) -> Floats:
         scores = np.full((len(self.queries), BLOCK), -np.inf, dtype=np.float32)
         for wanted in np.unique(block):
             rows = np.flatnonzero(block == wanted)
@@ -85,8 +96,11 @@ class OwnScores:
         """Gather (rows, columns, dim) embeddings of one tile and multiply."""
         return self._products(self.places[:, first:last])
 
-    def blocks(self, block: Integers) -> Floats:
-        """Gather the block of each row and multiply."""
+    def blocks(self, block: Integers) -> Iterator[Drawn]:
+        """Gather, draw by draw, the block of each row and multiply."""
+        return _draw_by_draw(block, self._one_block)
+
+    def _one_block(self, block: Integers) -> Floats:
         columns = block[:, None] * BLOCK + np.arange(BLOCK)
         beyond = columns >= self.width
         places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
@@ -118,14 +132,26 @@ class CalledScores:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.copy())
         validation.check_answer(scores, self.num_targets, len(item_ids))
-        return np.asarray(scores)[self.numbers].astype(np.float32, copy=False)
+        return arrays.to_numpy(scores)[self.numbers].astype(np.float32, copy=False)
 
-    def blocks(self, block: Integers) -> Floats:
-        """Call once for each distinct block."""
-        scores = np.full((len(self.numbers), BLOCK), -np.inf, dtype=np.float32)
-        for wanted in np.unique(block):
-            rows = np.flatnonzero(block == wanted)
-            first = int(wanted) * BLOCK
-            tile = self.tile(first, min(first + BLOCK, self.width))
-            scores[rows, : tile.shape[1]] = tile[rows]
-        return scores
+    def blocks(self, block: Integers) -> Iterator[Drawn]:
+        """Call once for each distinct block, whose draws come one after the other."""
+        order = np.argsort(block, axis=None, kind="stable")
+        called, answer = -1, np.empty((0, 0), dtype=np.float32)
+        for start in range(0, block.size, len(block)):
+            row, draw = np.unravel_index(order[start : start + len(block)], block.shape)
+            own = block[row, draw]
+            scores = np.full((len(block), BLOCK), -np.inf, dtype=np.float32)
+            for wanted in np.unique(own).tolist():
+                if wanted != called:
+                    first = wanted * BLOCK
+                    called, answer = wanted, self.tile(first, min(first + BLOCK, self.width))
+                here = np.flatnonzero(own == wanted)
+                scores[here, : answer.shape[1]] = answer[row[here]]
+            yield row, draw, scores
+
+
+def _draw_by_draw(block: Integers, one_block: Callable[[Integers], Floats]) -> Iterator[Drawn]:
+    rows = np.arange(len(block))
+    for draw in range(block.shape[1]):
+        yield rows, np.full_like(rows, draw), one_block(block[:, draw])

@@ -8,8 +8,9 @@ from typing import Final
 import tensorflow as tf
 from tensorflow import Tensor
 
+from negsamp_tensorflow.candidates import Columns
 from negsamp_tensorflow.draws import INVALID_SCORE, NO_SCORE, TOO_FEW, Draws
-from negsamp_tensorflow.scores import BLOCK, Scores
+from negsamp_tensorflow.scores import BLOCK, CalledScores, Scores
 
 __all__ = ["draw"]
 
@@ -26,14 +27,23 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
+    asked = None
+    if replacement and isinstance(scores, CalledScores):  # each block once, whoever draws from it
+        first_words = tf.transpose(words[:, :, 0])
+        blocks = tf.map_fn(lambda word: pick(shares_of(masses), word), first_words)
+        asked = blocks, scores.blocks(blocks)
 
     def step(
         j: Tensor, excluded: Tensor, masses: Tensor, drawn: Tensor, logs: Tensor, stuck: Tensor
     ) -> tuple[Tensor, ...]:
         highest = tf.reduce_max(masses, axis=1)
         stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
-        block = pick(tf.exp(masses - highest[:, None]), words[:, j, 0])
-        inside = log_weights_of(block, scores, excluded)
+        if asked is None:
+            block = pick(shares_of(masses), words[:, j, 0])
+            found = scores.blocks(block)
+        else:
+            block, found = (tf.gather(each, j) for each in asked)
+        inside = log_weights_of(block, found, scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
         column = block * BLOCK + place
@@ -89,11 +99,16 @@ def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
     return tf.reshape(tf.transpose(masses, [1, 0, 2]), tf.stack([num_rows, -1]))
 
 
-def log_weights_of(block: Tensor, scores: Scores, excluded: Tensor) -> Tensor:
+def shares_of(masses: Tensor) -> Tensor:
+    """Return the mass of each block over the largest of its row."""
+    return tf.exp(masses - tf.reduce_max(masses, axis=1)[:, None])
+
+
+def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Tensor) -> Tensor:
     """Return the log-weights of one block of each row, float64 (rows, BLOCK)."""
     first = block[:, None] * BLOCK
-    inside = first + tf.range(BLOCK, dtype=tf.int64) < scores.columns.count
-    found = tf.where(inside, scores.blocks(block), _NOTHING)
+    inside = first + tf.range(BLOCK, dtype=tf.int64) < columns.count
+    found = tf.where(inside, found, _NOTHING)
     return tf.cast(_hide(found, excluded - first), tf.float64)
 
 

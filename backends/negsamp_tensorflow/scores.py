@@ -99,15 +99,15 @@ class CalledScores:
         return tf.pad(tf.cast(own, tf.float32) * self.alpha, [[0, 0], [0, size - ids.shape[0]]])
 
     def blocks(self, block: Tensor) -> Tensor:
-        """Call once for each distinct block."""
+        """Call once for each distinct block of (rows,), or of (draws, rows)."""
         none = tf.constant(-(-self.columns.width // BLOCK), tf.int64)
 
         def step(wanted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
             answer = self.tile(wanted * BLOCK, BLOCK)
-            scores = tf.where((block == wanted)[:, None], answer, scores)
+            scores = tf.where((block == wanted)[..., None], answer, scores)
             return tf.reduce_min(tf.where(block > wanted, block, none)), scores
 
-        nothing = tf.zeros([tf.shape(block)[0], BLOCK])
+        nothing = tf.zeros(tf.concat([tf.shape(block), [BLOCK]], axis=0))
         _, scores = tf.while_loop(
             lambda wanted, _: wanted < none, step, (tf.reduce_min(block), nothing)
         )

@@ -25,7 +25,14 @@ from negsamp_torch.complaints import Complain, Complaints, Deferred, Immediate
 from negsamp_torch.request import Request
 from negsamp_torch.results import Result
 from negsamp_torch.rows import Rows
-from negsamp_torch.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores, Table
+from negsamp_torch.scores import (
+    BLOCK,
+    BlockScores,
+    CalledScores,
+    OwnScores,
+    SharedScores,
+    Table,
+)
 from negsamp_torch.sharded import ShardedDotProduct, ShardedScorer
 from negsamp_torch.sharded import by_score as over_shards
 from negsamp_torch.tables import Tables
@@ -209,7 +216,7 @@ class TorchBackend:
 
     def _scores(
         self, chunk: Rows, score: Scorer, table: Table | None, places: Tensor | None
-    ) -> Scores:
+    ) -> BlockScores:
         if not isinstance(score, DotProduct) or table is None:
             items = self._catalogue.items
             if places is None:

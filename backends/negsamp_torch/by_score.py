@@ -14,18 +14,21 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores
+from negsamp_torch.scores import BLOCK, BlockScores, Scores
 
 __all__ = ["draw"]
 
 SAFE_EXPONENT = 100.0
 """Powers of two up to this size, summed over 2**24 items, stay inside float32."""
 
+MASSES_AT_ONCE = 1 << 18
+"""A callable's block masses are those of all rows, and no copy of them all is made."""
+
 
 def draw(
     rows: Rows,
     excluded: Excluded,
-    scores: Scores,
+    scores: BlockScores,
     alpha: float,
     stream: Stream,
     num_negatives: int,
@@ -41,25 +44,28 @@ def draw(
     masses = block_masses(exponents, excluded, tile)
     device = rows.numbers.device
     draws = rows.numbers[:, None] * num_negatives + torch.arange(num_negatives, device=device)
-    words = stream.words(NEGATIVES, draws)
-    row = torch.arange(len(rows), device=device)
+    high, low = stream.words(NEGATIVES, draws)
     drawn = torch.empty_like(draws)
     log_weights = torch.empty(draws.shape, dtype=torch.float64, device=device)
     total = None
-    for j in range(num_negatives):
-        highest = masses.amax(1, keepdim=True)
-        _check_highest(rows, highest[:, 0], j)
-        shares = torch.exp2(masses - highest)
-        total = highest + shares.sum(1, keepdim=True).log2() if total is None else total
-        block = pick(shares, words[0][:, j])
-        inside = exponents_of(block, exponents, excluded)
-        place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), words[1][:, j])
-        drawn[:, j], log_weights[:, j] = block * BLOCK + place, inside[row, place]
+    at_once = num_negatives if replacement else 1
+    for first in range(0, num_negatives, at_once):
+        highest = masses.amax(1)
+        _check_highest(rows, highest, first)
+        blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
+        total = log_sums if total is None else total
+        for row, draw, found in exponents.blocks(blocks):
+            block, j = blocks[row, draw], first + draw
+            inside = exponents_of(found, row, block, excluded)
+            place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j])
+            index = torch.arange(len(row), device=device)
+            drawn[row, j], log_weights[row, j] = block * BLOCK + place, inside[index, place]
+            if not replacement:
+                inside[index, place] = -torch.inf
+                masses[row, block] = log2_sum_exp2(inside)
         if not replacement:
-            excluded = excluded.adding(drawn[:, j])
-            inside[row, place] = -torch.inf
-            masses[row, block] = log2_sum_exp2(inside)
-    log_q = (log_weights - (0.0 if total is None else total)) * math.log(2)
+            excluded = excluded.adding(drawn[:, first])
+    log_q = (log_weights - (0.0 if total is None else total[:, None])) * math.log(2)
     return drawn, log_q.clamp(max=0.0)
 
 
@@ -87,13 +93,11 @@ def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
     return masses
 
 
-def exponents_of(block: Tensor, exponents: Scores, excluded: Excluded) -> Tensor:
-    """Return the exponents of one block of each row, (rows, BLOCK), -inf where excluded."""
-    inside = exponents.window(block * BLOCK).double()
-    rows = excluded.rows
-    hit = excluded.places // BLOCK == block[rows]
-    inside[rows[hit], excluded.places[hit] % BLOCK] = -torch.inf
-    return inside
+def exponents_of(found: Tensor, row: Tensor, block: Tensor, excluded: Excluded) -> Tensor:
+    """Return the exponents of a block of each of some rows in float64, -inf where excluded."""
+    exponents = found.double()
+    exponents[excluded.inside(row, block * BLOCK, BLOCK)] = -torch.inf
+    return exponents
 
 
 def log2_sum_exp2(exponents: Tensor) -> Tensor:
@@ -109,6 +113,19 @@ def pick(weights: Tensor, words: Tensor) -> Tensor:
     sums = weights.cumsum(1)
     threshold = (words.double() + 0.5) * 2.0**-32 * sums[:, -1]
     return (sums <= threshold[:, None]).sum(1)
+
+
+def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the blocks that (rows, draws) words pick, and log2 of the sum of each row."""
+    blocks, log_sums = torch.empty_like(words), torch.empty_like(highest)
+    step = max(MASSES_AT_ONCE // masses.shape[1], 1)
+    for first in range(0, len(masses), step):
+        some = slice(first, first + step)
+        shares = torch.exp2(masses[some] - highest[some, None])
+        log_sums[some] = highest[some] + shares.sum(1).log2()
+        for j in range(words.shape[1]):
+            blocks[some, j] = pick(shares, words[some, j])
+    return blocks, log_sums
 
 
 def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -42,13 +43,22 @@ class Excluded:
         """The row of each excluded place."""
         return torch.repeat_interleave(self.counts)
 
-    def of_rows(self, rows: Tensor) -> Excluded:
-        """Return the same for some of the rows, whose places must ascend."""
-        wanted = torch.zeros(len(self.offsets) - 1, dtype=torch.bool, device=rows.device)
-        wanted[rows] = True
-        counts = self.counts[rows]
-        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return Excluded(offsets, self.places[wanted[self.rows]], self.width)
+    @cached_property
+    def keys(self) -> Tensor:
+        """One number for each row and place, ascending."""
+        return self.rows * self.width + self.places
+
+    def inside(self, rows: Tensor, first: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Find the places of rows[i] that are in [first[i], first[i] + count).
+
+        Returns the index i of each, and how far behind first[i] it is.
+        """
+        edges = torch.stack([first, (first + count).clamp(max=self.width)])
+        begin, end = torch.searchsorted(self.keys, rows * self.width + edges)
+        index = torch.repeat_interleave(end - begin)
+        within = torch.arange(len(index), device=index.device)
+        within = within - ((end - begin).cumsum(0) - (end - begin))[index]
+        return index, self.places[begin[index] + within] - first[index]
 
     def adding(self, places: Tensor, rows: Tensor | None = None) -> Excluded:
         """Return the same with one more place in each row, or in each of some rows."""

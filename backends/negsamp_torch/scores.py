@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,10 +13,23 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.scores import Scorer
 
-__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores", "Table", "in_float32"]
+__all__ = [
+    "BLOCK",
+    "BlockScores",
+    "CalledScores",
+    "Drawn",
+    "OwnScores",
+    "Scores",
+    "SharedScores",
+    "Table",
+    "in_float32",
+]
 
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
+
+Drawn = tuple[Tensor, Tensor, Tensor]
+"""Some draws: the row of each, its number in the row, and (draws, BLOCK) scores of its block."""
 
 
 class Scores(Protocol):
@@ -44,6 +58,18 @@ class Scores(Protocol):
 
     def of_rows(self, rows: Tensor) -> Scores:
         """Return the same for some of the rows."""
+        ...
+
+
+class BlockScores(Scores, Protocol):
+    """Scores that know how to come by the blocks of many draws."""
+
+    def scaled(self, factor: float) -> BlockScores:
+        """Return the same scores times a factor."""
+        ...
+
+    def blocks(self, block: Tensor) -> Iterator[Drawn]:
+        """Yield all draws for (rows, draws) blocks, as many at once as there are rows."""
         ...
 
 
@@ -116,6 +142,10 @@ class SharedScores:
             start = stop
         return torch.empty_like(scores).index_copy_(0, order, scores)
 
+    def blocks(self, block: Tensor) -> Iterator[Drawn]:
+        """Multiply, draw by draw."""
+        return _draw_by_draw(block, self.window)
+
     def of_rows(self, rows: Tensor) -> SharedScores:
         """Take their queries."""
         return replace(self, queries=self.queries[rows])
@@ -152,6 +182,10 @@ class OwnScores:
         outside = (columns < 0) | (columns >= self.width)
         places = self.places.gather(1, columns.masked_fill(outside, 0))
         return self._products(places).masked_fill(outside, -torch.inf)
+
+    def blocks(self, block: Tensor) -> Iterator[Drawn]:
+        """Gather and multiply, draw by draw."""
+        return _draw_by_draw(block, self.window)
 
     def of_rows(self, rows: Tensor) -> OwnScores:
         """Take their queries and places."""
@@ -192,22 +226,45 @@ class CalledScores:
 
     def window(self, first: Tensor) -> Tensor:
         """Call once for all rows that want the same columns."""
-        shape = (len(self.numbers), BLOCK)
-        scores = torch.full(shape, -torch.inf, dtype=torch.float32, device=self.numbers.device)
-        for wanted in torch.unique(first).tolist():
-            rows = (first == wanted).nonzero()[:, 0]
-            low = max(wanted, 0)
-            answer = self._call(low, min(wanted + BLOCK, self.width))[self.numbers[rows]]
-            left = low - wanted
-            scores[rows, left : left + answer.shape[1]] = answer * self.factor
-        return scores
+        return self._windows(first, self.numbers, {})
+
+    def blocks(self, block: Tensor) -> Iterator[Drawn]:
+        """Call once for each distinct block, whose draws come one after the other."""
+        held: dict[int, Tensor] = {}
+        num_rows, num_draws = block.shape
+        order = block.flatten().argsort(stable=True)
+        for start in range(0, block.numel(), num_rows):
+            draws = order[start : start + num_rows]
+            row = draws // num_draws
+            first = block.flatten()[draws] * BLOCK
+            yield row, draws % num_draws, self._windows(first, self.numbers[row], held)
 
     def of_rows(self, rows: Tensor) -> CalledScores:
         """Take their numbers."""
         return replace(self, numbers=self.numbers[rows])
+
+    def _windows(self, first: Tensor, numbers: Tensor, held: dict[int, Tensor]) -> Tensor:
+        """Return BLOCK columns from `first` on for each of `numbers`; `held` keeps one answer."""
+        shape = (len(first), BLOCK)
+        scores = torch.full(shape, -torch.inf, dtype=torch.float32, device=first.device)
+        for wanted in torch.unique(first).tolist():
+            low = max(wanted, 0)
+            if wanted not in held:
+                held.clear()
+                held[wanted] = self._call(low, min(wanted + BLOCK, self.width))
+            draws = (first == wanted).nonzero()[:, 0]
+            answer, left = held[wanted][numbers[draws]], low - wanted
+            scores[draws, left : left + answer.shape[1]] = answer * self.factor
+        return scores
 
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.clone())
         validation.check_answer(scores, self.num_targets, len(item_ids))
         return torch.as_tensor(scores).detach().float()
+
+
+def _draw_by_draw(block: Tensor, window: Callable[[Tensor], Tensor]) -> Iterator[Drawn]:
+    rows = torch.arange(len(block), device=block.device)
+    for draw in range(block.shape[1]):
+        yield rows, torch.full_like(rows, draw), window(block[:, draw] * BLOCK)

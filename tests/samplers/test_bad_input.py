@@ -241,7 +241,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: GenNi(ITEMS),
         {"exclude": np.broadcast_to(np.arange(1, 11), (2, 3, 10)), "score": dot_product()},
         NoNegativesError,
-        r"row \(0, 0\) has no admissible item: .* all 10 candidates",
+        r"row \(0, 0\) has no admissible item: .* all 10 candidates; exclude less, or mask the row",
     ),
     (
         lambda: Uniform(ITEMS, 10, replacement=False),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from negsamp import Negatives, Uniform
+from negsamp import GenNi, Negatives, Uniform
 from negsamp.backend import load_backend
 from tests.samplers.cases import Case, cases
 from tests.samplers.conftest import Adapter
@@ -204,3 +204,23 @@ def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:
     negatives = Uniform(range(3, 5)).sample(backend.array(np.array([3, 4, 3])))
     assert backend.numpy(negatives.item_ids).tolist() == [[4], [3], [4]]
     assert backend.numpy(negatives.log_q).tolist() == [[0.0], [0.0], [0.0]]
+
+
+@pytest.mark.parametrize(("replacement", "most"), [(True, 2), (False, 1 + 8)])
+def test_a_callable_is_asked_no_more_for_more_negatives(
+    backend: Adapter, replacement: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for an item, and again if its block was drawn from; without replacement by each draw."""
+    monkeypatch.setattr(load_backend(backend.name), "scores_per_tile", 4000)
+    asked: list[npt.NDArray[np.int64]] = []
+
+    def score(item_ids: Any) -> Any:
+        asked.append(backend.numpy(item_ids))
+        return backend.array(np.zeros((30, len(asked[-1])), np.float32))
+
+    sampler = GenNi(1000, 8, replacement=replacement)
+    sampler.sample(backend.array(np.arange(30)), score=score)
+    counts = np.bincount(np.concatenate(asked))
+    assert len(counts) == 1000
+    assert counts.min() > 1
+    assert counts.max() == most

@@ -222,9 +222,8 @@ def leaked_target(patch: pytest.MonkeyPatch) -> None:
     original = by_score.log_weights_of
     nothing = Excluded(np.zeros(NUM_ROWS + 1, np.int64), np.empty(0, np.int64), NUM_ITEMS)
 
-    def leak(block: Any, scores: Any, _: Excluded, alpha: float) -> Any:
-        kept = Excluded(nothing.offsets[: len(block) + 1], nothing.places, NUM_ITEMS)
-        return original(block, scores, kept, alpha)
+    def leak(scores: Any, row: Any, block: Any, _: Excluded, alpha: float) -> Any:
+        return original(scores, row, block, nothing, alpha)
 
     patch.setattr(by_score, "log_weights_of", leak)
 

@@ -42,7 +42,8 @@ if "-" in "{backend}":
         return draw(targets, score.queries, score.items)
 
 def score(rows):
-    return DotProduct(arrays[1][:rows], arrays[2])
+    dot_product = DotProduct(arrays[1][:rows], arrays[2])
+    return dot_product.__call__ if {called} else dot_product
 
 sample(arrays[0][:2], score=score(2))
 if "-" in "{backend}":  # what compiling takes is not what a draw takes
@@ -67,9 +68,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def peak_above_inputs(backend: str, beta: float, whole: bool = False) -> int:
+def peak_above_inputs(
+    backend: str,
+    beta: float = 1.0,
+    *,
+    rows: int = NUM_ROWS,
+    items: int = NUM_ITEMS,
+    whole: bool = False,
+    called: bool = False,
+) -> int:
     """Return the bytes by which a draw raises the peak of a fresh process."""
-    code = CHILD.format(rows=NUM_ROWS, items=NUM_ITEMS, backend=backend, beta=beta, whole=whole)
+    code = CHILD.format(
+        rows=rows, items=items, backend=backend, beta=beta, whole=whole, called=called
+    )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(child.stdout)
 
@@ -82,5 +93,13 @@ def test_memory_is_bounded_by_tiles(name: str, beta: float) -> None:
     assert peak_above_inputs(name, beta) < 64 * MEGABYTE < MATRIX / 10
 
 
+@pytest.mark.parametrize("name", ["numpy", "numba", "torch"])
+def test_a_callable_costs_the_sums_of_its_blocks_and_no_copy_of_them(name: str) -> None:
+    pytest.importorskip(name, reason=f"{name} is not installed")
+    rows, items = 2000, 400_000
+    sums = 8 * rows * items / 128
+    assert peak_above_inputs(name, rows=rows, items=items, called=True) < sums + 32 * MEGABYTE
+
+
 def test_a_matrix_would_be_noticed() -> None:
-    assert peak_above_inputs("numpy", 1.0, whole=True) > MATRIX * 0.9
+    assert peak_above_inputs("numpy", whole=True) > MATRIX * 0.9

@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from negsamp import DotProduct, GenNi, Interactions, InvalidInputError, Popularity, Uniform
+from negsamp import (
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidInputError,
+    InvalidScoresError,
+    Popularity,
+    Uniform,
+)
 from negsamp.backend import resolve_name
 from negsamp.stream import NEGATIVES, Stream, below
 
@@ -159,6 +167,24 @@ def test_100_000_draws_by_weight_are_those_of_the_reference(kind: str, replaceme
 def test_large_scores_agree_with_the_reference(scale: float, replacement: bool) -> None:
     ours, theirs = (draws(name, scale, replacement=replacement) for name in ("numba", "numpy"))
     assert np.mean(ours == theirs) >= 0.995
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_an_alpha_near_the_largest_float_is_no_matter_of_warnings(called: bool) -> None:
+    """Where the factor in powers of two is beyond float32 it is told of, as of the scores."""
+    score: Any = DotProduct(QUERIES, EMBEDDINGS)
+    score = score.__call__ if called else score
+    near = [
+        GenNi(ITEMS, alpha=1e38, backend=name).sample(TARGETS, score=score)
+        for name in ("numpy", "numba")
+    ]
+    np.testing.assert_array_equal(near[0].item_ids, near[1].item_ids)
+    for queries in (QUERIES, 0 * QUERIES):
+        score = DotProduct(queries, EMBEDDINGS)
+        with pytest.raises(InvalidScoresError, match="overflows float32 when multiplied by alpha"):
+            GenNi(ITEMS, alpha=1e39, backend="numba").sample(
+                TARGETS, score=score.__call__ if called else score
+            )
 
 
 @pytest.mark.parametrize("items", [128, 129, 640, 641])

@@ -45,6 +45,16 @@ def test_no_gradient_flows_and_no_graph_is_kept() -> None:
     assert not called.log_q.requires_grad
 
 
+def test_what_the_reference_cannot_read_of_a_callable_is_told() -> None:
+    _, queries, embeddings = inputs()
+    sampler = GenNi(range(1, 1001), backend="numpy")
+    for table in (embeddings.requires_grad_(), embeddings.bfloat16().detach()):
+        score = lambda ids, table=table: queries.to(table.dtype) @ table[ids].T  # noqa: E731
+        for ask in (sampler.sample, sampler.probabilities):
+            with pytest.raises(InvalidInputError, match="cannot make an array of a Tensor: "):
+                ask(np.arange(1, 41), score=score)
+
+
 def test_a_layer_is_no_table_but_has_one() -> None:
     targets, queries, _ = inputs()
     with pytest.raises(InvalidInputError, match=r"got Embedding; pass its \.weight$"):

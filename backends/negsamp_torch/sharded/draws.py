@@ -52,7 +52,8 @@ def draw(
         mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
         if len(mine):
             block = _block_of(picked, columns, masses, mine)
-            inside = exponents_of(block, exponents.of_rows(mine), hidden.of_rows(mine))
+            found = exponents.of_rows(mine).window(block * BLOCK)
+            inside = exponents_of(found, mine, block, hidden)
             place = _place_of(picked, inside, words[1][:, j], mine)
             row = torch.arange(len(mine), device=mine.device)
             column = block * BLOCK + place

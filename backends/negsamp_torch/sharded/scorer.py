@@ -58,6 +58,9 @@ class ShardedScorer:
     Rows cannot be split, as those of a :class:`ShardedDotProduct` can: the scores of a row come
     from all ranks, and a callable cannot be sent to them as a query can. Ranks with rows of their
     own gather what the callable needs of all rows, sample for all, and keep their part.
+
+    The callable is asked for each tile of its ids once, and for each negative again for the blocks
+    of the rows that draw from them.
     """
 
     score: Scorer
