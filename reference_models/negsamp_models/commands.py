@@ -276,10 +276,15 @@ def table_command(
     results: Annotated[
         list[Path], typer.Argument(help="Files result.json, or folders that hold some.")
     ],
+    times: Annotated[bool, typer.Option(help="With the seconds of an epoch.")] = True,
 ) -> None:
-    """Print a Markdown table of finished runs: test metrics in percent, means over seeds."""
+    """Print a Markdown table of finished runs: test metrics in percent, means over seeds.
+
+    The seconds of an epoch are "-" where runs of a row were made by several versions of the code or
+    on several devices.
+    """
     with complaints():
-        print(markdown(summarise(read_results(results))), end="")
+        print(markdown(summarise(read_results(results)), times), end="")
 
 
 @application.command("plot")

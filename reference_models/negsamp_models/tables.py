@@ -32,8 +32,9 @@ class Row:
         Of the test metrics in percent, over seeds; the sample standard deviation is 0 for one.
     num_seeds : int
         Number of runs.
-    seconds_per_epoch : float
-        Mean over the runs.
+    seconds_per_epoch : float or None
+        Mean over the runs; None if not all are known to be of one version of the code, one device
+        and one number of threads.
     """
 
     dataset: str
@@ -41,7 +42,7 @@ class Row:
     means: dict[str, float]
     deviations: dict[str, float]
     num_seeds: int
-    seconds_per_epoch: float
+    seconds_per_epoch: float | None
 
 
 def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -97,11 +98,12 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.dataset, row.means["NDCG@10"]))
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """Return a Markdown table."""
+def markdown(rows: Iterable[Row], times: bool = True) -> str:
+    """Return a Markdown table, with the seconds of an epoch or without."""
+    names = [*METRICS, "seeds", *(["s / epoch"] if times else [])]
     lines = [
-        f"| data | negatives | {' | '.join(METRICS)} | seeds | s / epoch |",
-        f"| --- | --- |{' ---: |' * (len(METRICS) + 2)}",
+        f"| data | negatives | {' | '.join(names)} |",
+        f"| --- | --- |{' ---: |' * len(names)}",
     ]
     for row in rows:
         cells = [
@@ -109,23 +111,28 @@ def markdown(rows: Iterable[Row]) -> str:
             + (f" ± {row.deviations[metric]:.2f}" if row.num_seeds > 1 else "")
             for metric in METRICS
         ]
-        lines.append(
-            f"| {row.dataset} | {row.negatives} | {' | '.join(cells)} | {row.num_seeds} | "
-            f"{row.seconds_per_epoch:.1f} |"
-        )
+        cells.append(str(row.num_seeds))
+        if times:
+            cells.append("-" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}")
+        lines.append(f"| {row.dataset} | {row.negatives} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def _row(runs: list[RunResult]) -> Row:
     values = {metric: [run.test[metric] for run in runs] for metric in METRICS}
     ddof = 1 if len(runs) > 1 else 0
+    timed = {
+        (about.get("source", place), about.get("device"), about.get("threads"))
+        for place, about in enumerate(run.environment for run in runs)
+    }
+    seconds = float(np.mean([run.seconds_per_epoch for run in runs]))
     return Row(
         dataset=runs[0].dataset,
         negatives=describe_run(runs[0]),
         means={metric: float(np.mean(each)) for metric, each in values.items()},
         deviations={metric: float(np.std(each, ddof=ddof)) for metric, each in values.items()},
         num_seeds=len({run.settings["seed"] for run in runs}),
-        seconds_per_epoch=float(np.mean([run.seconds_per_epoch for run in runs])),
+        seconds_per_epoch=seconds if len(timed) == 1 else None,
     )
 
 

@@ -14,7 +14,7 @@ from negsamp_models.datasets.dataset import Dataset, DatasetError
 from negsamp_models.datasets.files import read_dataset
 from negsamp_models.datasets.synthetic import generate_synthetic
 
-__all__ = ["DATASETS", "DATA_URL", "PublishedDataset", "full_name", "load_dataset"]
+__all__ = ["DATASETS", "DATA_URL", "PublishedDataset", "full_name", "load_dataset", "short_name"]
 
 DATA_URL = "https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/master/data/"
 """Where the authors of S3-Rec publish the four data sets."""
@@ -170,6 +170,18 @@ def full_name(name: str) -> str:
     """
     published = _published(name)
     return name if published is None else published.name
+
+
+def short_name(name: str) -> str:
+    """Return the alias of a data set that has one, else its name.
+
+    Examples
+    --------
+    >>> short_name("Toys_and_Games"), short_name("mine")
+    ('Toys', 'mine')
+    """
+    published = _published(name)
+    return name if published is None else published.alias or published.name
 
 
 def _published(name: str) -> PublishedDataset | None:

@@ -22,6 +22,7 @@ from negsamp_models.reproduction.declarations import grid_names, load_grid, load
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import write_page
@@ -68,7 +69,8 @@ def reproduce_command(
     process and leaves one JSON file; until then it has checkpoints beside it, so that an
     interrupted command, given again, goes on where it was. Seed 0 of every configuration comes
     before seed 1 of any; what validation has to choose among comes before what is chosen. Without a
-    name, the grids are listed with what is missing of each.
+    name, the grids are listed with what is missing of each, and the time it would take by runs like
+    it, pre-trainings included; a "?" stands for what no run tells.
 
     S3-Rec is pre-trained first, once for a data set and seed. Its weights stay beside the results,
     in `DATASET/pretraining/seedN`; without them it is made again when a run needs it.
@@ -83,13 +85,16 @@ def reproduce_command(
             check_cuda_graphs(Processes(), place)
         found = results_below(results)
         if not (names or every or dry_run):
-            console.print(_overview(grids, found))
+            console.print(_overview(grids, found, results))
             return
         if dry_run:
             console.print(_plan(grids, found, results))
-            console.print(Outlook.of(grids, found).words(jobs))
+            console.print(Outlook.of(grids, found, results).words(jobs))
             return
-        with Display(console, grids, found, jobs) as display, _told_of_interruption(console):
+        with (
+            Display(console, grids, found, results, jobs) as display,
+            _told_of_interruption(console),
+        ):
             make_runs(
                 grids,
                 results,
@@ -105,7 +110,7 @@ def reproduce_command(
             failed = plural(display.failed, "run")
             console.print(f"[red]{failed} failed[/]; the others are in {results}")
             raise typer.Exit(1)
-        if (left := Outlook.of(grids, results_below(results))).runs:
+        if (left := Outlook.of(grids, results_below(results), results)).runs:
             console.print(
                 f"Done but for what other commands are making: {left.words(jobs)}. When they are "
                 "done, give this command again"
@@ -149,13 +154,12 @@ def _told_of_interruption(console: Console) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _overview(grids: list[Grid], found: dict[str, RunResult]) -> Table:
+def _overview(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table:
     caption = "make them with, for instance: negsamp reproduce table1 --dataset Beauty --jobs 2"
     table = Table("name", "what", "runs left", "about", caption=caption, box=box.SIMPLE_HEAD)
     for grid in grids:
-        left = Outlook.of([grid], found)
-        time = duration(left.seconds) if left.seconds else ""
-        table.add_row(grid.name, grid.title, str(len(left.runs)), time)
+        left = Outlook.of([grid], found, folder)
+        table.add_row(grid.name, grid.title, str(len(left.runs)), left.time())
     return table
 
 
@@ -165,11 +169,13 @@ def _plan(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table
     waiting = Counter(run.first_step(folder).key for run in runs)
     for run in runs:
         first = run.first_step(folder)
-        if first is not run and first.key in waiting:
-            number = waiting.pop(first.key)
-            table.add_row(named(first), plural(number, "run"), f"{first.max_epochs} epochs")
+        if isinstance(first, PlannedPretraining) and first.key in waiting:
+            number = plural(waiting.pop(first.key), "run")
+            table.add_row(named(first), number, _time(first.expected_seconds(folder)))
         wanted = [grid.name for grid in grids if run.key in {r.key for r in grid.missing(found)}]
-        seconds = expected_seconds(run, found)
-        time = "?" if seconds is None else duration(seconds)
-        table.add_row(named(run), ", ".join(wanted), time)
+        table.add_row(named(run), ", ".join(wanted), _time(expected_seconds(run, found)))
     return table
+
+
+def _time(seconds: float | None) -> str:
+    return "?" if seconds is None else duration(seconds)

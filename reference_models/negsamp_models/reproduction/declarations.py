@@ -35,6 +35,7 @@ _OPEN = (
     "exclusions",
     "leak",
     "candidates",
+    "alpha",
     "alpha_step",
     "seen_items",
     "layers_heads",

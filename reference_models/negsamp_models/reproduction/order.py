@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.wording import duration, plural
 
 __all__ = ["Outlook", "by_need", "expected_seconds"]
@@ -26,8 +28,9 @@ def by_need(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[Pla
 def expected_seconds(run: PlannedRun, results: Mapping[str, RunResult]) -> float | None:
     """Return how long runs like it took, validation included; None if there is none at all.
 
-    Those are the runs that differ from it in nothing but the seed, else those of the same data set
-    and sampler, else those of the sampler, else all; the median of them.
+    Those are, among the runs of its hidden size, those that differ from it in nothing but the seed,
+    else those of the same data set and sampler, else those of the sampler, else all; the median of
+    them. What comes before it, a pre-training, is not included.
     """
     kind = run.sampler["sampler"]
     likes: list[Callable[[PlannedRun], bool]] = [
@@ -36,7 +39,11 @@ def expected_seconds(run: PlannedRun, results: Mapping[str, RunResult]) -> float
         lambda other: other.sampler["sampler"] == kind,
         lambda _: True,
     ]
-    made = [(PlannedRun.of(result), result) for result in results.values()]
+    made = [
+        (PlannedRun.of(result), result)
+        for result in results.values()
+        if result.settings["hidden_size"] == run.settings.hidden_size
+    ]
     for is_like in likes:
         if known := [_seconds(result, run) for planned, result in made if is_like(planned)]:
             return median(known)
@@ -52,31 +59,44 @@ class Outlook:
     runs : list of PlannedRun
         All of it, in order; where validation has not chosen, the first choice stands for the one
         that will be.
-    seconds : float or None
-        One after the other; None if nothing like them was ever run.
+    pretrainings : list of PlannedPretraining
+        What has to be made before them, each once.
+    times : list of float or None
+        In seconds, of all of these; None where nothing like it was ever run.
     """
 
     runs: list[PlannedRun]
-    seconds: float | None
+    pretrainings: list[PlannedPretraining]
+    times: list[float | None]
 
     @classmethod
-    def of(cls, grids: Iterable[Grid], results: Mapping[str, RunResult]) -> Outlook:
-        """Look at what grids lack."""
+    def of(cls, grids: Iterable[Grid], results: Mapping[str, RunResult], folder: Path) -> Outlook:
+        """Look at what grids lack, where `results` are those below `folder`."""
         runs = _each_once(
             run for grid in grids for cell in grid.cells for run in cell.left(results)
         )
-        known = [expected_seconds(run, results) for run in runs]
-        times = [seconds for seconds in known if seconds is not None]
-        return cls(runs, sum(times) if len(times) == len(runs) else None)
+        steps = {step.key: step for step in (run.first_step(folder) for run in runs)}
+        first = [step for step in steps.values() if isinstance(step, PlannedPretraining)]
+        times = [expected_seconds(run, results) for run in runs]
+        return cls(runs, first, times + [each.expected_seconds(folder) for each in first])
+
+    def time(self, jobs: int = 1) -> str:
+        """Return, for instance, "2 h 20 min", with "+ ?" where that is not all."""
+        known = [seconds for seconds in self.times if seconds is not None]
+        parts = [duration(sum(known) / jobs)] if known else []
+        return " + ".join([*parts, *(["?"] if len(known) < len(self.times) else [])])
 
     def words(self, jobs: int = 1) -> str:
-        """Return, for instance, "12 runs left, about 2 h 20 min"."""
-        number = f"{plural(len(self.runs), 'run')} left"
+        """Return, for instance, "12 runs and 1 pre-training left, about 2 h 20 min"."""
+        numbers = [plural(len(self.runs), "run")]
+        if self.pretrainings:
+            numbers.append(plural(len(self.pretrainings), "pre-training"))
+        number = f"{' and '.join(numbers)} left"
         if not self.runs:
             return number
-        if self.seconds is None:
+        if self.times.count(None) == len(self.times):
             return f"{number}; how long they take is known after the first"
-        return f"{number}, about {duration(self.seconds / jobs)}"
+        return f"{number}, about {self.time(jobs)}"
 
 
 def _each_once(runs: Iterable[PlannedRun]) -> list[PlannedRun]:

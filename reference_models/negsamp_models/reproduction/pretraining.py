@@ -7,12 +7,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from negsamp_models.datasets import load_dataset
 from negsamp_models.run_key import decisive
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
-from negsamp_models.s3rec.runs import WEIGHTS, is_pretrained, pretrain_in_folder
+from negsamp_models.s3rec.runs import (
+    RESULT,
+    WEIGHTS,
+    is_pretrained,
+    pretrain_in_folder,
+    read_pretraining,
+)
 from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
 from negsamp_models.s3rec.watching import Silent
 from negsamp_models.s3rec.weights import Pretrained, PretrainedError, read_pretrained
@@ -85,6 +92,25 @@ class PlannedPretraining:
     def is_made(self, results: Path) -> bool:
         """Whether its weights and its result are there."""
         return is_pretrained(self.folder(results))
+
+    def expected_seconds(self, results: Path) -> float | None:
+        """Return how long it will take; None if nothing tells.
+
+        What tells are the epochs of those that were made on the same data with the same hidden
+        size, or else the steps that ``python -m benchmarks.pretraining`` timed by the authors'
+        settings, in ``pretraining/DATASET.json`` among the results.
+        """
+        name = self.dataset.lower()
+        made = map(read_pretraining, (results / name).glob(f"pretraining*/seed*/{RESULT}"))
+        alike = [each for each in made if each.settings["hidden_size"] == self.settings.hidden_size]
+        if alike:
+            epochs = [median(record.seconds for record in each.epochs) for each in alike]
+            return self.max_epochs * median(epochs)
+        timed = results / "pretraining" / f"{name}.json"
+        if self.settings.hidden_size != PretrainingSettings.hidden_size or not timed.exists():
+            return None
+        steps = json.loads(timed.read_text(encoding="utf-8"))
+        return float(self.max_epochs * steps["num_steps"] * steps["seconds_per_step"])
 
     def read(self, results: Path) -> Pretrained:
         """Return its weights.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -14,6 +16,7 @@ from rich.progress import (
 )
 
 from negsamp_models.claimed import ClaimedError
+from negsamp_models.datasets.sources import short_name
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook
@@ -24,8 +27,8 @@ __all__ = ["Display", "named"]
 
 
 def named(step: Step) -> str:
-    """Return the name of a step."""
-    return f"{step.dataset} {step.slug} seed {step.settings.seed}"
+    """Return the name of a step, with its data set as grids name it."""
+    return f"{short_name(step.dataset)} {step.slug} seed {step.settings.seed}"
 
 
 class Display:
@@ -38,6 +41,8 @@ class Display:
         What is to be made.
     results : dict of str to RunResult
         What is made, by key.
+    folder : Path
+        Where it is.
     jobs : int
         Runs at once.
 
@@ -48,10 +53,15 @@ class Display:
     """
 
     def __init__(
-        self, console: Console, grids: list[Grid], results: dict[str, RunResult], jobs: int
+        self,
+        console: Console,
+        grids: list[Grid],
+        results: dict[str, RunResult],
+        folder: Path,
+        jobs: int,
     ) -> None:
         self.failed = 0
-        self._grids, self._results, self._jobs = grids, dict(results), jobs
+        self._grids, self._results, self._folder, self._jobs = grids, dict(results), folder, jobs
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),
@@ -106,7 +116,7 @@ class Display:
             self._print(f"[green]done[/]  {named(step)}")
 
     def _show_what_is_left(self) -> None:
-        self._print(Outlook.of(self._grids, self._results).words(self._jobs))
+        self._print(Outlook.of(self._grids, self._results, self._folder).words(self._jobs))
 
     def _print(self, text: str) -> None:
         self._progress.console.print(text, highlight=False)

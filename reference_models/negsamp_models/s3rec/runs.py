@@ -23,7 +23,7 @@ from negsamp_models.s3rec.weights import read_pretrained, write_pretrained
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
 
-__all__ = ["RESULT", "WEIGHTS", "is_pretrained", "pretrain_in_folder"]
+__all__ = ["RESULT", "WEIGHTS", "is_pretrained", "pretrain_in_folder", "read_pretraining"]
 
 WEIGHTS, RESULT = "pretrained.safetensors", "pretraining.json"
 """Names of the two files that a run leaves."""
@@ -91,13 +91,23 @@ def is_pretrained(folder: Path) -> bool:
     return (folder / RESULT).exists() and (folder / WEIGHTS).exists()
 
 
-def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
-    """Read the result of a run that is done, if it is this one's and its weights are there."""
-    path = folder / RESULT
+def read_pretraining(path: Path) -> PretrainingResult:
+    """Read the result of a pre-training.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is none; it is named.
+    """
     try:
-        result = PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not the result of a pre-training: {error}") from error
+
+
+def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
+    """Read the result of a run that is done, if it is this one's and its weights are there."""
+    result = read_pretraining(folder / RESULT)
     there, own = asdict(read_pretrained(folder / WEIGHTS).provenance), asdict(pretrainer.provenance)
     if there["attributes"] is None:  # of before they were noted
         own["attributes"] = None

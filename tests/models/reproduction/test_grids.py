@@ -32,6 +32,14 @@ def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
 
 
+@pytest.mark.parametrize("name", ["table1", "fig6", "fig10", "seen_items"])
+def test_alpha_on_yelp_is_the_one_that_the_paper_prints(name: str) -> None:
+    """In all rows of GenNi alike, so that tables and figures share their runs."""
+    choices = [choice for cell in load_grid(name, ["Yelp"]).cells for choice in cell.choices]
+    runs = [run for choice in choices for run in choice.runs if "alpha" in run.sampler]
+    assert {run.sampler["alpha"] for run in runs} == {4.4}
+
+
 def test_names_say_what_differs_from_the_defaults() -> None:
     grid = load_grid("table3", ["Beauty"], seeds=1)
     assert [str(cell.choices[0].runs[0].file(Path())) for cell in grid.cells[-2:]] == [

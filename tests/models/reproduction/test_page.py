@@ -15,7 +15,7 @@ from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.replaced import keep_replaced, replaced_below
 from negsamp_models.reproduction.report import page
 from negsamp_models.results import write_json
-from negsamp_models.tables import summarise
+from negsamp_models.tables import markdown, summarise
 from tests.models.reproduction.made_up import result_of
 
 
@@ -154,6 +154,22 @@ def test_seeds_are_one_row_however_a_default_is_written() -> None:
     results = [result_of(run, 3.0) for run in runs]
     results[1] = replace(results[1], sampler={**runs[1].sampler, "num_negatives": 1})
     assert [row.num_seeds for row in summarise(results)] == [2]
+
+
+def test_times_of_several_versions_of_the_code_are_not_averaged() -> None:
+    results = [result_of(run, 3.0) for run in small_grid().cells[0].choices[0].runs]
+
+    def time(*sources: str) -> str:
+        made = [
+            replace(result, environment=result.environment | ({"source": source} if source else {}))
+            for result, source in zip(results, sources, strict=True)
+        ]
+        return markdown(summarise(made)).splitlines()[-1].split(" | ")[-1]
+
+    assert time("a", "a") == "4.0 |"
+    assert time("a", "b") == "- |"
+    assert time("", "") == "- |"  # of before it was noted
+    assert "s / epoch" not in markdown(summarise(results), times=False)
 
 
 @pytest.mark.parametrize("name", grid_names())

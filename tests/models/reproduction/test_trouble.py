@@ -112,7 +112,7 @@ def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
 def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> None:
     grid = load_grid(str(grid_file(tmp_path)))
     run = grid.cells[0].choices[0].runs[0]
-    with Display(Console(quiet=True), [grid], {}, jobs=1) as display:
+    with Display(Console(quiet=True), [grid], {}, tmp_path, jobs=1) as display:
         display.on_start(run)
         display.on_end(run, ValueError("diverged"))
         display.on_event(Event(run.key, 0, 0, 1.0))
