@@ -69,7 +69,11 @@ class TrainingSettingsError(NegSampError, ValueError):
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a model is trained; the defaults are the paper's (section 5.1.4).
+    """How a model is trained.
+
+    The defaults of `patience`, `batch_size` and `learning_rate` are the paper's (section 5.1.4). It
+    prints no hidden size, dropout or length, nor what it chose of layers and heads: those are of
+    the S3-Rec authors' code, on which its SASRec is built. `max_epochs` is a choice of ours.
 
     Attributes
     ----------

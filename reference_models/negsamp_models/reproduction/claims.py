@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import Figure, figures_of
-from negsamp_models.reproduction.grids import Contrast, Grid
+from negsamp_models.reproduction.figures import Figure, figures_of, pooled
+from negsamp_models.reproduction.grids import BEST, Contrast, Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.paper import Verdict, apart
+from negsamp_models.reproduction.sweeps import best_point
 
 __all__ = ["Claim", "Compared", "Outcome", "claims", "compared"]
 
@@ -30,7 +31,7 @@ class Compared:
     dataset, point : str
         The point in words, or nothing.
     metric : str
-        By which the verdict is given: the grid's first.
+        By which the verdict is given: the contrast's, or the grid's first.
     one, other : dict of str to Figure
         By metric, of the two rows.
     """
@@ -44,32 +45,35 @@ class Compared:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Where the first is to the other, by two standard errors; None if one is missing."""
-        one, other = self.one[self.metric], self.other[self.metric]
-        if one.mean is None or other.mean is None:
-            return None
-        return apart(one.mean, other.mean, one.error, other.error)
+        """Where the first is to the other, beyond the noise; None if one is missing."""
+        return self._verdict()
 
     @property
     def outcome(self) -> Outcome:
         """What the runs say of the claim.
 
-        That a row is not below another holds if two standard errors leave it no place more than 5 %
-        below; that it is not above, likewise.
+        That a row is not below another holds if the noise leaves it no place more than 5 % below;
+        that it is not above, likewise.
         """
-        one, other = self.one[self.metric], self.other[self.metric]
-        if one.mean is None or other.mean is None:
+        if self.verdict is None:
             return "missing"
         expected, refuted, margin = {
             "above": ("above", "below", 0.0),
+            "below": ("below", "above", 0.0),
             "not below": ("above", "below", -MARGIN),
             "not above": ("below", "above", MARGIN),
         }[self.contrast.expected]
         if self.verdict == refuted:
             return "does not hold"
+        return "holds" if self._verdict(margin) == expected else "not told apart"
+
+    def _verdict(self, margin: float = 0.0) -> Verdict | None:
+        """Say where the first is to the other, or to this part more or less of it."""
+        one, other = self.one[self.metric], self.other[self.metric]
+        if one.mean is None or other.mean is None:
+            return None
         bound = other.mean + margin * abs(other.mean)
-        held = apart(one.mean, bound, one.error, other.error) == expected
-        return "holds" if held else "not told apart"
+        return apart(one.mean, bound, one.error, other.error, width=one.width)
 
 
 @dataclass(frozen=True)
@@ -114,28 +118,62 @@ def compared(
     cells = {(cell.dataset, cell.row, cell.point): cell for cell in grid.cells}
     for dataset in grid.datasets:
         for contrast in grid.contrasts:
-            for at, other_at in _points(grid, contrast):
+            for at, other_at in _points(grid, contrast, dataset, results):
                 one, other = (
-                    figures_of(grid, cells[dataset, row, point], results, noise)[1]
-                    for row, point in ((contrast.row, at), (contrast.other, other_at))
+                    _at_points(
+                        [
+                            figures_of(grid, cells[dataset, row, point], results, noise)[1]
+                            for point in points
+                        ]
+                    )
+                    for row, points in ((contrast.row, at), (contrast.other, other_at))
                 )
-                words = _words(grid, at, other_at)
-                yield Compared(contrast, dataset, words, grid.metrics[0], one, other)
+                words = _words(grid, contrast, at, other_at)
+                metric = contrast.metric or grid.metrics[0]
+                yield Compared(contrast, dataset, words, metric, one, other)
 
 
-def _points(grid: Grid, contrast: Contrast) -> list[tuple[int | None, int | None]]:
-    """Return the pairs of points that a contrast names, or all points, each with itself."""
+Points = tuple[int | None, ...]
+
+
+def _at_points(figures: list[dict[str, Figure]]) -> dict[str, Figure]:
+    return {metric: pooled([each[metric] for each in figures]) for metric in figures[0]}
+
+
+def _points(
+    grid: Grid, contrast: Contrast, dataset: str, results: Mapping[str, RunResult]
+) -> list[tuple[Points, Points]]:
+    """Return what points a contrast names for its two rows, or all, each with itself."""
     if grid.sweep is None:
-        return [(None, None)]
+        return [((None,), (None,))]
     if contrast.at is None:
-        return [(place, place) for place in range(len(grid.sweep[1]))]
-    return [(contrast.at, contrast.other_at)]
+        return [((place,), (place,)) for place in range(len(grid.sweep[1]))]
+    if contrast.at == BEST:
+        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, contrast.row)]
+        best = best_point(cells, results)
+        return [((0 if best is None else best.point,), _as_points(contrast.other_at))]
+    return [(_as_points(contrast.at), _as_points(contrast.other_at))]
 
 
-def _words(grid: Grid, at: int | None, other_at: int | None) -> str:
-    if grid.sweep is None or at is None or other_at is None:
+def _as_points(at: int | tuple[int, ...] | str | None) -> Points:
+    if isinstance(at, str):
+        raise TypeError(f"points of a sweep are numbers; got {at!r}")
+    return at if isinstance(at, tuple) else (at,)
+
+
+def _words(grid: Grid, contrast: Contrast, at: Points, other_at: Points) -> str:
+    if grid.sweep is None:
         return ""
-    key, values = grid.swept, grid.sweep[1]
-    if at == other_at:
-        return f"{key} {values[at]:g}"
-    return f"{key} {values[at]:g} against {values[other_at]:g}"
+    one, other = (_values(grid.sweep[1], points) for points in (at, other_at))
+    if contrast.at == BEST:
+        if one == other:
+            return f"validation is best at {grid.swept} {one}, the end of the sweep"
+        one += " (best on validation)"
+    elif one == other:
+        return f"{grid.swept} {one}"
+    return f"{grid.swept} {one} against {other}"
+
+
+def _values(values: list[float], points: Points) -> str:
+    named = [f"{values[point]:g}" for point in points if point is not None]
+    return named[0] if len(named) == 1 else f"{', '.join(named)} on average"

@@ -20,7 +20,7 @@ from typing import Any
 from negsamp import ConfigError
 from negsamp_models.datasets.sources import full_name
 from negsamp_models.law import LawRequest
-from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Grid
+from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.settings import TrainingSettings
 
@@ -106,7 +106,9 @@ def load_grid(
         sweep=sweep,
         curves=content.get("curves", False),
         paper=content.get("paper", Path(name).stem),
-        contrasts=tuple(Contrast(**each) for each in content.get("contrasts", [])),
+        contrasts=tuple(_contrast(**each) for each in content.get("contrasts", [])),
+        gains=tuple(Gain(**each) for each in content.get("gains", [])),
+        paper_best=content.get("paper_best", {}),
         aim=content.get("aim", {}),
         cells=tuple(cells),
     )
@@ -189,6 +191,13 @@ def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> N
             f"the grid {name} leaks held-out items into the negatives; take leak_held_out away, or "
             "say leaks = true if the leak itself is what it measures"
         )
+
+
+def _contrast(**declared: Any) -> Contrast:
+    for name in declared.keys() & {"at", "other_at"}:
+        if isinstance(declared[name], list):
+            declared[name] = tuple(declared[name])
+    return Contrast(**declared)
 
 
 def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from negsamp_models.law import LawStudy
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
-from negsamp_models.reproduction.noise import VALIDATION, SeedNoise
+from negsamp_models.reproduction.noise import EPOCHS, VALIDATION, SeedNoise
 from negsamp_models.reproduction.paper import PaperFigure, Verdict, apart, paper_figure
+from negsamp_models.reproduction.seconds import undisturbed_seconds
 
 __all__ = [
     "SECONDS",
     "Figure",
-    "are_timed_alike",
     "figures_of",
     "is_leaking",
     "law_of",
+    "pooled",
     "rankings",
     "value_of",
 ]
@@ -38,6 +40,8 @@ class Figure:
     theirs : PaperFigure or None
     error : float
         The standard error of our mean, by what is known of the seeds of all runs.
+    width : float
+        How many standard errors apart two means are told.
     """
 
     mean: float | None
@@ -45,13 +49,14 @@ class Figure:
     num_seeds: int
     theirs: PaperFigure | None
     error: float
+    width: float = 2.0
 
     @property
     def verdict(self) -> Verdict | None:
         """Where ours is to the paper's range; None where one of the two is missing."""
         if self.mean is None or self.theirs is None:
             return None
-        return apart(self.mean, self.theirs.mean, self.error, self.theirs.error)
+        return apart(self.mean, self.theirs.mean, self.error, self.theirs.error, width=self.width)
 
 
 def figures_of(
@@ -63,15 +68,19 @@ def figures_of(
 ) -> tuple[Choice | None, dict[str, Figure]]:
     """Return what was chosen for a cell, and its figures by metric.
 
-    Metrics are those of the test items, "validation METRIC", or "s/epoch". Times are not compared
-    with the paper's, which are another machine's. Without `noise`, the least is assumed.
+    Metrics are those of the test items, "validation METRIC", "best epoch", or "s/epoch", which is
+    of the first seed alone: others may have been timed beside other work. Without `masked`, test
+    items are ranked among the seen ones; validation never is, and is left out. Times are not
+    compared with the paper's, which are another machine's. Without `noise`, the least is assumed.
     """
     noise = SeedNoise() if noise is None else noise
     choice = cell.chosen(results)
     runs = [] if choice is None else [results[r.key] for r in choice.runs if r.key in results]
     figures = {}
     for metric in grid.metrics:
-        values = [value_of(run, metric, masked) for run in runs]
+        if metric.startswith(VALIDATION) and not masked:
+            continue
+        values = [value_of(r, metric, masked) for r in (runs[:1] if metric == SECONDS else runs)]
         path = f"{grid.paper}/{cell.dataset}/{cell.row}"
         mean = fmean(values) if values else None
         figures[metric] = Figure(
@@ -80,8 +89,24 @@ def figures_of(
             num_seeds=len(values),
             theirs=paper_figure(path, metric, cell.point),
             error=0.0 if mean is None else noise.error(metric, mean, len(values)),
+            width=noise.width(metric),
         )
     return choice, figures
+
+
+def pooled(figures: Sequence[Figure]) -> Figure:
+    """Return the mean of several points of a sweep as one figure; None if a point lacks it."""
+    if len(figures) == 1:
+        return figures[0]
+    means = [figure.mean for figure in figures if figure.mean is not None]
+    return Figure(
+        mean=fmean(means) if len(means) == len(figures) else None,
+        deviation=0.0,
+        num_seeds=sum(figure.num_seeds for figure in figures),
+        theirs=None,
+        error=math.hypot(*(figure.error for figure in figures)) / len(figures),
+        width=figures[0].width,
+    )
 
 
 def rankings(dataset: str) -> list[tuple[str, bool]]:
@@ -94,7 +119,9 @@ def rankings(dataset: str) -> list[tuple[str, bool]]:
 def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
     """Return a metric of a run; without `masked`, test metrics with the seen items ranked."""
     if metric == SECONDS:
-        return run.seconds_per_epoch
+        return undisturbed_seconds(run)
+    if metric == EPOCHS:
+        return run.best_epoch + 1
     if metric.startswith(VALIDATION):
         return run.validation[metric.removeprefix(VALIDATION)]
     return (run.test if masked else run.test_unmasked)[metric]
@@ -112,11 +139,3 @@ def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
 def is_leaking(cell: Cell) -> bool:
     """Whether runs of a cell are told what is held out."""
     return any(run.settings.leak_held_out for choice in cell.choices for run in choice.runs)
-
-
-def are_timed_alike(cells: Iterable[Cell], results: Mapping[str, RunResult]) -> bool:
-    """Whether the first runs of cells, where made, had one version of the code and one device."""
-    firsts = [results.get(cell.choices[0].runs[0].key) for cell in cells]
-    made = [result.environment for result in firsts if result is not None]
-    told = {tuple(str(each.get(name)) for name in ("source", "device", "threads")) for each in made}
-    return len(told) <= 1 and all("source" in each for each in made)

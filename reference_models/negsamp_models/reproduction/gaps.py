@@ -34,9 +34,13 @@ def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iter
     for name in names:
         one, other = (cells[row, name]["HR@5"] for row in ("GenNi_SA", "SASRec"))
         if one.mean and other.mean and one.theirs and other.theirs:
-            ours, theirs = one.mean - other.mean, one.theirs.mean - other.theirs.mean
-            gains = f"gains {ours:+.2f} over SASRec in HR@5 (paper {theirs:+.2f})"
+            ours, theirs = _gain(one.mean, other.mean), _gain(one.theirs.mean, other.theirs.mean)
+            gains = f"gains {ours} over SASRec in HR@5; in the paper {theirs}"
             yield f"- {name}: GenNi_SA {gains}"
+
+
+def _gain(one: float, other: float) -> str:
+    return f"{one - other:+.2f} ({100 * (one / other - 1):+.0f} %)"
 
 
 def _gap(figures: Mapping[str, Figure]) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.convergence import convergence_lines
 from negsamp_models.reproduction.driven_alpha import driven_alpha
 from negsamp_models.reproduction.figures import (
     SECONDS,
     Figure,
-    are_timed_alike,
     figures_of,
     is_leaking,
     rankings,
     value_of,
 )
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
-from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.noise import EPOCHS, SeedNoise
 from negsamp_models.reproduction.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
-from negsamp_models.wording import plural
+from negsamp_models.reproduction.sweeps import sweep_lines
+from negsamp_models.reproduction.timing import timing_lines
 
-__all__ = ["MARKS", "MISSING", "grid_tables"]
+__all__ = ["MARKS", "MISSING", "grid_tables", "number"]
 
 MARKS = {"inside": " ●", "above": " ▲", "below": " ▼"}
 MISSING = "-"
@@ -41,10 +42,13 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
             rows = [(cell, *figures_of(grid, cell, results, noise, masked)) for cell in cells]
             yield from table(grid, name, rows)
             yield ""
+        yield from sweep_lines(grid, dataset, results)
+        if grid.curves:
+            yield from convergence_lines(grid, dataset, results)
         yield from _choices(cells, results)
         yield from driven_alpha(cells, results)
     if SECONDS in grid.metrics:
-        yield from _timing(grid, results)
+        yield from timing_lines(grid, results)
     if missing:
         yield f"Missing altogether: {', '.join(missing)}.\n"
 
@@ -53,10 +57,11 @@ def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
     return any(run.key in results for choice in cell.choices for run in choice.runs)
 
 
-def _plain(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
+def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
     """Yield a row a cell: columns are metrics."""
-    yield _line([name, *grid.metrics, "seeds"])
-    yield _line(["---", *["---:"] * (len(grid.metrics) + 1)])
+    metrics = list(rows[0][2])
+    yield _line([name, *metrics, "seeds"])
+    yield _line(["---", *["---:"] * (len(metrics) + 1)])
     for cell, choice, figures in rows:
         label = f" ({choice.label})" if choice is not None and choice.label else ""
         seeds = max(figure.num_seeds for figure in figures.values())
@@ -74,7 +79,7 @@ def _wide(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
     yield _line(["---", "---", *["---:"] * (len(values) + 1)])
     for row in grid.rows:
         points, figures = zip(*((c, each) for c, _, each in rows if c.row == row), strict=True)
-        for metric in grid.metrics:
+        for metric in figures[0]:
             column = [each[metric] for each in figures]
             seeds = sorted({figure.num_seeds for figure in column} - {0})
             ours = [_ours(metric, figure) for figure in column]
@@ -99,67 +104,17 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
         yield f"{cell.row}: validation {what} (NDCG@10 of seed 0: {'; '.join(seen)}).\n"
 
 
-def _timing(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say how times were taken and on what, and set them beside the paper's."""
-    devices: dict[str, list[str]] = {}
-    for cell in grid.cells:
-        if (result := results.get(cell.choices[0].runs[0].key)) is not None:
-            about = result.environment
-            device = f"{about['device']}, {plural(about['threads'], 'thread')}"
-            rows = devices.setdefault(f"{device}, torch {about['torch']}", [])
-            rows.append(f"{cell.dataset} {cell.row}")
-    if not devices:
-        return
-    yield (
-        "s/epoch is the wall-clock time of all batches of an epoch: encoding, sampling, loss and "
-        "step, without validation; the median over a run's epochs, beside whatever else went on."
-    )
-    if len(devices) == 1:
-        yield f"All on {next(iter(devices))}.\n"
-    else:
-        yield ""
-        yield from (f"- On {device}: {'; '.join(rows)}." for device, rows in devices.items())
-        yield ""
-    yield from _beside_the_paper(grid, results)
-
-
-def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say how many times as long as the first row the others take, here and in the paper."""
-    lines, others = [], []
-    for dataset in grid.datasets:
-        cells = [cell for cell in grid.cells if cell.dataset == dataset]
-        base, *times = (figures_of(grid, cell, results)[1][SECONDS] for cell in cells)
-        ratios = [_ratio(time, base) for time in times]
-        parts = [f"{cell.row} {each}" for cell, each in zip(cells[1:], ratios, strict=True) if each]
-        if parts and are_timed_alike(cells, results):
-            lines.append(f"- {dataset}, times that of {cells[0].row}: {', '.join(parts)}.")
-        elif parts:
-            others.append(dataset)
-    if lines:
-        yield "The paper's are means over 100 epochs on one V100; what compares is the ratio:\n"
-        yield from lines
-        yield ""
-    if others:
-        yield (
-            f"On {', '.join(others)} epochs were not timed by one version of the code on one "
-            "device: their ratios would say nothing, and are not shown.\n"
-        )
-
-
-def _ratio(figure: Figure, base: Figure) -> str:
-    """Return how many times as large a figure is, and the paper's; "" if one is missing."""
-    ours, theirs = (figure.mean, base.mean), (figure.theirs, base.theirs)
-    if ours[0] is None or ours[1] is None or theirs[0] is None or theirs[1] is None:
-        return ""
-    return f"{ours[0] / ours[1]:.2f} (paper {theirs[0].mean / theirs[1].mean:.2f})"
+def number(metric: str, value: float) -> str:
+    """Return a figure as it is printed: with two decimals, epochs with one or none."""
+    return f"{value:.1f}".removesuffix(".0") if metric == EPOCHS else f"{value:.2f}"
 
 
 def _ours(metric: str, figure: Figure) -> str:
     if figure.mean is None:
         return MISSING
-    deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
+    deviation = f" ± {number(metric, figure.deviation)}" if figure.num_seeds > 1 else ""
     mark = "" if metric == SECONDS else MARKS.get(figure.verdict or "", "")
-    return f"{figure.mean:.2f}{deviation}{mark}"
+    return f"{number(metric, figure.mean)}{deviation}{mark}"
 
 
 def _theirs(figure: PaperFigure | None) -> str:

@@ -9,7 +9,10 @@ from typing import Any, Literal
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.planned import PlannedRun
 
-__all__ = ["Cell", "Choice", "Contrast", "Grid"]
+__all__ = ["BEST", "Cell", "Choice", "Contrast", "Gain", "Grid"]
+
+BEST = "best"
+"""The point of a sweep at which validation is best."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Cell:
     def left(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
         """Return all runs to be made; for those that wait for a choice, those of its first."""
         waiting = self.choices[0].runs[1:] if self.chosen(results) is None else ()
-        return [*self.missing(results), *waiting]
+        return [*self.missing(results), *(run for run in waiting if not run.is_made(results))]
 
 
 @dataclass(frozen=True)
@@ -77,20 +80,43 @@ class Contrast:
     Attributes
     ----------
     row, other : str
-    at, other_at : int or None
-        Indices into the sweep's values; without them, all points, each with itself.
+    at, other_at : int, tuple of int, "best" or None
+        Indices into the sweep's values: one, several whose mean is compared, or that at which
+        validation is best; without them, all points, each with itself.
     claim : str
         What the paper says of the two, if it says something.
-    expected : {"above", "not above", "not below"}
+    expected : {"above", "below", "not above", "not below"}
         Where `row` is to `other` if the claim holds.
+    metric : str
+        By which they are compared; the grid's first, if it is empty.
     """
 
     row: str
     other: str
-    at: int | None = None
-    other_at: int | None = None
+    at: int | tuple[int, ...] | Literal["best"] | None = None
+    other_at: int | tuple[int, ...] | None = None
     claim: str = ""
-    expected: Literal["above", "not above", "not below"] = "above"
+    expected: Literal["above", "below", "not above", "not below"] = "above"
+    metric: str = ""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much a row is said to excel another, on average over the data sets.
+
+    Attributes
+    ----------
+    row, other, metric : str
+    printed : float
+        What the paper's text says, in percent of `other`.
+    claim : str
+    """
+
+    row: str
+    other: str
+    metric: str
+    printed: float
+    claim: str
 
 
 @dataclass(frozen=True)
@@ -112,6 +138,9 @@ class Grid:
     paper : str
         Key of the paper's figures that stand beside ours.
     contrasts : tuple of Contrast
+    gains : tuple of Gain
+    paper_best : mapping of str to float
+        The point of the sweep at which the paper says it was best, by data set.
     aim : mapping of str to float
         What was to be reached on test, by metric.
     cells : tuple of Cell
@@ -128,6 +157,8 @@ class Grid:
     curves: bool
     paper: str
     contrasts: tuple[Contrast, ...]
+    gains: tuple[Gain, ...]
+    paper_best: Mapping[str, float]
     aim: Mapping[str, float]
     cells: tuple[Cell, ...]
 

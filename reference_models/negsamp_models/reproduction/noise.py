@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.reproduction.seeds import configuration
+from negsamp_models.reproduction.student import quantile
 
-__all__ = ["LEAST", "VALIDATION", "SeedNoise"]
+__all__ = ["ENOUGH", "EPOCHS", "LEAST", "VALIDATION", "SeedNoise"]
 
 VALIDATION = "validation "
+EPOCHS = "best epoch"
+"""The epoch, counted from 1, whose weights were kept: for how long a run learns."""
+ENOUGH = 10
+"""Degrees of freedom from which on the deviation is taken as it is measured."""
 LEAST = 0.03
-"""Deviation over seeds, of the mean, that is assumed at least: a few runs may agree by luck."""
+"""Deviation over seeds, of the mean, that is assumed at least before: a few may agree by luck."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +36,49 @@ class SeedNoise:
     ----------
     relative : mapping of str to float
         By metric, "validation METRIC" for those of validation.
+    freedom : mapping of str to int
+        Degrees of freedom, by metric.
+    num_configurations : int
+        How many have several seeds.
     """
 
     relative: Mapping[str, float] = field(default_factory=dict)
+    freedom: Mapping[str, int] = field(default_factory=dict)
+    num_configurations: int = 0
 
     @classmethod
     def of(cls, results: Iterable[RunResult]) -> SeedNoise:
         """Learn it from results."""
         seeds: dict[str, list[dict[str, float]]] = defaultdict(list)
         for result in results:
-            run = PlannedRun.of(result)
-            whatever_seed = replace(run, settings=replace(run.settings, seed=0))
             validation = {f"{VALIDATION}{name}": value for name, value in result.validation.items()}
-            seeds[whatever_seed.key].append({**result.test, **validation})
+            metrics = {**result.test, **validation, EPOCHS: result.best_epoch + 1}
+            seeds[configuration(PlannedRun.of(result))].append(metrics)
+        several = [each for each in seeds.values() if len(each) > 1]
         squares: dict[str, float] = defaultdict(float)
         freedom: dict[str, int] = defaultdict(int)
-        for each in seeds.values():
-            for metric in each[0] if len(each) > 1 else ():
+        for each in several:
+            for metric in each[0]:
                 values = [metrics[metric] for metrics in each]
                 if (mean := fmean(values)) > 0:
                     squares[metric] += sum((value / mean - 1) ** 2 for value in values)
                     freedom[metric] += len(values) - 1
-        return cls({name: math.sqrt(squares[name] / freedom[name]) for name in squares})
+        relative = {name: math.sqrt(squares[name] / freedom[name]) for name in squares}
+        return cls(relative, freedom, len(several))
+
+    def is_measured(self, metric: str) -> bool:
+        """Whether there are enough degrees of freedom to take the deviation as it is measured."""
+        return self.freedom.get(metric, 0) >= ENOUGH
+
+    def deviation(self, metric: str) -> float:
+        """Return the deviation over seeds as a part of the mean."""
+        measured = self.relative.get(metric, 0.0)
+        return measured if self.is_measured(metric) else max(measured, LEAST)
 
     def error(self, metric: str, mean: float, num_seeds: int) -> float:
         """Return the standard error of a mean over so many seeds."""
-        return max(self.relative.get(metric, 0.0), LEAST) * abs(mean) / math.sqrt(num_seeds)
+        return self.deviation(metric) * abs(mean) / math.sqrt(num_seeds)
+
+    def width(self, metric: str) -> float:
+        """Return how many standard errors apart two means are told: one in twenty by chance."""
+        return quantile(self.freedom[metric]) if self.is_measured(metric) else 2.0

@@ -70,12 +70,12 @@ def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigur
     return None if mean is None else PaperFigure(float(mean), deviation)
 
 
-def apart(one: float, other: float, *errors: float) -> Verdict:
-    """Say where one mean is to another: inside, if they differ by two standard errors at most.
+def apart(one: float, other: float, *errors: float, width: float = 2.0) -> Verdict:
+    """Say where one mean is to another: inside, if they differ by `width` standard errors at most.
 
     The error of the difference is the root of the sum of the squared `errors`, those of the two
     means. Which of the two comes first changes the word, not whether they are told apart.
     """
-    if abs(one - other) <= 2 * math.hypot(*errors):
+    if abs(one - other) <= width * math.hypot(*errors):
         return "inside"
     return "above" if one > other else "below"

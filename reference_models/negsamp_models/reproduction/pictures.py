@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +13,24 @@ import matplotlib
 from negsamp_models.law_picture import draw_law
 from negsamp_models.picture_files import save_picture
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import are_timed_alike, figures_of, law_of
+from negsamp_models.reproduction.figures import figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.seconds import (
+    are_timed_alike,
+    timed_run,
+    undisturbed_seconds,
+)
+from negsamp_models.reproduction.seeds import with_all_seeds
 
 __all__ = ["draw"]
 
 
 def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     """Draw what there are runs of, one panel a data set.
+
+    Points of a sweep are means over all seeds on file, with a bar of one standard error to both
+    sides: that of a point with one seed is the deviation over seeds of all configurations.
 
     Parameters
     ----------
@@ -35,6 +46,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     bool
         False, and nothing written, if there is nothing to draw, or less than two points.
     """
+    (grid,) = with_all_seeds([grid], results)
     for cell in grid.cells:
         if (study := law_of(cell, results)) is not None:
             title = f"User {study.user} of {cell.dataset}: what {cell.row} draws from"
@@ -52,6 +64,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     shown = [dataset for dataset in grid.datasets if dataset in several]
     if not shown:
         return False
+    noise = SeedNoise.of(results.values())
     num_columns = min(len(shown), 2)
     num_rows = -(-len(shown) // num_columns)
     size = (5.5 * num_columns, 4 * num_rows)
@@ -64,7 +77,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         if grid.curves:
             _draw_curves(axes, grid, dataset, results)
         else:
-            _draw_sweep(axes, grid, dataset, results)
+            _draw_sweep(axes, grid, dataset, results, noise)
         axes.set_title(dataset)
         axes.grid(alpha=0.3)
     lines = {
@@ -73,7 +86,8 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
-    figure.suptitle(grid.title)
+    bars = "" if grid.curves else "\nbars: one standard error, from the noise of all seeds"
+    figure.suptitle(f"{grid.title}{bars}")
     try:
         save_picture(figure, path, dpi=120)
     finally:
@@ -81,34 +95,52 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     return True
 
 
-def _draw_sweep(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
-    """Draw a line a row, with the deviation over seeds; the paper's dashed, where it prints one."""
+def _draw_sweep(
+    axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult], noise: SeedNoise
+) -> None:
+    """Draw a line a row, side by side where they meet; the paper's dashed, where it prints one."""
     values = [] if grid.sweep is None else grid.sweep[1]
     metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
-    for row in grid.rows:
+    is_log = min(values) > 0 and max(values) / min(values) > 20
+    for place, row in enumerate(grid.rows):
         cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
-        figures = [figures_of(grid, cell, results)[1][metric] for cell in cells]
+        figures = [figures_of(grid, cell, results, noise)[1][metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
+        aside = _ASIDE * (place - (len(grid.rows) - 1) / 2)
         line = axes.errorbar(
-            [value for value, _ in known],
+            [_moved(value, aside, values, is_log) for value, _ in known],
             [figure.mean for _, figure in known],
-            yerr=[figure.deviation for _, figure in known],
+            yerr=[figure.error for _, figure in known],
             marker="o",
-            capsize=3 if any(figure.num_seeds > 1 for _, figure in known) else 0,
+            capsize=3,
             label=row,
         )
         theirs = [(v, f.theirs.mean) for v, f in zip(values, figures, strict=True) if f.theirs]
         if theirs:
             style = {"color": line[0].get_color(), "linestyle": "--", "alpha": 0.6}
             axes.plot(*zip(*theirs, strict=True), label=f"{row}, paper", **style)
-    if min(values) > 0 and max(values) / min(values) > 20:
+    if is_log:
         axes.set_xscale("log")
     else:
         axes.set_xticks(values)
-    axes.plot([min(values), max(values)], [0, 0], alpha=0)  # all of the sweep, also what is not run
     where = metric if metric.startswith("validation") else f"test {metric}"
     axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
-    axes.set_ylim(0, 1.2 * axes.dataLim.y1)
+    ends = (
+        _moved(end, side, values, is_log)
+        for end, side in ((min(values), -0.05), (max(values), 0.05))
+    )
+    axes.set_xlim(*ends)  # all of the sweep, also what is not run
+
+
+_ASIDE = 0.02
+"""How far rows stand apart sideways, of the width of a sweep, so that none hides another."""
+
+
+def _moved(value: float, aside: float, values: list[float], is_log: bool) -> float:
+    """Return a value of a sweep moved sideways by a part of the sweep's width."""
+    if is_log:
+        return value * math.exp(aside * math.log(max(values) / min(values)))
+    return value + aside * (max(values) - min(values))
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
@@ -117,17 +149,15 @@ def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunR
     cells = [cell for cell in grid.cells if cell.dataset == dataset]
     timed = are_timed_alike(cells, results)
     for cell in cells:
-        choice = cell.chosen(results)
-        run = None if choice is None else results.get(choice.runs[0].key)
-        if run is None:
+        if (run := timed_run(cell, results)) is None:
             continue
-        each = run.seconds_per_epoch if timed else 1
+        each = undisturbed_seconds(run) if timed else 1
         places = [each * (record.epoch + 1) for record in run.epochs]
         values = [record.validation[metric] for record in run.epochs]
         line = axes.plot(places, values, label=cell.row)[0]
         axes.plot(places[run.best_epoch], values[run.best_epoch], "o", color=line.get_color())
     axes.set(
-        xlabel="training time, seconds (number of epochs times their median)"
+        xlabel="training time, seconds (epochs times their 10th percentile)"
         if timed
         else "epochs (not timed by one version of the code on one device)",
         ylabel=f"validation {metric}, percent",

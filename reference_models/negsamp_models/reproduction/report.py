@@ -11,10 +11,12 @@ from negsamp_models.law_picture import moment
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.beyond import beyond_tables
 from negsamp_models.reproduction.claims import compared
+from negsamp_models.reproduction.common_settings import common_settings
 from negsamp_models.reproduction.figures import law_of
 from negsamp_models.reproduction.grid_tables import grid_tables
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.seeds import with_all_seeds
 from negsamp_models.reproduction.summary import evidence_of, summary
 from negsamp_models.results import write_whole
 
@@ -40,8 +42,9 @@ def page(
         Results of runs that were made again.
     """
     noise = SeedNoise.of(results.values())
+    grids = with_all_seeds(grids, results)
     parts = {part: [grid for grid in grids if grid.part == part] for part in _HEADINGS}
-    lines = [_INTRODUCTION, *summary(grids, results, noise, replaced)]
+    lines = [_INTRODUCTION, common_settings(), *summary(grids, results, noise, replaced)]
     for part, heading in _HEADINGS.items():
         if parts[part]:
             lines.append(heading)
@@ -72,19 +75,22 @@ and what it ran on. `negsamp reproduce` makes the runs that are missing.
 
 Figures are percent of the test items, each ranked over the whole catalogue with the items of the
 input masked, with the weights that were best on validation; nothing is chosen on test. They are
-means over seeds, ± the standard deviation. The paper's stand below ours in italics.
+means over all seeds on file, ± the standard deviation. The paper's stand below ours in italics.
 
 | mark | our mean is |
 | --- | --- |
-| ● | at most two standard errors of the difference from the paper's |
+| ● | inside the paper's range: the difference is within the noise of seeds |
 | ▲ | above that range |
 | ▼ | below that range |
 | - | missing: not run |
+| blank | not printed in the paper, or not legible |
 
-The standard error of a mean over n seeds is the deviation between seeds over the root of n; the
-paper has four. Where it prints no deviation, 3 % of its mean stands for it. Two seeds say little of
-a deviation, so that ours is learnt from all configurations with several seeds together, as a part
-of the mean, and is 3 % at least.
+The noise: 95 of 100 differences that come of seeds alone are inside. The standard error of a mean
+over n seeds is the deviation between seeds over the root of n; the paper has four. Where it prints
+no deviation, 3 % of its mean stands for it. Two seeds say little of a deviation, so that ours is
+learnt from all configurations with several seeds together, as a part of the mean. With less than
+ten degrees of freedom it is 3 % at least, and two standard errors are the range; with more it is
+as measured, and Student's t.
 """
 
 _HEADINGS = {

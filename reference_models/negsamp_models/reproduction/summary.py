@@ -6,16 +6,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.claims import Claim, Compared, claims
-from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.against_paper import against_the_paper, short_title
+from negsamp_models.reproduction.claims import Claim, Compared, Outcome, claims
+from negsamp_models.reproduction.common_settings import capped_line
+from negsamp_models.reproduction.gains import gained
 from negsamp_models.reproduction.gaps import gaps
-from negsamp_models.reproduction.grid_tables import MARKS
-from negsamp_models.reproduction.grids import Cell, Grid
-from negsamp_models.reproduction.noise import LEAST, SeedNoise
+from negsamp_models.reproduction.grid_tables import number
+from negsamp_models.reproduction.grids import BEST, Grid
+from negsamp_models.reproduction.noise import EPOCHS, VALIDATION, SeedNoise
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.wording import plural
 
 __all__ = ["evidence_of", "summary"]
+
+_HEADINGS: dict[Outcome, str] = {
+    "does not hold": "Claims of the paper that do not hold here:",
+    "not told apart": "Claims that these runs cannot tell, within the noise of seeds:",
+    "holds": "Claims of the paper that hold here:",
+    "missing": "Claims that wait for more runs, and what there is of them:",
+}
 
 
 def summary(
@@ -25,74 +34,87 @@ def summary(
     replaced: Sequence[RunResult],
 ) -> Iterator[str]:
     """Say first what falls short, what does not hold, and what is missing."""
-    counts, lines = _against_the_paper(grids, results, noise)
-    checked = [(grid, each) for grid in grids for each in claims(grid, results, noise)]
-    runs = {
-        run.key
-        for grid in grids
-        for cell in grid.cells
-        for choice in cell.choices
-        for run in choice.runs
-    }
-    outcomes: dict[str, list[str]] = {
-        outcome: [_claim(grid, each) for grid, each in checked if each.outcome == outcome]
-        for outcome in ("does not hold", "not told apart", "holds", "missing")
-    }
+    counts, lines = against_the_paper(grids, results, noise)
+    outcomes, listed = _checked(grids, results, noise)
+    total = sum(counts.values())
     yield "## Where we fall short\n"
     yield (
-        f"- Figures: of {sum(counts.values())} that both have, each counted once, "
+        f"- Figures: of {total} that both have, each counted once, "
         f"{counts['inside']} are inside the paper's range, {counts['above']} above and "
-        f"{counts['below']} below."
+        f"{counts['below']} below; chance alone would put about {round(total / 20)} outside."
     )
-    number = {outcome: len(each) for outcome, each in outcomes.items()}
     yield (
-        f"- Claims: {len(checked)} are checked by the grids below: {number['does not hold']} "
-        f"refuted, {number['holds']} confirmed, {number['not told apart']} within the noise, and "
-        f"{number['missing']} waiting for runs."
+        f"- Claims: {outcomes.total()} are checked by the grids below: "
+        f"{outcomes['does not hold']} refuted, {outcomes['holds']} confirmed, "
+        f"{outcomes['not told apart']} within the noise, and {outcomes['missing']} waiting for "
+        "runs. But for average gains, which are sizes, a claim tests a sign: that one row is above "
+        "another, not by as much as in the paper."
     )
-    made = [results[key] for key in sorted(runs & results.keys())]
-    yield f"- Runs: {len(made)} of {len(runs)} are made{_codes(made)}."
+    yield _runs_in_words(grids, results)
     yield from _noise_in_words(noise)
+    yield from capped_line(results)
     yield from _replaced_in_words(results, replaced)
     yield ""
     for grid in (each for each in grids if each.name == "table1"):
         if whole := list(gaps(grid, results, noise)):
             yield from ["Table 1 on the whole, mean of its four metrics:\n", *whole, ""]
-    if lines["below"]:
-        yield from ["Below the paper (its mean in brackets):\n", *lines["below"], ""]
-    if refuted := outcomes["does not hold"]:
-        yield from ["Claims of the paper that do not hold here:\n", *refuted, ""]
-    if blurred := outcomes["not told apart"]:
-        yield from ["Claims that these runs cannot tell, within two standard errors:\n"]
-        yield from [*blurred, ""]
-    if lines["above"]:
-        yield from ["Above the paper (its mean in brackets):\n", *lines["above"], ""]
-    if held := outcomes["holds"]:
-        yield from ["Claims of the paper that hold here:\n", *held, ""]
-    begun = [
-        _claim(grid, each)
-        for grid, each in checked
-        if each.outcome == "missing" and any(part.verdict for part in each.parts)
+    sections = [
+        ("Below the paper (its mean in brackets):", lines["below"]),
+        *((_HEADINGS[each], listed[each]) for each in ("does not hold", "not told apart")),
+        ("Above the paper (its mean in brackets):", lines["above"]),
+        *((_HEADINGS[each], listed[each]) for each in ("holds", "missing")),
     ]
-    if begun:
-        yield from ["Claims that wait for more runs, and what there is of them:\n", *begun, ""]
+    for heading, entries in sections:
+        if entries:
+            yield from [f"{heading}\n", *entries, ""]
 
 
-def _codes(results: Sequence[RunResult]) -> str:
-    """Say how many versions of the code made them, where there is more than one."""
-    digests = Counter(result.environment.get("source", "") for result in results)
+def _checked(
+    grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
+) -> tuple[Counter[Outcome], dict[Outcome, list[str]]]:
+    """Count claims by their outcome, and list them; of what is missing, what has begun."""
+    counts: Counter[Outcome] = Counter()
+    listed: dict[Outcome, list[str]] = {outcome: [] for outcome in _HEADINGS}
+    for grid in grids:
+        for gain in gained(grid, results, noise):
+            counts[gain.outcome] += 1
+            if gain.words:
+                listed[gain.outcome].append(
+                    f"- {gain.gain.claim} ({short_title(grid)}): {gain.words}"
+                )
+        for claim in claims(grid, results, noise):
+            counts[claim.outcome] += 1
+            if any(part.verdict for part in claim.parts):
+                listed[claim.outcome].append(_claim(grid, claim))
+    return counts, listed
+
+
+def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> str:
+    """Say how many runs are made and left, and how many versions of the code made them."""
+    cells = [cell for grid in grids for cell in grid.cells]
+    left = {run.key for cell in cells for run in cell.left(results)}
+    asked = {run.key for cell in cells for choice in cell.choices for run in choice.runs}
+    made = (asked & results.keys()) - left
+    digests = Counter(results[key].environment.get("source", "") for key in made)
     unnamed = digests.pop("", 0)
-    if len(digests) + bool(unnamed) <= 1:
-        return ""
-    older = f"; {plural(unnamed, 'file')} from before it was noted" if unnamed else ""
-    return f", by {plural(len(digests), 'version')} of the code (`source` in the files{older})"
+    text = f"- Runs: {len(made)} are made and {len(left)} left"
+    if len(digests) + bool(unnamed) > 1:
+        older = f"; {plural(unnamed, 'file')} from before it was noted" if unnamed else ""
+        versions = plural(len(digests), "version")
+        text += f". {versions} of the code made them (`source` in the files{older})"
+    return f"{text}."
 
 
 def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
-    known = [(name, noise.relative[name]) for name in ("HR@5", "NDCG@5") if name in noise.relative]
-    if known:
-        words = " and ".join(f"{name} by {100 * max(part, LEAST):.1f} %" for name, part in known)
-        yield f"- Seeds alone move {words} of the mean (one standard deviation)."
+    names = [n for n in ("HR@5", "NDCG@5", f"{VALIDATION}NDCG@10") if n in noise.relative]
+    if names:
+        known = [f"{name} by {100 * noise.deviation(name):.1f} %" for name in names]
+        yield (
+            f"- Seeds alone move {', '.join(known[:-1])} and {known[-1]} of the mean (one standard "
+            f"deviation), as {plural(noise.num_configurations, 'configuration')} with several "
+            f"seeds say, {plural(noise.freedom[names[0]], 'degree')} of freedom. Means are told "
+            f"apart that differ by {noise.width(names[0]):.2f} standard errors."
+        )
 
 
 def _replaced_in_words(
@@ -115,46 +137,9 @@ def _replaced_in_words(
             )
 
 
-def _against_the_paper(
-    grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
-) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Count the paper's figures by verdict, and list those that ours are not inside.
-
-    What one configuration gives for one metric counts once, however many tables show it: where it
-    is a mean over the most seeds.
-    """
-    counts = dict.fromkeys(MARKS, 0)
-    lines: dict[str, list[str]] = {"above": [], "below": []}
-    cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
-    shown: dict[tuple[str, str], tuple[int, Figure]] = {}
-    for place, (grid, cell) in enumerate(cells):
-        choice, figures = figures_of(grid, cell, results, noise)
-        for metric, figure in figures.items():
-            if choice is None or metric == SECONDS or figure.verdict is None:
-                continue
-            key = choice.runs[0].key, metric
-            if key not in shown or figure.num_seeds > shown[key][1].num_seeds:
-                shown[key] = place, figure
-    for place, (grid, cell) in enumerate(cells):
-        figures = {key[1]: figure for key, (where, figure) in shown.items() if where == place}
-        for figure in figures.values():
-            counts[figure.verdict or ""] += 1
-        for verdict, listed in lines.items():
-            parts = [
-                f"{metric} {figure.mean:.2f} ({figure.theirs.mean:.2f})"
-                for metric, figure in figures.items()
-                if figure.verdict == verdict and figure.mean is not None and figure.theirs
-            ]
-            if parts:
-                seeds = plural(next(iter(figures.values())).num_seeds, "seed")
-                name = f"{_short(grid)}, {cell.dataset}, {cell.row}{_point(grid, cell)}"
-                listed.append(f"- {name}, {seeds}: {', '.join(parts)}")
-    return counts, lines
-
-
 def _claim(grid: Grid, claim: Claim) -> str:
     evidence = "; ".join(evidence_of(part) for part in claim.parts if part.verdict is not None)
-    return f"- {claim.contrast.claim} ({_short(grid)}, {claim.dataset}): {evidence}"
+    return f"- {claim.contrast.claim} ({short_title(grid)}, {claim.dataset}): {evidence}"
 
 
 def evidence_of(each: Compared) -> str:
@@ -163,24 +148,20 @@ def evidence_of(each: Compared) -> str:
     if each.contrast.other != each.contrast.row:
         rows += f" against {each.contrast.other}"
     point = f", {each.point}" if each.point else ""
-    words = {"inside": "not told apart", "above": "better", "below": "worse"}
+    above, below = ("later", "earlier") if each.metric == EPOCHS else ("better", "worse")
+    words = {"inside": "not told apart", "above": above, "below": below}
     if each.verdict is None:
         return f"{rows}{point}: missing"
+    if each.contrast.at == BEST and each.one == each.other:
+        return f"{rows}{point}: no fall to be seen"
     parts = [
-        f"{metric} {each.one[metric].mean:.2f} against {each.other[metric].mean:.2f}"
+        f"{metric} {number(metric, one.mean)} against {number(metric, other.mean)}"
         for metric in dict.fromkeys([each.metric, "HR@5"])
-        if metric in each.one
+        if (one := each.one.get(metric)) and (other := each.other.get(metric))
+        if one.mean is not None and other.mean is not None
     ]
     parts[0] += f", {words[each.verdict]}"
-    one, other = each.one[each.metric].num_seeds, each.other[each.metric].num_seeds
-    return f"{rows}{point}: {'; '.join(parts)} ({plural(one, 'seed')} and {other})"
-
-
-def _point(grid: Grid, cell: Cell) -> str:
-    if grid.sweep is None or cell.point is None:
-        return ""
-    return f" at {grid.swept} {grid.sweep[1][cell.point]:g}"
-
-
-def _short(grid: Grid) -> str:
-    return grid.title.partition(":")[0]
+    runs = plural(
+        each.one[each.metric].num_seeds, "run" if isinstance(each.contrast.at, tuple) else "seed"
+    )
+    return f"{rows}{point}: {'; '.join(parts)} ({runs} and {each.other[each.metric].num_seeds})"

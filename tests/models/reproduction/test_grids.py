@@ -32,7 +32,7 @@ def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
 
 
-@pytest.mark.parametrize("name", ["table1", "fig6", "fig10", "seen_items"])
+@pytest.mark.parametrize("name", ["table1", "table5", "fig4", "fig6", "fig10", "seen_items"])
 def test_alpha_on_yelp_is_the_one_that_the_paper_prints(name: str) -> None:
     """In all rows of GenNi alike, so that tables and figures share their runs."""
     choices = [choice for cell in load_grid(name, ["Yelp"]).cells for choice in cell.choices]

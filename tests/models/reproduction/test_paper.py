@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from negsamp_models.reproduction.claims import compared
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Contrast
-from negsamp_models.reproduction.noise import LEAST, SeedNoise
+from negsamp_models.reproduction.noise import ENOUGH, LEAST, SeedNoise
 from negsamp_models.reproduction.paper import PaperFigure, apart, paper_figure
+from negsamp_models.reproduction.student import quantile
 from tests.models.reproduction.made_up import result_of
 
 
@@ -55,6 +57,23 @@ def test_the_noise_of_seeds_is_learnt_from_all_that_have_several() -> None:
     lucky = SeedNoise.of(result_of(run, test) for run, test in agreeing)
     assert lucky.error("HR@5", 10.0, 1) == pytest.approx(10 * LEAST)
     assert SeedNoise().error("validation HR@5", 10.0, 1) == pytest.approx(10 * LEAST)
+    assert lucky.width("HR@5") == SeedNoise().width("HR@5") == 2
+
+
+def test_measured_well_enough_the_noise_is_taken_as_it_is() -> None:
+    for seeds, measured in ((ENOUGH, False), (ENOUGH + 1, True)):
+        runs = load_grid("table2", ["Beauty"], seeds=seeds).cells[0].choices[0].runs
+        noise = SeedNoise.of(result_of(r, 10 + 0.01 * (r.settings.seed % 2)) for r in runs)
+        assert (noise.num_configurations, noise.freedom["HR@5"]) == (1, seeds - 1)
+        assert noise.is_measured("HR@5") == measured
+        assert (noise.deviation("HR@5") < 0.001) == measured
+        assert noise.width("HR@5") == (quantile(ENOUGH) if measured else 2)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 15, 40, 301])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_quantiles_are_those_of_students_law(freedom: int, level: float) -> None:
+    assert quantile(freedom, level) == pytest.approx(stats.t.ppf((1 + level) / 2, freedom))
 
 
 @given(

@@ -1,0 +1,60 @@
+"""Our figures against the paper's: how many are where, and which are not inside its range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.grid_tables import MARKS
+from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.wording import plural
+
+__all__ = ["against_the_paper", "short_title"]
+
+
+def against_the_paper(
+    grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Count the paper's figures by verdict, and list those that ours are not inside.
+
+    What one configuration gives for one metric counts once, however many tables show it: in the
+    first of them.
+    """
+    counts = dict.fromkeys(MARKS, 0)
+    lines: dict[str, list[str]] = {"above": [], "below": []}
+    cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
+    shown: dict[tuple[str, str], tuple[int, Figure]] = {}
+    for place, (grid, cell) in enumerate(cells):
+        choice, figures = figures_of(grid, cell, results, noise)
+        for metric, figure in figures.items():
+            if choice is None or metric == SECONDS or figure.verdict is None:
+                continue
+            shown.setdefault((choice.runs[0].key, metric), (place, figure))
+    for place, (grid, cell) in enumerate(cells):
+        figures = {key[1]: figure for key, (where, figure) in shown.items() if where == place}
+        for figure in figures.values():
+            counts[figure.verdict or ""] += 1
+        for verdict, listed in lines.items():
+            parts = [
+                f"{metric} {figure.mean:.2f} ({figure.theirs.mean:.2f})"
+                for metric, figure in figures.items()
+                if figure.verdict == verdict and figure.mean is not None and figure.theirs
+            ]
+            if parts:
+                seeds = plural(next(iter(figures.values())).num_seeds, "seed")
+                name = f"{short_title(grid)}, {cell.dataset}, {cell.row}{_point(grid, cell)}"
+                listed.append(f"- {name}, {seeds}: {', '.join(parts)}")
+    return counts, lines
+
+
+def _point(grid: Grid, cell: Cell) -> str:
+    if grid.sweep is None or cell.point is None:
+        return ""
+    return f" at {grid.swept} {grid.sweep[1][cell.point]:g}"
+
+
+def short_title(grid: Grid) -> str:
+    """Return the part of a title that names the table or figure."""
+    return grid.title.partition(":")[0]

@@ -1,0 +1,50 @@
+"""How many epochs rows need: to their own best, and to what the first row reaches at its best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from negsamp_models.records import CHOSEN_BY, RunResult
+from negsamp_models.reproduction.grids import Cell, Grid
+
+__all__ = ["convergence_lines"]
+
+
+def convergence_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say, seed by seed, how many epochs each row needs."""
+    first, *others = (_by_seed(c, results) for c in grid.cells if c.dataset == dataset)
+    lines = []
+    for row, runs in zip(grid.rows[1:], others, strict=True):
+        pairs = [(first[seed], runs[seed]) for seed in sorted(first.keys() & runs.keys())]
+        if not pairs:
+            continue
+        best = ", ".join(
+            f"{other.best_epoch + 1} beside {one.best_epoch + 1}" for one, other in pairs
+        )
+        reached = ", ".join(_words(_epochs_until(other, one)) for one, other in pairs)
+        lines.append(
+            f"- {dataset}, {row} beside {grid.rows[0]}, seed by seed: best in epoch {best}; level "
+            f"with the best validation {CHOSEN_BY} of {grid.rows[0]} in epoch {reached}."
+        )
+    if lines:
+        yield from [*lines, ""]
+
+
+def _by_seed(cell: Cell, results: Mapping[str, RunResult]) -> dict[int, RunResult]:
+    choice = cell.chosen(results)
+    runs = () if choice is None else choice.runs
+    return {run.settings.seed: results[run.key] for run in runs if run.key in results}
+
+
+def _epochs_until(run: RunResult, baseline: RunResult) -> int | None:
+    """Return the first epoch, counted from 1, that reaches a baseline's best; None if none does."""
+    reached = (
+        record.epoch + 1
+        for record in run.epochs
+        if record.validation[CHOSEN_BY] >= baseline.validation[CHOSEN_BY]
+    )
+    return next(reached, None)
+
+
+def _words(epoch: int | None) -> str:
+    return "none" if epoch is None else str(epoch)

@@ -1,0 +1,130 @@
+"""What one row gains over another, averaged over data sets: a size, where a contrast is a sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.claims import Outcome
+from negsamp_models.reproduction.figures import Figure, figures_of, rankings
+from negsamp_models.reproduction.grids import Gain, Grid
+from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.paper import PaperFigure, Verdict, apart
+
+__all__ = ["Gained", "gained"]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A mean gain with test items ranked in one way.
+
+    Attributes
+    ----------
+    ours, theirs : dict of str to float
+        Percent, by the name of a data set's ranking; the paper's as its table gives it.
+    verdict : {"inside", "above", "below"} or None
+        Where our mean is to that of the paper's table; None if a data set is missing.
+    """
+
+    ours: dict[str, float]
+    theirs: dict[str, float]
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Gained:
+    """A mean gain, the paper's and ours.
+
+    Attributes
+    ----------
+    gain : Gain
+    ways : tuple of Ranked
+        One for each way to rank test items.
+    """
+
+    gain: Gain
+    ways: tuple[Ranked, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the runs say of the size, whichever way test items are ranked."""
+        verdicts = {way.verdict for way in self.ways}
+        if None in verdicts:
+            return "missing"
+        if verdicts == {"below"}:
+            return "does not hold"
+        return "not told apart" if "below" in verdicts else "holds"
+
+    @property
+    def words(self) -> str:
+        """Ours beside the paper's; nothing without any of ours."""
+        if not (known := [way for way in self.ways if way.ours]):
+            return ""
+        parts = []
+        for ours in {tuple(way.ours.items()): way.ours for way in known}.values():
+            each = ", ".join(f"{name} {gain:+.1f}" for name, gain in ours.items())
+            parts.append(f"{fmean(ours.values()):+.1f} % on average ({each})")
+        return (
+            f"{self.gain.row} against {self.gain.other}, {self.gain.metric}: {'; '.join(parts)}; "
+            f"the paper says {self.gain.printed:+.2f} %, its table gives "
+            f"{fmean(known[0].theirs.values()):+.1f} %"
+        )
+
+
+def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[Gained]:
+    """Yield the mean gains that a grid declares."""
+    rankings_of = {dataset: rankings(dataset) for dataset in grid.datasets}
+    for gain in grid.gains:
+        ways = []
+        for way in range(max(map(len, rankings_of.values()))):
+            pairs = {}
+            for dataset, each in rankings_of.items():
+                name, masked = each[min(way, len(each) - 1)]
+                figures = {
+                    cell.row: figures_of(grid, cell, results, noise, masked)[1][gain.metric]
+                    for cell in grid.cells
+                    if cell.dataset == dataset
+                }
+                pairs[name] = figures[gain.row], figures[gain.other]
+            ways.append(_averaged(pairs))
+        yield Gained(gain, tuple(ways))
+
+
+def _averaged(pairs: Mapping[str, tuple[Figure, Figure]]) -> Ranked:
+    ours = _ratios(pairs)
+    theirs = _ratios({name: (one.theirs, other.theirs) for name, (one, other) in pairs.items()})
+    verdict = None
+    if len(ours) == len(pairs):
+        (one, error), (other, other_error) = (_mean([*each.values()]) for each in (ours, theirs))
+        width = next(iter(pairs.values()))[0].width
+        verdict = apart(one, other, error, other_error, width=width)
+    return Ranked(_percent(ours), _percent(theirs), verdict)
+
+
+AFigure = Figure | PaperFigure | None
+Ratio = tuple[float, float]
+"""A ratio of two means, and its standard error."""
+
+
+def _ratios(pairs: Mapping[str, tuple[AFigure, AFigure]]) -> dict[str, Ratio]:
+    """Return the ratios of the pairs that have both."""
+    return {name: ratio for name, pair in pairs.items() if (ratio := _ratio(*pair))}
+
+
+def _ratio(one: AFigure, other: AFigure) -> Ratio | None:
+    if one is None or other is None or one.mean is None or other.mean is None:
+        return None
+    ratio = one.mean / other.mean
+    return ratio, ratio * math.hypot(one.error / one.mean, other.error / other.mean)
+
+
+def _mean(ratios: Sequence[Ratio]) -> Ratio:
+    errors = (error for _, error in ratios)
+    return fmean(ratio for ratio, _ in ratios), math.hypot(*errors) / len(ratios)
+
+
+def _percent(ratios: Mapping[str, Ratio]) -> dict[str, float]:
+    return {name: 100 * (ratio - 1) for name, (ratio, _) in ratios.items()}

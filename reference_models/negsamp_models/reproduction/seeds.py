@@ -1,0 +1,46 @@
+"""All seeds of a configuration that are on file, whichever table asked for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.grids import Choice, Grid
+from negsamp_models.reproduction.planned import PlannedRun
+
+__all__ = ["configuration", "with_all_seeds"]
+
+
+def configuration(run: PlannedRun) -> str:
+    """Return what runs that differ in the seed alone have in common."""
+    return replace(run, settings=replace(run.settings, seed=0)).key
+
+
+def with_all_seeds(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[Grid]:
+    """Return grids whose choices have, behind the declared seeds, all others that are on file.
+
+    The number of seeds that a grid declares says what is to be run. What is shown is a mean over
+    all there are, so that one configuration has one figure wherever it stands.
+    """
+    on_file: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in map(PlannedRun.of, results.values()):
+        if run.key in results:
+            on_file[configuration(run)].append(run)
+
+    def widened(choice: Choice) -> Choice:
+        declared = {run.key for run in choice.runs}
+        others = [run for run in on_file[configuration(choice.runs[0])] if run.key not in declared]
+        others.sort(key=lambda run: run.settings.seed)
+        return replace(choice, runs=(*choice.runs, *others))
+
+    return [
+        replace(
+            grid,
+            cells=tuple(
+                replace(cell, choices=tuple(map(widened, cell.choices))) for cell in grid.cells
+            ),
+        )
+        for grid in grids
+    ]

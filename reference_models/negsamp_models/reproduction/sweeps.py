@@ -1,0 +1,59 @@
+"""Where a sweep is best on validation, and how far its test figures go apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+from negsamp_models.records import CHOSEN_BY, RunResult
+from negsamp_models.reproduction.figures import figures_of
+from negsamp_models.reproduction.grids import Cell, Grid
+
+__all__ = ["best_point", "sweep_lines"]
+
+
+def best_point(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Cell | None:
+    """Return the cell with the best mean of validation NDCG@10; None if none is run."""
+    known = [cell for cell in cells if _validation(cell, results) is not None]
+    return max(known, key=lambda cell: _validation(cell, results) or 0.0, default=None)
+
+
+def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
+    """Say of each row with several points where validation is best, and what test spans."""
+    if grid.sweep is None:
+        return
+    lines, metric = [], next(name for name in grid.metrics if name in ("HR@5", "NDCG@5"))
+    for row in grid.rows:
+        cells = [cell for cell in grid.cells if (cell.dataset, cell.row) == (dataset, row)]
+        best = best_point(cells, results)
+        means = [figures_of(grid, cell, results)[1][metric].mean for cell in cells]
+        known = [mean for mean in means if mean is not None]
+        if best is None or best.point is None or len(known) < 2:
+            continue
+        at = f"{grid.swept} {grid.sweep[1][best.point]:g} ({_validation(best, results):.2f})"
+        theirs = _paper_best(grid, dataset, cells, results)
+        missing = "" if len(known) == len(cells) else f" (of {len(known)} points that are run)"
+        spans = f"{metric} spans {min(known):.2f} to {max(known):.2f}"
+        lines.append(
+            f"- {row}: validation {CHOSEN_BY} is best at {at}{theirs}; {spans}, "
+            f"{max(known) - min(known):.2f} apart{missing}."
+        )
+    if lines:
+        yield from [*lines, ""]
+
+
+def _paper_best(
+    grid: Grid, dataset: str, cells: Sequence[Cell], results: Mapping[str, RunResult]
+) -> str:
+    value = grid.paper_best.get(dataset)
+    if value is None or grid.sweep is None:
+        return ""
+    (cell,) = [cell for cell in cells if grid.sweep[1].index(value) == cell.point]
+    ours = _validation(cell, results)
+    return f", the paper's at {value:g} ({'not run' if ours is None else f'{ours:.2f}'})"
+
+
+def _validation(cell: Cell, results: Mapping[str, RunResult]) -> float | None:
+    choice = cell.chosen(results)
+    runs = [] if choice is None else [results[r.key] for r in choice.runs if r.key in results]
+    return fmean(run.validation[CHOSEN_BY] for run in runs) if runs else None

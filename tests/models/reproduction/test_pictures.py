@@ -1,0 +1,49 @@
+"""Pictures of grids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negsamp_models.reproduction import pictures
+from negsamp_models.reproduction.declarations import load_grid
+from negsamp_models.reproduction.noise import LEAST
+from negsamp_models.reproduction.pictures import draw
+from tests.models.reproduction.made_up import result_of
+
+
+def test_pictures_of_what_there_is(tmp_path: Path) -> None:
+    grid = load_grid("fig5", ["Beauty"])
+    assert not draw(grid, {}, tmp_path / "none.png")
+    assert not list(tmp_path.iterdir())
+    results = {
+        cell.choices[0].runs[0].key: result_of(cell.choices[0].runs[0], test=place)
+        for place, cell in enumerate(grid.cells[:4])
+    }
+    assert draw(grid, results, tmp_path / "sweep.png")
+    curves = load_grid("fig4")
+    runs = [cell.choices[0].runs[0] for cell in curves.cells[:2]]
+    one, both = ({run.key: result_of(run, 1.0) for run in runs[:n]} for n in (1, 2))
+    assert not draw(curves, one, tmp_path / "curves.png")
+    assert draw(curves, both, tmp_path / "curves.png")
+    for name in ("sweep.png", "curves.png"):
+        assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_points_have_bars_and_stand_side_by_side_in_the_range_of_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    grid = load_grid("layers_heads")
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    assert draw(grid, {run.key: result_of(run, 5.0) for run in runs}, tmp_path / "any.png")
+    (axes,) = drawn[0].axes
+    assert axes.get_ylim()[0] > 4.5  # not 0, which would hide what differs
+    points = {line.get_label(): line.lines[0].get_xydata() for line in axes.containers}
+    assert len({xy[0][0] for xy in points.values()}) == len(grid.rows)
+    for line in axes.containers:
+        low, high = line.lines[2][0].get_segments()[0][:, 1]
+        assert high - low == pytest.approx(2 * 5 * LEAST)

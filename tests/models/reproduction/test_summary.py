@@ -1,0 +1,106 @@
+"""What the page says before its tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.declarations import load_grid
+from negsamp_models.reproduction.gains import gained
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.order import Outlook
+from negsamp_models.reproduction.report import page
+from tests.models.reproduction.made_up import result_of
+
+
+def table1(**tests: float) -> tuple[Grid, dict[str, RunResult]]:
+    """Return the grid, and a run of each data set and of each row that is given."""
+    grid = load_grid("table1", seeds=1)
+    runs = [(cell.row, cell.choices[0].runs[0]) for cell in grid.cells]
+    return grid, {run.key: result_of(run, tests[row]) for row, run in runs if row in tests}
+
+
+def test_an_average_gain_is_a_size() -> None:
+    grid, results = table1(SASRec=2.0, GenNi_SA=3.0)
+    first, _ = gained(grid, results, SeedNoise())
+    assert first.ways[0].ours == {
+        "Beauty": 50.0,
+        "Toys": 50.0,
+        "Sports": 50.0,
+        "Yelp, seen items masked": 50.0,
+    }
+    assert round(first.ways[1].ours["Yelp, seen items ranked"], 2) == 33.33  # 4 against 3
+    assert first.outcome == "does not hold"
+    text = page([grid], results, {})
+    assert (
+        "do not hold here:\n\n- average gain of GenNi over uniform negatives (Table 1): GenNi_SA "
+        "against SASRec, NDCG@5: +50.0 % on average (Beauty +50.0," in text
+    )
+    assert "the paper says +96.02 %, its table gives +106.4 %" in text
+    assert "a claim tests a sign" in text
+    grid, results = table1(SASRec=2.0, GenNi_SA=5.0)
+    assert next(gained(grid, results, SeedNoise())).outcome == "holds"
+    del results[next(iter(results))]
+    assert next(gained(grid, results, SeedNoise())).outcome == "missing"
+
+
+def test_what_is_left_is_what_is_to_be_run() -> None:
+    grid, results = table1(SASRec=2.0, SASRec_pop=2.0)
+    left = len(Outlook.of([grid], results, Path("nowhere")).runs)
+    assert f"- Runs: {len(results)} are made and {left} left" in page([grid], results, {})
+
+
+def test_a_seed_that_is_on_file_before_the_choice_is_not_left() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=2)
+    (cell,) = [cell for cell in grid.cells if cell.row == "SASRec_pop"]
+    second = cell.choices[0].runs[1]
+    assert len(cell.left({})) == 6 + 1
+    assert len(cell.left({second.key: result_of(second, 4.0)})) == 6
+
+
+def test_all_seeds_on_file_are_shown_wherever_a_configuration_stands() -> None:
+    grids = [load_grid("table1", ["Beauty"]), load_grid("fig5", ["Beauty"])]
+    (cell,) = [c for c in grids[0].cells if c.row == "GenNi_SA"]
+    runs = cell.choices[0].runs[:3]
+    made = zip(runs, (5.0, 6.0, 7.0), strict=True)
+    text = page(grids, {run.key: result_of(run, test) for run, test in made}, {})
+    assert "| GenNi_SA | 6.00 ± 1.00 ●" in text
+    assert "| GenNi_SA | HR@5 | - | - | - | - | - | 6.00 ± 1.00 | - | - | - | - | - | 3 |" in text
+    alone = {runs[1].key: result_of(runs[1], 6.0)}  # without the seed that the grid declares
+    assert "| GenNi_SA | HR@5 | - | - | - | - | - | 6.00 |" in page(grids[1:], alone, {})
+
+
+def test_the_page_says_on_what_the_noise_rests() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=4)
+    runs = [run for cell in grid.cells if len(cell.choices) == 1 for run in cell.choices[0].runs]
+    results = {run.key: result_of(run, 4 + 0.01 * run.settings.seed) for run in runs}
+    text = page([grid], results, {})
+    assert "validation NDCG@10 by 0.0 % of the mean (one standard deviation), as 4 config" in text
+    assert "seeds say, 12 degrees of freedom" in text
+    assert "that differ by 2.18 standard errors" in text
+    assert "of 16 that both have" in text
+    assert "chance alone would put about 1 outside" in text
+
+
+def test_the_page_states_the_settings_and_names_runs_that_the_cap_ended() -> None:
+    grid = load_grid("table1", ["Beauty"])
+    run = grid.cells[0].choices[0].runs[0]
+    plain = result_of(run, 4.0)
+    epochs = [replace(plain.epochs[0], epoch=place) for place in range(300)]
+    text = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=276)}, {})
+    flat = " ".join(text.split())
+    assert "batches of 256, and stop after 40 epochs without a better validation NDCG@10" in flat
+    assert "neither the hidden size, 64 here, nor dropout, 0.5" in flat
+    assert "Beauty uniform, seed 0 (best epoch 277 of 300)" in text
+    waited = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=259)}, {})
+    assert "Ended by the cap" not in waited
+
+
+def test_validation_stands_beside_the_ranking_that_it_used() -> None:
+    grid = load_grid("seen_items")
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    text = page([grid], {run.key: result_of(run, 2.0) for run in runs}, {})
+    assert "| Yelp, seen items masked | validation NDCG@10 | HR@5 |" in text
+    assert "| Yelp, seen items ranked | HR@5 |" in text

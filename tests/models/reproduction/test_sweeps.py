@@ -1,0 +1,105 @@
+"""Contrasts between points of a sweep, and what the page says of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.claims import Claim, claims
+from negsamp_models.reproduction.convergence import convergence_lines
+from negsamp_models.reproduction.declarations import load_grid
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.noise import EPOCHS
+from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.sweeps import sweep_lines
+from tests.models.reproduction.made_up import METRICS, result_of
+
+
+def swept(grid: Grid, row: str, test: list[float], validation: list[float]) -> dict[str, RunResult]:
+    runs = [cell.choices[0].runs[0] for cell in grid.cells if cell.row == row]
+    made = zip(runs, test, validation, strict=True)
+    return {run.key: result_of(run, ours, seen) for run, ours, seen in made}
+
+
+def claim_of(grid: Grid, results: dict[str, RunResult], words: str) -> Claim:
+    (claim,) = [each for each in claims(grid, results) if words in each.contrast.claim]
+    return claim
+
+
+def test_a_trend_is_the_mean_of_points_against_one() -> None:
+    grid = load_grid("fig7", ["Beauty"])
+    results = swept(grid, "GenNi_SA", [6.0, 6.1, 6.8, 6.5, 6.2], [1.0] * 5)
+    claim = claim_of(grid, results, "GenNi gains")
+    (part,) = claim.parts
+    assert part.one["HR@5"].mean == pytest.approx(6.4)
+    assert part.one["HR@5"].num_seeds == 4
+    errors = [0.03 * value / 4 for value in (6.1, 6.8, 6.5, 6.2)]
+    assert part.one["HR@5"].error == pytest.approx(sum(error**2 for error in errors) ** 0.5)
+    assert part.point == "k 3, 5, 7, 9 on average against 1"
+    more = swept(grid, "GenNi_SA", [6.0, 6.6, 6.8, 6.7, 6.3], [1.0] * 5)  # the last one alone: no
+    assert claim_of(grid, more, "GenNi gains").outcome == "holds"
+    last = list(more)[3]
+    del more[last]
+    assert claim_of(grid, more, "GenNi gains").outcome == "missing"
+
+
+def test_a_peak_is_where_validation_is_best() -> None:
+    grid = load_grid("fig5", ["Beauty"])
+    test = [4.0, *[6.0] * 6, 7.0, 6.0, 6.0, 5.0]
+    results = swept(grid, "GenNi_SA", test, [5.0, *[6.0] * 6, 7.0, 6.0, 6.0, 5.5])
+    claim = claim_of(grid, results, "peaks")
+    assert claim.outcome == "holds"
+    assert claim.parts[0].point == "alpha 4 (best on validation) against 6"
+    (line, _) = sweep_lines(grid, "Beauty", results)
+    assert line == (
+        "- GenNi_SA: validation NDCG@10 is best at alpha 4 (7.00), the paper's at 2.5 (6.00); "
+        "HR@5 spans 4.00 to 7.00, 3.00 apart."
+    )
+    rising = swept(grid, "GenNi_SA", test, [float(place) for place in range(11)])
+    assert claim_of(grid, rising, "peaks").outcome == "not told apart"
+    assert "validation is best at alpha 6, the end of the sweep: no fall to be seen" in page(
+        [grid], rising, {}
+    )
+    assert 4.4 in load_grid("fig5", ["Yelp"]).sweep[1]  # type: ignore[index]
+
+
+def test_a_start_at_zero_is_compared_with_a_good_one() -> None:
+    grid = load_grid("fig8", ["Beauty"])
+    driven = swept(grid, "driven by the loss", [4.9, 5.9, 6.3, 6.3, 6.6], [1.0] * 5)
+    fixed = swept(grid, "fixed", [4.2, 5.7, 6.1, 6.6, 6.5], [1.0] * 5)
+    text = page([grid], driven | fixed, {})
+    refuted = text.index("do not hold here")
+    recovers = text.index("- self-adjusted, alpha recovers from a bad start (Figure 8, Beauty)")
+    held = text.index("that hold here")
+    less = text.index(
+        "- self-adjusted, performance is less sensitive to the initial alpha (F", held
+    )
+    assert refuted < recovers < held < less
+
+
+def test_epochs_are_compared_like_metrics_and_told_seed_by_seed() -> None:
+    grid = load_grid("fig4", ["Beauty"])
+    first, genni, _ = (cell.choices[0].runs[0] for cell in grid.cells)
+    results = {}
+    for run, validation in ((first, [1.0, 2.0, 3.0, 2.0]), (genni, [2.0, 3.0, 2.0, 1.0])):
+        plain = result_of(run, 4.0)
+        epochs = [
+            replace(plain.epochs[0], epoch=place, validation=dict.fromkeys(METRICS, value))
+            for place, value in enumerate(validation)
+        ]
+        best = validation.index(3.0)
+        results[run.key] = replace(
+            plain, epochs=epochs, best_epoch=best, validation=epochs[best].validation
+        )
+    (line, _) = convergence_lines(grid, "Beauty", results)
+    assert line == (
+        "- Beauty, GenNi_SA beta 1 beside SASRec, seed by seed: best in epoch 2 beside 3; level "
+        "with the best validation NDCG@10 of SASRec in epoch 2."
+    )
+    claim = claim_of(grid, results, "fewer training epochs")
+    assert (claim.parts[0].metric, claim.outcome) == (EPOCHS, "holds")
+    text = page([grid], results, {})
+    assert "| SASRec | 4.00 | 3 | 1 |" in text
+    assert "best epoch 2 against 3, earlier (1 seed and 1)" in text
