@@ -39,12 +39,15 @@ class Checkpoint:
         What is large.
     state : dict
         The rest, as values that JSON can hold.
+    seal : str
+        SHA-256 over both files, of one that was read.
     """
 
     epoch: int
     batch: int
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    seal: str = ""
 
     @property
     def name(self) -> str:
@@ -146,7 +149,8 @@ class CheckpointFolder:
         try:
             body = json.loads(seal.read_text(encoding="utf-8"))
             data = tensors.read_bytes()
-            whole = body.pop("sha256") == _digest(data, body)
+            digest = body.pop("sha256")
+            whole = digest == _digest(data, body)
         except FileNotFoundError:
             raise CheckpointError(f"lacks its {tensors.suffix}") from None
         except (ValueError, KeyError, AttributeError, TypeError):
@@ -164,7 +168,7 @@ class CheckpointFolder:
             copies = {name: value.clone() for name, value in load(data).items()}
         except SafetensorError as error:
             raise CheckpointError(f"is not a safetensors file: {error}") from error
-        return Checkpoint(body["epoch"], body["batch"], copies, body["state"])
+        return Checkpoint(body["epoch"], body["batch"], copies, body["state"], digest)
 
     def _prune(self, newest: str) -> None:
         """Remove what lies before the last NUM_KEPT up to `newest`, and what a kill left behind."""

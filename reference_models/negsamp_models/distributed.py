@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from negsamp import Sampler
+from negsamp import NegSampError, Sampler
 from negsamp.stream import spawn_key
+from negsamp_models.checkpoint import differences
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 
-__all__ = ["Processes", "joined_processes"]
+__all__ = ["Processes", "ProcessesDifferError", "joined_processes"]
 
 AnySampler = TypeVar("AnySampler", bound=Sampler)
+
+
+class ProcessesDifferError(NegSampError, ValueError):
+    """The processes of a run have different arguments, data or checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,26 @@ class Processes:
         stacked = torch.zeros((self.size, *values.shape), dtype=values.dtype)
         stacked[self.rank] = values
         return self.total(stacked)
+
+    def agree(self, own: Mapping[str, Any]) -> None:
+        """Make sure that all processes have the same; these are values that JSON can hold.
+
+        Raises
+        ------
+        ProcessesDifferError
+            In all of them, if they have not.
+        """
+        if self.size == 1:
+            return
+        text = torch.frombuffer(bytearray(json.dumps(own).encode()), dtype=torch.uint8)
+        sent = [self.sent_by(rank, text) for rank in range(self.size)]
+        told = [json.loads(bytes(each.tolist())) for each in sent]
+        for rank, other in enumerate(told):
+            if found := differences(other, told[self.rank]):
+                raise ProcessesDifferError(
+                    f"process {rank} has another run: {', '.join(found)}. Give all processes the "
+                    "same arguments and data, and a folder that all of them see"
+                )
 
 
 @contextmanager

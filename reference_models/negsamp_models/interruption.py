@@ -68,12 +68,15 @@ def _wait_for(sentinel: int) -> None:
 
 
 class StopSignals:
-    """Notes SIGINT and SIGTERM while it is entered; a second one does what it always did.
+    """Notes SIGINT and SIGTERM while it is entered; a second SIGINT does what it always did.
+
+    A second SIGTERM is the same wish: schedulers signal all processes of a job, and torchrun, which
+    is one of them, sends on what it gets. Under torchrun that holds for SIGINT too.
 
     Attributes
     ----------
     received : int
-        Number of the signal that came, 0 if none did.
+        Number of the last signal that came, 0 if none did.
     """
 
     def __init__(self) -> None:
@@ -90,12 +93,10 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._restore()
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        if number == signal.SIGINT and "TORCHELASTIC_RUN_ID" not in os.environ:
+            signal.signal(number, self._previous[number])

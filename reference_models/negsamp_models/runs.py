@@ -13,7 +13,7 @@ from rich.console import Console
 from safetensors.torch import save
 
 from negsamp import NegSampError
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder, differences
+from negsamp_models.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, differences
 from negsamp_models.claimed import claimed
 from negsamp_models.datasets import Dataset
 from negsamp_models.display import ProgressDisplay
@@ -87,6 +87,8 @@ def train_in_folder(
         or its result are of another run.
     ClaimedError
         If another command is making a run there.
+    ProcessesDifferError
+        If the processes have different arguments, or do not find the same checkpoint.
     ResultNotWrittenError
         If there is no room for the result; its figures are in the message.
     TrainingDivergedError, RunStoppedError
@@ -106,6 +108,7 @@ def train_in_folder(
         if processes.rank == 0:
             stack.enter_context(claimed(folder / RESULT))
         if options.resume and not checkpoints and (folder / RESULT).exists():
+            processes.agree({"checkpoint": "none, for the run is done"})
             return _finished(folder / RESULT, trainer)
         if not options.resume:
             _clear(folder, checkpoints, options, processes)
@@ -113,8 +116,7 @@ def train_in_folder(
         with ExitStack() as shown:
             trainer.watcher = _watchers(title, trainer, folder, options, console, shown)
             trainer.saver = Saver(checkpoints, options, processes)
-            last = checkpoints.last(trainer.watcher.on_notice) if options.resume else None
-            if last is not None:
+            if (last := _last(checkpoints, options.resume, trainer)) is not None:
                 trainer.restore(last)
             result = trainer.run()
         if processes.rank == 0:
@@ -131,6 +133,19 @@ def _clear(
         clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
     if processes.rank == 0:
         remove_snapshots(folder / "weights")
+
+
+def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Checkpoint | None:
+    """Return the checkpoint to go on from, if there is one; it is the same in all processes."""
+    last, found = None, "none"
+    try:
+        if resume and (last := checkpoints.last(trainer.watcher.on_notice)) is not None:
+            found = f"{last.name}, SHA-256 {last.seal[:12]}"
+    except CheckpointError as error:
+        trainer.processes.agree({"checkpoint": str(error)})
+        raise
+    trainer.processes.agree({"checkpoint": found})
+    return last
 
 
 def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> None:

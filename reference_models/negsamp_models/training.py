@@ -12,12 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negsamp import (
-    GenNi,
-    InvalidInputError,
-    InvalidScoresError,
-    NegSampError,
-)
+from negsamp import GenNi, InvalidInputError, InvalidScoresError, NegSampError
 from negsamp_models.captured import CapturedStepper, check_cuda_graphs
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
 from negsamp_models.datasets import Dataset, DatasetError
@@ -100,6 +95,8 @@ class Trainer:
     DatasetError
         If a user has fewer than 4 items, or validation is empty: there is no user, or all answers
         are items that their users had seen, which are not ranked.
+    ProcessesDifferError
+        If the processes' trainers have different arguments.
     """
 
     dataset: Dataset
@@ -127,6 +124,7 @@ class Trainer:
             build_sampler(self.sampler_config, self.dataset, self.split, settings)
         )
         self.device = self.processes.device(settings)
+        self.processes.agree(self.identity | {"settings": asdict(settings)})
         if self.cuda_graphs:
             check_cuda_graphs(self.processes, self.device)
         torch.manual_seed(settings.seed)

@@ -36,12 +36,15 @@ def start(arguments: Sequence[str], output: Path) -> BaseProcess:
 
 def start_ranks(arguments: Sequence[str], output: Path, size: int = 2) -> list[BaseProcess]:
     """Start the command as torchrun does, with the same environment, once for each rank."""
+    return start_each([arguments] * size, output)
+
+
+def start_each(arguments: Sequence[Sequence[str]], output: Path) -> list[BaseProcess]:
+    """Start the ranks of one run, each with arguments of its own."""
     output.write_text("")
     processes: list[BaseProcess] = [
-        CONTEXT.Process(
-            target=run_command, args=(list(arguments), output, {**os.environ, **environment})
-        )
-        for environment in environments(size)
+        CONTEXT.Process(target=run_command, args=(list(own), output, {**os.environ, **environment}))
+        for own, environment in zip(arguments, environments(len(arguments)), strict=True)
     ]
     for process in processes:
         process.start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,18 @@ import torch
 from safetensors.numpy import load_file
 
 from negsamp import Uniform
+from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
 from negsamp_models.distributed import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
-from tests.models.children import finish, newest, start, start_ranks, wait_for_checkpoint
+from tests.models.children import (
+    finish,
+    newest,
+    start,
+    start_each,
+    start_ranks,
+    wait_for_checkpoint,
+)
 from tests.models.outcomes import assert_same_outcome
 
 TINY = ["--device", "cpu", "--hidden-size", "8", "--max-epochs", "3", "--batch-size", "19"]
@@ -123,6 +133,66 @@ def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None
     assert finish(*ranks) == [143, 143]
     assert printed.read_text().count("this is saved. Go on with:") == 1
     assert "torchrun --nproc-per-node 2 -m negsamp_models train" in printed.read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "own", "other", "difference"),
+    [
+        ("--seed", "0", "1", "settings.seed is {} there, {} here"),
+        ("--hidden-size", "8", "4", "settings.hidden_size is {} there, {} here"),
+        ("--max-epochs", "3", "2", "settings.max_epochs is {} there, {} here"),
+        ("--num-negatives", "1", "2", "sampler.num_negatives is {} there, {} here"),
+    ],
+)
+def test_ranks_with_different_arguments_are_refused(
+    tiny: list[str], tmp_path: Path, option: str, own: str, other: str, difference: str
+) -> None:
+    arguments = [*tiny, "-o", str(tmp_path / "run"), option]
+    ranks = start_each([[*arguments, own], [*arguments, other]], tmp_path / "run.txt")
+    assert finish(*ranks) == [2, 2]
+    printed = (tmp_path / "run.txt").read_text()
+    assert f"error: process 1 has another run: {difference.format(other, own)}. Give" in printed
+    assert f"process 1: process 0 has another run: {difference.format(own, other)}." in printed
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sharded", [[], ["--sharded-items"]])
+def test_ranks_go_on_from_one_checkpoint_or_not_at_all(
+    tiny: list[str], tmp_path: Path, sharded: list[str]
+) -> None:
+    run, other, printed = tmp_path / "run", tmp_path / "other", tmp_path / "run.txt"
+    ranks = start_ranks([*tiny, *sharded, "-o", str(run)], printed)
+    wait_for_checkpoint(ranks[0], run, after="000001-000001")
+    for rank in ranks:
+        rank.kill()
+    finish(*ranks)
+    last = newest(run)
+
+    def refused() -> str:
+        each = [[*tiny, *sharded, "--resume", "-o", str(folder)] for folder in (run, other)]
+        assert finish(*start_each(each, printed)) == [2, 2]
+        assert newest(run) == last
+        assert not (run / "result.json").exists()
+        text = printed.read_text()
+        assert f"process 1: process 0 has another run: checkpoint is '{last}, " in text
+        return text
+
+    assert "error: process 1 has another run: checkpoint is 'none' there, " in refused()
+    shutil.copytree(run, other, dirs_exist_ok=True)
+    identity = json.loads((other / "checkpoints" / f"{last}.json").read_text())["identity"]
+    copies = CheckpointFolder(other / "checkpoints", identity)
+    found = copies.last(print)
+    assert found is not None
+    copies.save(replace(found, state=found.state | {"num_draws": 0}))
+    assert f"error: process 1 has another run: checkpoint is '{last}, SHA-256 " in refused()
+    before, _ = sorted(path.stem for path in (other / "checkpoints").glob("*.json"))
+    (other / "checkpoints" / f"{last}.safetensors").write_bytes(b"torn")
+    assert f"error: process 1 has another run: checkpoint is '{before}, SHA-256 " in refused()
+    (other / "checkpoints" / f"{before}.safetensors").write_bytes(b"torn")
+    assert "error: process 1 has another run: checkpoint is 'no checkpoint in" in refused()
+    shutil.rmtree(other / "checkpoints")
+    (other / "result.json").write_text("{}")
+    assert "checkpoint is 'none, for the run is done' there, " in refused()
 
 
 def test_ranks_draw_and_drop_out_differently(tiny: list[str], tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ class Two(Processes):
     def __init__(self) -> None:
         super().__init__(rank=0, size=2)
 
+    def agree(self, own: Mapping[str, Any]) -> None:
+        """Take it that the other has the same."""
+
 
 @pytest.mark.parametrize(("num_lines", "size"), [(10, 3), (2, 4), (0, 2)])
 def test_slices_follow_each_other_and_cover_all(num_lines: int, size: int) -> None:
