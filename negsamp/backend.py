@@ -101,7 +101,7 @@ class Backend(Protocol):
         Raises
         ------
         InvalidInputError
-            If it is no array, or one of another framework: see :func:`check_framework`.
+            If it is no array, or one of another framework, which backends do not convert.
         """
         ...
 
