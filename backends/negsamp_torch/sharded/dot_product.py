@@ -34,35 +34,45 @@ class ShardedDotProduct(Collective):
     items : Tensor, shape (num_lines, dim), or DTensor
         This rank's lines of the table: the slices of ranks 0, 1, ... stand one after the other and
         make up the lines 0, 1, ..., which are the item ids. Slices may differ in length and be
-        empty. Of a DTensor, that must be sharded on its first axis alone, the local part is taken.
+        empty. Of a DTensor the local part is taken: it must be sharded on its first axis, over one
+        axis of its mesh, and replicated over the others.
     group : ProcessGroup, optional
-        The ranks; by default that of the DTensor's mesh, else the default group.
+        The ranks; by default that of the DTensor's mesh, over which it is sharded, else the default
+        group.
     split : bool
         False: all ranks call with the same rows. True: each rank calls with rows of its own, as
         many as it has, and gets negatives for these, as if one device had been given the rows of
         ranks 0, 1, ... one after the other.
+    item_ids : range, optional
+        The ids of this rank's lines, without gaps. Without them slices that overlap, or stand in
+        another order, are noticed by their lengths alone: those have to add up to the end of the
+        catalogue. With them they are noticed, the table may be longer than the catalogue, and may
+        begin with its first item. A DTensor knows them.
 
     Attributes
     ----------
     bytes_received : int
-        What collectives brought this rank in all calls so far. A call brings, with N rows in all, k
-        negatives and W ranks, (W - 1) (24 N + 144) bytes, for three masses a row (in front of the
-        first whole block of the rank, in whole blocks, and behind the last), and 16 N k more, for
-        the draws and their log-probabilities. Without replacement the masses come again with each
-        further negative, (W - 1) 24 N. Where rows are split, there are also the queries and
-        exclusions of the other ranks. That is O(N k), whatever the catalogue, the candidates and
-        the dim.
+        What collectives brought this rank in all calls of ``sample`` so far. A call brings, with N
+        rows in all, k negatives and W ranks, (W - 1) (24 N + 176) bytes, for three masses a row (in
+        front of the first whole block of the rank, in whole blocks, and behind the last), and
+        16 N k more, for the draws and their log-probabilities. Without replacement the masses come
+        again with each further negative, (W - 1) 24 N. Where rows are split, there are also the
+        queries and exclusions of the other ranks, at the length of the longest:
+        (W - 1) (R (16 + 4 dim) + 8 E + 24), with R the most rows of a rank and E the most
+        exclusions. That is O(N k), whatever the catalogue, the candidates and the dim, or, split,
+        O(N (k + dim)) of ranks with equally many rows.
 
     Raises
     ------
     InvalidInputError
         On all ranks, if the ranks differ in seed, call, alpha, beta, rows, queries (by more than
         rounding; as dropout makes them that each rank applies by itself; what is compared is a
-        checksum, which a few rows of many may not move enough) or catalogue, if queries do not fit
-        the targets on one, if lines are missing, or if a rank cannot compute its scores, which
-        raises what is wrong there. At once, if queries or items are no floating-point tensors. A
-        rank that dies or raises before
-        it has called makes the others fail when the group's timeout is over.
+        checksum, which a few rows of many may not move enough), dtypes or catalogue, if arguments
+        do not fit on one, if lines are missing or too many, or if a rank cannot compute its scores:
+        each rank raises its own error, and the others say which rank to look at. At once, if
+        queries or items are no floating-point tensors, or a DTensor is placed otherwise. Where this
+        process is no member of the group, or the group cannot send tensors of this device, on that
+        rank alone.
 
     Notes
     -----
@@ -71,6 +81,9 @@ class ShardedDotProduct(Collective):
     each slice, and choosing them, unlike scoring them, is not divided by ranks. A block of 128
     columns that a border between slices cuts has its mass summed over ranks, and the second word of
     a draw finds the rank in which its item is.
+
+    A rank that dies, or never calls, leaves the others waiting until the group's timeout is over:
+    gloo raises then, NCCL's watchdog ends their processes.
 
     At alpha = 0 no score is looked at, and the draws are those of :class:`negsamp.Uniform` on one
     device.
@@ -177,7 +190,7 @@ class ShardedDotProduct(Collective):
             return None
         mesh, axis, num_lines = self.items.device_mesh, self._mesh_axis(), len(self.items)
         each = -(-num_lines // mesh.size(axis))
-        return int(min(mesh.get_local_rank(axis) * each, num_lines))
+        return int(min(mesh.get_coordinate()[axis] * each, num_lines))
 
     def _mesh_axis(self) -> int:
         """Return over which axis of its mesh a DTensor is sharded, on its own first axis."""

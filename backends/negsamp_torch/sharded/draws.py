@@ -115,17 +115,19 @@ def _check(
 def _check_drawn(
     exchange: Exchange, rows: Rows, drawn: Tensor, log_weights: Tensor, failure: Exception | None
 ) -> None:
-    """Refuse what not one rank alone has drawn, or from a block with a bad score: on all ranks."""
-    invalid = log_weights.isnan().any(1)
+    """Refuse draws of no rank or of several, and those of a rank that failed: on all ranks."""
+    invalid, claimed = log_weights.isnan(), drawn // CLAIM
+    wrong = invalid | (claimed != 1)
+    if not bool(wrong.any()):
+        return
+    exchange.raise_on_all(failure)
     if bool(invalid.any()):
-        exchange.raise_on_all(failure)
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
-    claimed = drawn // CLAIM
-    if bool((claimed != 1).any()):
-        raise InvalidInputError(
-            f"{int((claimed != 1).sum())} draws were made by no rank or by several: the ranks "
-            "differ in what they computed from the same masses"
-        )
+    _, number = rows.number_of_first(wrong)
+    raise InvalidInputError(
+        f"row {validation.place_of(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
+        "ranks at once: they computed different picks from the same masses, as on different devices"
+    )
 
 
 def _block_of(picked: Picked, columns: Columns, masses: Tensor, mine: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class Exchange:
     def gather_uneven(self, own: Tensor, lengths: Sequence[int]) -> Tensor:
         """Return the tensors of all ranks behind each other, of lengths that all know.
 
-        Each is sent at the greatest of the lengths.
+        All are sent at the greatest length: collectives take tensors of one shape.
         """
         padded = own.new_zeros((max(lengths), *own.shape[1:]))
         padded[: len(own)] = own
@@ -97,7 +97,7 @@ class Exchange:
         return own
 
     def raise_on_all(self, failure: Exception | None) -> None:
-        """Raise on all ranks if one of them has failed: there what it was."""
+        """Raise on all ranks if one of them has failed, on that one its own error."""
         failed = self.gather_numbers(int(failure is not None))
         if failure is not None:
             raise failure

@@ -41,8 +41,8 @@ class ShardedScorer(Collective):
     Attributes
     ----------
     bytes_received : int
-        What collectives brought this rank in all calls so far. A call brings, with N rows, k
-        negatives and W ranks, (W - 1) (24 N + 152) bytes and 16 N k more, and, without
+        What collectives brought this rank in all calls of ``sample`` so far. A call brings, with N
+        rows, k negatives and W ranks, (W - 1) (24 N + 176) bytes and 16 N k more, and, without
         replacement, (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
 
     Raises
@@ -50,10 +50,10 @@ class ShardedScorer(Collective):
     InvalidInputError
         If `score` cannot be called or `item_ids` is not a range without gaps. In a call, on all
         ranks: if the ranges leave a gap, overlap or do not hold the catalogue, if the ranks differ
-        in seed, call, alpha, beta, rows or catalogue, if a callable raises where the masses are
-        summed (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
-        any callable. A rank that dies, or raises at another point, makes the others fail when the
-        group's timeout is over.
+        in seed, call, alpha, beta, rows or catalogue, if arguments do not fit on one, if a callable
+        raises (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
+        any callable. Where the group cannot send tensors of the device of the targets, on that rank
+        alone. For a rank that dies see :class:`ShardedDotProduct`.
 
     Notes
     -----
