@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,6 +32,7 @@ MASK = RANDOM.random(NUM_ROWS) < 0.8
 QUERIES = RANDOM.normal(size=(NUM_ROWS, DIM)).astype(np.float32)
 TABLE = RANDOM.normal(size=(NUM_ITEMS + 1, DIM)).astype(np.float32)
 SEEN = [RANDOM.integers(1, NUM_ITEMS + 1, 30) for _ in range(20)]
+QUERY_TENSOR, TABLE_TENSOR = torch.from_numpy(QUERIES), torch.from_numpy(TABLE)
 
 
 def sampler_of(**changes: Any) -> GenNi:
@@ -104,3 +106,31 @@ def on_ranks(
     multiprocessing.spawn(  # type: ignore[attr-defined, no-untyped-call]
         process, (world, folder, seconds, act), nprocs=world
     )
+
+
+def message_of(act: Callable[[], Any]) -> str:
+    """Tell which error this rank meets."""
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def draw(score: Any, rows: slice = slice(None), given: Any = None, **changes: Any) -> str:
+    arguments = tensors(rows) | {"score": score} | (given or {})
+    return message_of(lambda: sampler_of(**changes).sample(**arguments))
+
+
+def law(score: Any, rows: slice = slice(None), **changes: Any) -> str:
+    arguments = tensors(rows) | {"score": score}
+    return message_of(lambda: sampler_of(**changes).probabilities(**arguments))
+
+
+def write(messages: dict[str, str], rank: int, folder: Path) -> None:
+    (folder / f"rank{rank}.json").write_text(json.dumps(messages), encoding="utf-8")
+
+
+def said(folder: Path, world: int = 2) -> list[dict[str, str]]:
+    paths = (folder / f"rank{rank}.json" for rank in range(world))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]

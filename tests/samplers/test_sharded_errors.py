@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,64 +14,28 @@ from negsamp import GenNi, InvalidInputError
 from tests.samplers.ranks import (
     NUM_ITEMS,
     NUM_ROWS,
-    QUERIES,
-    TABLE,
+    QUERY_TENSOR,
+    TABLE_TENSOR,
     distances,
+    draw,
+    law,
+    message_of,
     on_ranks,
     one_device,
     own_distances,
     own_lines,
+    said,
     sampler_of,
     tensors,
+    write,
 )
 
 torch = pytest.importorskip("torch")
-
-from torch import distributed as dist  # noqa: E402
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh  # noqa: E402
-from torch.distributed.tensor import (  # noqa: E402
-    DTensor,
-    Partial,
-    Replicate,
-    Shard,
-    distribute_tensor,
-)
 
 from negsamp_torch import ShardedDotProduct, ShardedScorer, TorchBackend  # noqa: E402
 from negsamp_torch.scores import Table  # noqa: E402
 from negsamp_torch.sharded.columns import Columns  # noqa: E402
 from negsamp_torch.sharded.masses import PARTS, Masses  # noqa: E402
-
-QUERY_TENSOR, TABLE_TENSOR = torch.from_numpy(QUERIES), torch.from_numpy(TABLE)
-
-
-def message_of(act: Callable[[], Any]) -> str:
-    """Tell which error this rank meets."""
-    try:
-        act()
-    except Exception as error:  # noqa: BLE001
-        return f"{type(error).__name__}: {error}"
-    return "nothing"
-
-
-def draw(score: Any, rows: slice = slice(None), given: Any = None, **changes: Any) -> str:
-    arguments = tensors(rows) | {"score": score} | (given or {})
-    return message_of(lambda: sampler_of(**changes).sample(**arguments))
-
-
-def law(score: Any, rows: slice = slice(None), **changes: Any) -> str:
-    arguments = tensors(rows) | {"score": score}
-    return message_of(lambda: sampler_of(**changes).probabilities(**arguments))
-
-
-def write(messages: dict[str, str], rank: int, folder: Path) -> None:
-    (folder / f"rank{rank}.json").write_text(json.dumps(messages), encoding="utf-8")
-
-
-def said(folder: Path, world: int = 2) -> list[dict[str, str]]:
-    paths = (folder / f"rank{rank}.json" for rank in range(world))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
 
 # What each process does.
 
@@ -198,48 +160,8 @@ def claim_twice(rank: int, world: int, folder: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Masses, "pick", pick_here)
-        said = draw(ShardedDotProduct(QUERY_TENSOR, own_lines(rank, world)))
-    write({"claims": said}, rank, folder)
-
-
-def groups(rank: int, world: int, folder: Path) -> None:
-    """Take groups and tables that lie otherwise over four ranks."""
-    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicas", "slices"))
-    crossed = DeviceMesh("cpu", [1, 0, 3, 2])
-    line = init_device_mesh("cpu", (world,))
-    lines = own_lines(rank % 2, 2)
-
-    def over(items: Any, group: Any = None) -> str:
-        return draw(ShardedDotProduct(QUERY_TENSOR, items, group))
-
-    def placed(mesh: Any, *placements: Any) -> str:
-        if any(placed.is_partial() for placed in placements):
-            items = DTensor.from_local(TABLE_TENSOR, mesh, placements)
-        else:
-            items = distribute_tensor(TABLE_TENSOR, mesh, placements)
-        return message_of(lambda: check(items))
-
-    def check(items: Any) -> None:
-        score = ShardedDotProduct(QUERY_TENSOR, items)
-        ids = sampler_of().sample(**tensors(), score=score).item_ids.numpy()
-        np.testing.assert_array_equal(ids, one_device()[0])
-
-    pair = dist.new_group([1, 3])
-    messages = {
-        "columns": placed(line, Shard(1)),
-        "replicas": placed(line, Replicate()),
-        "parts": placed(line, Partial()),
-        "twice": placed(mesh, Shard(0), Shard(0)),
-        "crossed": placed(crossed, Shard(0)),
-        "slices": placed(mesh, Replicate(), Shard(0)),
-        "other slices": placed(mesh, Shard(0), Replicate()),
-        "mesh": over(lines, mesh["slices"]),
-        "pair": over(own_lines(rank // 2, 2), pair),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dist, "get_backend_config", lambda _: "cuda:nccl")
-        messages["device"] = over(lines)
-    write(messages, rank, folder)
+        claims = draw(ShardedDotProduct(QUERY_TENSOR, own_lines(rank, world)))
+    write({"claims": claims}, rank, folder)
 
 
 def rank_dies(rank: int, world: int, folder: Path) -> None:
@@ -332,27 +254,6 @@ def test_a_draw_belongs_to_one_rank(tmp_path: Path) -> None:
     first, second = said(tmp_path)
     assert first["claims"].startswith("InvalidInputError: row (1,) was drawn by 2 ranks at once")
     assert second == first
-
-
-def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
-    on_ranks(4, tmp_path, groups)
-    placed = "InvalidInputError: items are placed as ("
-    wanted = {
-        "columns": f"{placed}Shard(dim=1),)",
-        "replicas": f"{placed}Replicate(),)",
-        "parts": f"{placed}Partial(sum),)",
-        "twice": f"{placed}Shard(dim=0), Shard(dim=0))",
-        "crossed": "InvalidInputError: item_ids of the ranks are range(251, 502), range(0, 251)",
-        "slices": "nothing",
-        "other slices": "nothing",
-        "mesh": "InvalidInputError: group must be a ProcessGroup or None; got a DeviceMesh",
-        "device": "InvalidInputError: the group sends tensors on cuda; those of this call are on c",
-    }
-    for rank, messages in enumerate(said(tmp_path, 4)):
-        for name, message in wanted.items():
-            assert messages[name].startswith(message), (rank, name, messages[name])
-        outside = "InvalidInputError: this process is no member of the group"
-        assert messages["pair"].startswith("nothing" if rank % 2 else outside)
 
 
 @pytest.mark.parametrize("item_ids", [range(1, 9, 2), 9, [1, 2]])

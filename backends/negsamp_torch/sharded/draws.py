@@ -67,16 +67,14 @@ def draw(
             place = _place_of(picked, inside, words[1][:, j], mine)
             row = torch.arange(len(mine), device=mine.device)
             column = block * BLOCK + place
-            drawn[mine, j] = column + columns.of_rows(mine).origin + CLAIM
             log_weights[mine, j] = inside[row, place]
             if not replacement:
                 inside[row, place] = -torch.inf
                 masses[mine, block] = log2_sum_exp2(inside)
                 hidden = hidden.adding(column, mine)
-        except Exception as error:  # noqa: BLE001  (raised when the other ranks know of it)
+            drawn[mine, j] = column + columns.of_rows(mine).origin + CLAIM
+        except Exception as error:  # noqa: BLE001  (what is not claimed tells the other ranks)
             failure = error
-            masses.fill_(torch.nan)
-            log_weights.fill_(torch.nan)
     drawn, log_weights = exchange.sum(drawn), exchange.sum(log_weights)
     _check_drawn(exchange, rows, drawn, log_weights, failure)
     log_q = (log_weights - log_total[:, None]) * math.log(2)
@@ -103,13 +101,14 @@ def _check(
     exchange: Exchange, rows: Rows, top: Tensor, failure: Exception | None, drawn: int
 ) -> None:
     """Refuse rows with a bad score or nothing left to draw, or a rank that failed: on all ranks."""
+    if bool(top.isfinite().all()):
+        return
+    exchange.raise_on_all(failure)
     invalid = ~(top < torch.inf)
     if bool(invalid.any()):
-        exchange.raise_on_all(failure)
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
-    empty = top == -torch.inf
-    if bool(empty.any()):
-        raise validation.no_finite_score(rows.number_of_first(empty)[1], rows.shape, drawn)
+    _, number = rows.number_of_first(top == -torch.inf)
+    raise validation.no_finite_score(number, rows.shape, drawn)
 
 
 def _check_drawn(

@@ -14,9 +14,6 @@ from negsamp.errors import InvalidInputError
 
 __all__ = ["Exchange"]
 
-OUTSIDE: Any = dist.GroupMember.NON_GROUP_MEMBER
-"""What new_group returns to processes that are no members."""
-
 
 @dataclass(eq=False)
 class Exchange:
@@ -40,7 +37,8 @@ class Exchange:
     @classmethod
     def over(cls, group: Any, device: torch.device) -> Exchange:
         """Refuse what is no group of this process, or cannot send tensors of the device."""
-        if group is not OUTSIDE and not isinstance(group, dist.ProcessGroup | None):
+        outside: Any = dist.GroupMember.NON_GROUP_MEMBER  # what new_group returns there
+        if group is not outside and not isinstance(group, dist.ProcessGroup | None):
             hint = "; pass its .get_group()" if hasattr(group, "get_group") else ""
             raise InvalidInputError(
                 f"group must be a ProcessGroup or None; got a {type(group).__name__}{hint}"
