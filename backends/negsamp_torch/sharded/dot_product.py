@@ -44,10 +44,10 @@ class ShardedDotProduct(Collective):
         many as it has, and gets negatives for these, as if one device had been given the rows of
         ranks 0, 1, ... one after the other.
     item_ids : range, optional
-        The ids of this rank's lines, without gaps. Without them slices that overlap, or stand in
-        another order, are noticed by their lengths alone: those have to add up to the end of the
-        catalogue. With them they are noticed, the table may be longer than the catalogue, and may
-        begin with its first item. A DTensor knows them.
+        The ids of this rank's lines, without gaps. Without it the lengths of the slices have to add
+        up to the end of the catalogue, and slices in another order go unnoticed. With it they are
+        refused, and the table may be longer than the catalogue, or begin with its first item. A
+        DTensor knows its ids.
 
     Attributes
     ----------
