@@ -206,7 +206,7 @@ class GenNi(Sampler):
         check_score(score, targets, self.items)
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
-        if self.alpha == 0 and not getattr(score, "collective", False):
+        if self.alpha == 0 and not self._is_collective(score):
             return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
         assert score is not None  # _check_score
         return backend.by_score(
@@ -228,6 +228,16 @@ class GenNi(Sampler):
         targets: Any,
         kept: Any,
     ) -> Any:
+        if self._is_collective(score):
+            score.agree(
+                rows,
+                stream,
+                self._num_negatives,
+                self._replacement,
+                self.alpha,
+                self.items,
+                self._preselection,
+            )
         if self.alpha == 0:
             return np.zeros((1, len(self.items)))
         assert score is not None  # _check_score
@@ -237,7 +247,7 @@ class GenNi(Sampler):
             as_read = (backend.to_numpy(each).astype(np.float32) for each in arrays)
             scores = DotProduct(*(each.astype(np.float64) for each in as_read))(ids)
         else:
-            collective = getattr(score, "collective", False)  # these know, or refuse by themselves
+            collective = self._is_collective(score)  # these know, or refuse by themselves
             if self._per_row and self._preselection is not None and not collective:
                 raise callable_per_row()
             answer = score(backend.asarray(ids, like=targets))

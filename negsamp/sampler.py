@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 
@@ -127,8 +127,7 @@ class Sampler(ABC):
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
             targets.shape + (num_negatives,). In the framework and on the device of `targets`, or,
-            where that is a list or NumPy array, of the queries of a :class:`DotProduct`; the
-            backends "torch" and "tensorflow" return tensors of their own whatever they are given.
+            where that is a list or NumPy array, of the queries X
 
         Raises
         ------
@@ -159,8 +158,7 @@ class Sampler(ABC):
         A sampler with ``validate="now"`` waits, and raises in the call itself.
         """
         self._check(wait=False)
-        backend, arrays = self._prepare(targets, score, users, mask, exclude)
-        rows = backend.rows(*arrays)
+        backend, _, rows = self._rows(targets, score, users, mask, exclude)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":
             backend.check(wait=True)
@@ -199,8 +197,7 @@ class Sampler(ABC):
         catalogues. Computed densely with NumPy, not by the code that makes the draws. Embeddings
         are read as float32, as draws read them, and multiplied in float64.
         """
-        backend, arrays = self._prepare(targets, score, users, mask, exclude)
-        rows = backend.rows(*arrays)
+        backend, arrays, rows = self._rows(targets, score, users, mask, exclude)
         target_array = backend.to_numpy(arrays[0])
         user_array, mask_array, exclude_array = (
             None if array is None else backend.to_numpy(array) for array in arrays[1:]
@@ -365,13 +362,29 @@ class Sampler(ABC):
         for backend in self._backends.values():
             backend.check(wait)
 
+    def _rows(
+        self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
+    ) -> tuple[Backend, tuple[Any, Any, Any, Any], Any]:
+        """Choose the backend; return it, its arrays and their rows."""
+        try:
+            backend, arrays = self._prepare(targets, score, users, mask, exclude)
+            return backend, arrays, backend.rows(*arrays)
+        except Exception as error:
+            if self._is_collective(score):
+                score.withdraw(error, targets)  # raises it, when the other ranks know of it
+            raise
+
+    def _is_collective(self, score: Any) -> TypeGuard[Any]:
+        """Return whether several processes sample at once, which wait for each other."""
+        return self._looks_at_scores and bool(getattr(score, "collective", False))
+
     def _prepare(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
     ) -> tuple[Backend, tuple[Any, Any, Any, Any]]:
         """Choose the backend; return it and its arrays."""
         scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
         name = self._backend_name
-        if self._looks_at_scores and getattr(score, "collective", False):
+        if self._is_collective(score):
             if name not in ("auto", score.backend):
                 raise ConfigError(
                     f"a {type(score).__name__} is drawn from by backend {score.backend!r} alone; "
@@ -394,7 +407,8 @@ class Sampler(ABC):
         InvalidInputError
             If shapes or dtypes do not fit, or an argument that the sampler needs is missing.
         """
-        like = score.queries if isinstance(score, DotProduct) else None
+        held = isinstance(score, DotProduct) or self._is_collective(score)
+        like = getattr(score, "queries", None) if held else None
         targets = backend.asarray(targets, like=like)
         validation.check_dense("targets", targets)
         if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids

@@ -159,14 +159,13 @@ class TorchBackend:
                 return self._by_score_fused(
                     request, stream, num_negatives, replacement, score, alpha, candidates
                 )
-        rows, items = request.rows, self._catalogue.items
-        result = Result(rows, num_negatives, items.start)
+        items = self._catalogue.items
         if isinstance(score, ShardedDotProduct | ShardedScorer):
             width = len(items)
             if candidates is not None and not candidates.per_row:
                 width = candidates.count
-            drawn = over_shards.by_score(
-                rows,
+            rows, positions, log_q = over_shards.by_score(
+                request,
                 stream,
                 num_negatives,
                 replacement,
@@ -177,8 +176,11 @@ class TorchBackend:
                 self._rows_at_once(width),
                 self.scores_per_tile,
             )
-            result.put(rows, *drawn)
+            result = Result(rows, num_negatives, items.start)
+            result.put(rows, positions, log_q)
             return result.negatives()
+        rows = request.rows
+        result = Result(rows, num_negatives, items.start)
         called = not isinstance(score, DotProduct)
         own = candidates if candidates is not None and candidates.per_row else None
         if called and own is not None:

@@ -333,6 +333,9 @@ def test_a_score_of_one_backend_alone_is_not_given_to_another() -> None:
         def __call__(self, ids: Any) -> Any:
             return np.zeros((6, len(ids)))
 
+        def withdraw(self, error: Exception, targets: Any) -> None:
+            """No other process waits."""
+
     score = Model()
     with pytest.raises(ConfigError, match=r"by backend 'torch' alone; this sampler names 'numpy'"):
         GenNi(ITEMS, backend="numpy").sample(TARGETS, score=score)

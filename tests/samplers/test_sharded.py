@@ -1,38 +1,38 @@
-"""A catalogue over real processes: the draws of one device, bytes as derived, and no hanging."""
+"""A catalogue over real processes: the draws of one device, and bytes as derived."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Callable
-from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from negsamp import DotProduct, GenNi, Interactions, InvalidInputError
+from negsamp import DotProduct
+from tests.samplers.ranks import (
+    DIM,
+    MASK,
+    NUM_ROWS,
+    QUERIES,
+    SEEN,
+    TABLE,
+    TARGETS,
+    USERS,
+    distances,
+    on_ranks,
+    one_device,
+    own_distances,
+    own_lines,
+    sampler_of,
+    tensors,
+)
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-if not torch.distributed.is_available() or sys.platform == "win32":
-    pytest.skip("PyTorch without gloo", allow_module_level=True)
+torch = pytest.importorskip("torch")
 
 from torch import distributed as dist  # noqa: E402
-from torch import multiprocessing  # noqa: E402
 
-from negsamp_torch import ShardedDotProduct, ShardedScorer  # noqa: E402
-
-NUM_ITEMS, DIM, NUM_ROWS = 1000, 8, 90
-RANDOM = np.random.default_rng(17)
-TARGETS = RANDOM.integers(1, NUM_ITEMS + 1, NUM_ROWS)
-USERS = RANDOM.integers(0, 20, NUM_ROWS)
-MASK = RANDOM.random(NUM_ROWS) < 0.8
-QUERIES = RANDOM.normal(size=(NUM_ROWS, DIM)).astype(np.float32)
-TABLE = RANDOM.normal(size=(NUM_ITEMS + 1, DIM)).astype(np.float32)
-SEEN = [RANDOM.integers(1, NUM_ITEMS + 1, 30) for _ in range(20)]
+from negsamp_torch import ShardedDotProduct  # noqa: E402
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -45,63 +45,28 @@ CASES: dict[str, dict[str, Any]] = {
     "uniform": {"alpha": 0.0, "beta": 0.3},
 }
 
-COUNTED: list[tuple[bool, dict[str, Any]]] = [
-    (False, {}),
-    (False, {"replacement": False, "num_negatives": 12}),
-    (False, {"beta": 0.3, "candidates": "query"}),
-    (True, {}),
-    (True, {"beta": 0.3, "replacement": False, "num_negatives": 2}),
+COUNTED: list[tuple[str, dict[str, Any]]] = [
+    ("table", {}),
+    ("table", {"replacement": False, "num_negatives": 12}),
+    ("table", {"beta": 0.3, "candidates": "query"}),
+    ("callable", {}),
+    ("callable", {"beta": 0.3, "replacement": False, "num_negatives": 2}),
+    ("split", {}),
 ]
 
 
-def sampler_of(**changes: Any) -> GenNi:
-    arguments = {"alpha": 1.0, "num_negatives": 5, "seed": 4} | changes
-    seen = Interactions.from_sequences(SEEN)
-    return GenNi(range(1, NUM_ITEMS + 1), interactions=seen, backend="torch", **arguments)
+def parts(world: int) -> list[slice]:
+    """Cut the rows unevenly; of four ranks one has none."""
+    cuts = [0, *[20, 20, 55][: world - 1], NUM_ROWS]
+    return [slice(*cut) for cut in pairwise(cuts)]
 
 
-def tensors(rows: slice = slice(None)) -> dict[str, Any]:
-    arrays = {"targets": TARGETS, "users": USERS, "mask": MASK}
-    return {name: torch.from_numpy(array[rows]) for name, array in arrays.items()}
-
-
-def bounds_of(world: int) -> list[int]:
-    """Cut the table unevenly: no border is a multiple of 128, and the last shard is small."""
-    inner = [301, 433, 985][: world - 1] if world < 4 else [301, 340, 985]
-    return [0, *inner, NUM_ITEMS + 1]
-
-
-def called_bounds(world: int) -> list[int]:
-    """Cut the ids otherwise: at a border of blocks, with slices that are empty at both ends."""
-    inner = {1: [], 2: [257], 3: [1, 640], 4: [257, 257, 1001]}[world]
-    return [1, *inner, NUM_ITEMS + 1]
-
-
-def distances(item_ids: Any) -> Any:
-    """Score as no dot product does: by minus the distance to the query."""
-    return -torch.cdist(torch.from_numpy(QUERIES), torch.from_numpy(TABLE)[item_ids])
-
-
-def own_distances(rank: int, world: int) -> ShardedScorer:
-    first, last = called_bounds(world)[rank : rank + 2]
-
-    def score(item_ids: Any) -> Any:
-        if len(item_ids) == 0 or item_ids[0] < first or item_ids[-1] >= last:
-            raise AssertionError(f"rank {rank} was asked for {item_ids}")
-        return distances(item_ids)
-
-    return ShardedScorer(score, range(first, last))
-
-
-def own_lines(rank: int, world: int) -> Any:
-    bounds = bounds_of(world)
-    return torch.from_numpy(TABLE[bounds[rank] : bounds[rank + 1]])
-
-
-def one_device(score: Any = None, **changes: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    score = score or DotProduct(torch.from_numpy(QUERIES), torch.from_numpy(TABLE))
-    negatives = sampler_of(**changes).sample(**tensors(), score=score)
-    return negatives.item_ids.numpy(), negatives.log_q.numpy()
+def most_of_a_rank(world: int) -> tuple[int, int]:
+    """Return the most rows that a rank samples, and the most exclusions."""
+    excluded = [len({*SEEN[user], target}) for user, target in zip(USERS, TARGETS, strict=True)]
+    sampled = np.where(MASK, excluded, 0)
+    each = [(int(MASK[rows].sum()), int(sampled[rows].sum())) for rows in parts(world)]
+    return max(rows for rows, _ in each), max(places for _, places in each)
 
 
 # What each process does.
@@ -109,12 +74,11 @@ def one_device(score: Any = None, **changes: Any) -> tuple[npt.NDArray[Any], npt
 
 def draw_all_cases(rank: int, world: int, folder: Path) -> None:
     found = {}
-    cut = [0, 20, 20, 55, NUM_ROWS]  # with four ranks one has no rows
     for name, changes in CASES.items():
         score = ShardedDotProduct(torch.from_numpy(QUERIES), own_lines(rank, world))
         negatives = sampler_of(**changes).sample(**tensors(), score=score)
         found[f"{name}, ids"], found[f"{name}, log_q"] = (each.numpy() for each in negatives)
-        rows = slice(cut[rank], NUM_ROWS if rank == world - 1 else cut[rank + 1])
+        rows = parts(world)[rank]
         score = ShardedDotProduct(
             torch.from_numpy(QUERIES[rows]), own_lines(rank, world), split=True
         )
@@ -132,9 +96,12 @@ def draw_all_cases(rank: int, world: int, folder: Path) -> None:
 def count_bytes(rank: int, world: int, folder: Path) -> None:
     counts = []
     gather, reduce = dist.all_gather, dist.all_reduce
-    for called, changes in COUNTED:
-        score: Any = ShardedDotProduct(torch.from_numpy(QUERIES), own_lines(rank, world))
-        score = own_distances(rank, world) if called else score
+    for kind, changes in COUNTED:
+        rows = parts(world)[rank] if kind == "split" else slice(None)
+        score: Any = ShardedDotProduct(
+            torch.from_numpy(QUERIES[rows]), own_lines(rank, world), split=kind == "split"
+        )
+        score = own_distances(rank, world) if kind == "callable" else score
         moved = 0
 
         def counting_gather(parts: Any, own: Any, group: Any = None) -> None:
@@ -150,65 +117,13 @@ def count_bytes(rank: int, world: int, folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(dist, "all_gather", counting_gather)
             patch.setattr(dist, "all_reduce", counting_reduce)
-            sampler_of(**changes).sample(**tensors(), score=score)
+            sampler_of(**changes).sample(**tensors(rows), score=score)
         counts.append([moved, score.bytes_received])
     np.savez(folder / f"rank{rank}.npz", counts=np.array(counts))
 
 
-def message_of(act: Callable[[], Any]) -> str:
-    """Tell which error this rank meets."""
-    try:
-        act()
-    except Exception as error:  # noqa: BLE001
-        return f"{type(error).__name__}: {error}"
-    return "nothing"
-
-
-def raise_all(rank: int, world: int, folder: Path) -> None:
-    """Meet one error after the other: what all ranks raise leaves the group in order."""
-    lines, queries = own_lines(rank, world), torch.from_numpy(QUERIES)
-    spoilt = lines.clone()
-    spoilt[3] = torch.nan
-    rows = slice(0, NUM_ROWS - 20 * rank)
-    whole, gaps = ShardedDotProduct(queries, lines), range(1 + 500 * rank, 500 + 500 * rank)
-    called = own_distances(rank, world)
-
-    def draw(score: Any, rows: slice = slice(None), exclude: Any = None, **changes: Any) -> str:
-        given = tensors(rows) | {"score": score, "exclude": exclude}
-        return message_of(lambda: sampler_of(**changes).sample(**given))
-
-    messages = {
-        "seed": draw(whole, seed=rank),
-        "rows": draw(ShardedDotProduct(queries[rows], lines), rows),
-        "candidates": draw(whole, beta=0.5, candidates=("batch", "query")[rank]),
-        "score": draw(ShardedDotProduct(queries, spoilt if rank else lines)),
-        "lines": draw(ShardedDotProduct(queries, lines[rank:])),
-        "queries": draw(ShardedDotProduct(queries.roll(rank), lines)),
-        "length": draw(ShardedDotProduct(queries * (1 + rank), lines)),
-        "order": draw(called, exclude=torch.arange(1, NUM_ROWS + 1).roll(rank)[:, None]),
-        "split fit": draw(ShardedDotProduct(queries[rank:], lines, split=True)),
-        "fit": draw(ShardedDotProduct(queries[rank:], lines)),
-        "fit nowhere": draw(ShardedDotProduct(queries[1:], lines)),
-        "dim": draw(ShardedDotProduct(queries, lines[:, rank:])),
-        "kind": draw(called if rank else whole),
-        "gap": draw(ShardedScorer(distances, gaps)),
-        "query": draw(called, beta=0.5, candidates="query"),
-        "shape": draw(ShardedScorer(lambda ids: distances(ids)[rank:], called.item_ids)),
-        "nothing": draw(called),
-    }
-    (folder / f"rank{rank}.json").write_text(json.dumps(messages), encoding="utf-8")
-
-
-def rank_dies(rank: int, world: int, folder: Path) -> None:
-    if rank == 1:
-        return
-    score = ShardedDotProduct(torch.from_numpy(QUERIES), own_lines(rank, world))
-    said = message_of(lambda: sampler_of().sample(**tensors(), score=score))
-    (folder / "rank0.txt").write_text(said, encoding="utf-8")
-
-
 def laws(rank: int, world: int, folder: Path) -> None:
-    """Take the slice of a DTensor, and the exact law of this and of a callable."""
+    """Take the slice of a DTensor, slices with ids, and the exact law of one and of a callable."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import Shard, distribute_tensor
 
@@ -218,34 +133,14 @@ def laws(rank: int, world: int, folder: Path) -> None:
     negatives = sampler_of().sample(**tensors(), score=score)
     law = sampler_of(**CASES["own candidates"]).probabilities(**tensors(), score=score)
     ids, log_q = (each.numpy() for each in negatives)
+    longer = torch.from_numpy(np.concatenate([TABLE, QUERIES]))  # than the catalogue
+    own = (range(1, 600), range(600, len(longer)))[rank]
+    score = ShardedDotProduct(torch.from_numpy(QUERIES), longer[own.start : own.stop], item_ids=own)
+    said = sampler_of().sample(**tensors(), score=score).item_ids.numpy()
     called = sampler_of().probabilities(**tensors(), score=own_distances(rank, world))
-    found = {"ids": ids, "log_q": log_q, "law": law.numpy(), "called": called.numpy()}
+    found = {"ids": ids, "said": said, "log_q": log_q}
+    found |= {"law": law.numpy(), "called": called.numpy()}
     np.savez(folder / f"rank{rank}.npz", **found)
-
-
-def process(
-    rank: int, world: int, folder: Path, seconds: int, act: Callable[[int, int, Path], None]
-) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=world,
-        timeout=timedelta(seconds=seconds),
-    )
-    act(rank, world, folder)
-    if act is rank_dies:
-        os._exit(0)  # a group that lost a rank cannot be taken down in order
-    dist.destroy_process_group()
-
-
-def on_ranks(
-    world: int, folder: Path, act: Callable[[int, int, Path], None], seconds: int = 120
-) -> None:
-    multiprocessing.spawn(  # type: ignore[attr-defined, no-untyped-call]
-        process, (world, folder, seconds, act), nprocs=world
-    )
 
 
 # What they must have done.
@@ -275,61 +170,17 @@ def test_bytes_are_those_of_the_docstrings(tmp_path: Path) -> None:
     world, rows = 3, int(MASK.sum())
     on_ranks(world, tmp_path, count_bytes)
     expected = []
-    for called, changes in COUNTED:
+    most, excluded = most_of_a_rank(world)
+    for kind, changes in COUNTED:
         each = 24 * rows * (1 if changes.get("replacement", True) else changes["num_negatives"])
-        received = (world - 1) * (each + (152 if called else 144))
+        if kind == "split":
+            each += most * (16 + 4 * DIM) + 8 * excluded + 24
+        received = (world - 1) * (each + 176)
         expected.append(received + 16 * rows * changes.get("num_negatives", 5))
     for rank in range(world):
         counts = np.load(tmp_path / f"rank{rank}.npz")["counts"]
         np.testing.assert_array_equal(counts[:, 0], expected)
         np.testing.assert_array_equal(counts[:, 1], expected)
-
-
-def test_all_ranks_raise_the_same(tmp_path: Path) -> None:
-    on_ranks(2, tmp_path, raise_all)
-    first, second = (
-        json.loads((tmp_path / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in range(2)
-    )
-    wanted = {
-        "seed": r"InvalidInputError: ranks differ in their seed (rank 0: 0, rank 1: 1)",
-        "rows": "InvalidInputError: ranks differ in their number of rows",
-        "candidates": "InvalidInputError: ranks differ in their candidates",
-        "queries": "InvalidInputError: ranks differ in their queries (a checksum",
-        "length": "InvalidInputError: ranks differ in their queries' length (its logarithm",
-        "order": "InvalidInputError: ranks differ in their exclusions of the rows",
-        "split fit": "InvalidInputError: ranks differ in their queries' fit to the targets",
-        "fit": "InvalidInputError: ranks differ in their queries' fit to the targets",
-        "fit nowhere": "InvalidInputError: queries have shape (89, 8); they must be",
-        "score": "InvalidScoresError: row (1,) has a score that is NaN or +inf",
-        "lines": "InvalidInputError: the shards hold 1000 item embeddings",
-        "kind": "InvalidInputError: ranks differ in their dim (0 for a callable)",
-        "gap": "InvalidInputError: item_ids of the ranks are range(1, 500), range(501, 1000)",
-        "query": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
-        "nothing": "nothing",
-    }
-    for name, message in wanted.items():
-        assert first[name].startswith(message), name
-        assert second[name] == first[name]
-    for name, message in {"dim": "RuntimeError", "shape": "InvalidInputError: the score"}.items():
-        assert first[name].startswith("InvalidInputError: rank 1 could not compute"), name
-        assert second[name].startswith(message)
-
-
-@pytest.mark.parametrize("item_ids", [range(1, 9, 2), 9, [1, 2]])
-def test_ids_of_a_rank_are_a_range(item_ids: Any) -> None:
-    with pytest.raises(InvalidInputError, match="item_ids must be a range of step 1"):
-        ShardedScorer(distances, item_ids)
-
-
-def test_a_score_of_a_rank_can_be_called() -> None:
-    with pytest.raises(InvalidInputError, match="score must be a callable of item ids; got Tensor"):
-        ShardedScorer(torch.zeros(3, 3), range(9))
-
-
-def test_a_dead_rank_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
-    on_ranks(2, tmp_path, rank_dies, seconds=5)
-    said = (tmp_path / "rank0.txt").read_text(encoding="utf-8")
-    assert "RuntimeError" in said or "DistBackendError" in said
 
 
 def test_the_law_of_a_distributed_tensor_and_of_a_callable(tmp_path: Path) -> None:
@@ -341,6 +192,7 @@ def test_the_law_of_a_distributed_tensor_and_of_a_callable(tmp_path: Path) -> No
     for rank in range(2):
         found = np.load(tmp_path / f"rank{rank}.npz")
         np.testing.assert_array_equal(found["ids"], ids)
+        np.testing.assert_array_equal(found["said"], ids)
         np.testing.assert_allclose(found["log_q"], log_q, atol=1e-4)
         np.testing.assert_allclose(found["law"], law.numpy(), atol=1e-6)
         np.testing.assert_allclose(found["called"], called.numpy(), atol=1e-6)

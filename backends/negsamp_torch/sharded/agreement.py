@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -11,62 +14,137 @@ from negsamp.backend import Candidates
 from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.sharded.dot_product import ShardedDotProduct
 from negsamp_torch.sharded.exchange import Exchange
-from negsamp_torch.sharded.scorer import ShardedScorer
 
-__all__ = ["agree", "gather_rows"]
+__all__ = ["agree", "gather_rows", "withdraw"]
 
-MIX = 0x9E3779B97F4A7C1
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as int64, as the factors below
+DTYPES = (None, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LENGTH = "queries' length (its logarithm, in millionths)"
 QUERIES, ROUNDING = "queries (a checksum, in millionths)", 10_000
+WITHDRAWN = "refusal"
+NAMES = (
+    WITHDRAWN,
+    "split",
+    "dim (0 for a callable)",
+    "dtype of queries",
+    "dtype of items",
+    "seed",
+    "number of the call",
+    "num_negatives",
+    "replacement",
+    "alpha",
+    "first item id",
+    "end of the item ids",
+    "number of candidates",
+    "candidates (1 for query)",
+    "number of targets",
+    "number of rows",
+    "rows",
+    "exclusions of the rows",
+    LENGTH,
+    QUERIES,
+)
+"""What is told, in the order of being compared; the last six are 0 where rows are split."""
 
 
 def agree(
     exchange: Exchange,
     rows: Rows,
-    queries: Tensor | Exception,
+    queries: Tensor,
     stream: Stream,
     num_negatives: int,
     replacement: bool,
-    score: ShardedDotProduct | ShardedScorer,
     alpha: float,
     items: range,
     candidates: Candidates | None,
+    split: bool,
+    dtypes: tuple[torch.dtype | None, torch.dtype | None],
 ) -> None:
     """Raise on all ranks if they are not about to make the same draws."""
-    told = {
-        "seed": stream.key - (stream.key >> 63 << 64),  # as int64
-        "number of the call": stream.call,
-        "num_negatives": num_negatives,
-        "replacement": int(replacement),
-        "first item id": items.start,
-        "end of the item ids": items.stop,
-        "number of candidates": len(items) if candidates is None else candidates.count,
-        "candidates (1 for query)": int(candidates is not None and candidates.per_row),
-        "split": int(score.split),
-        "dim (0 for a callable)": score.dim,
-        "alpha (as millionths)": min(round(alpha * 1e6), 2**63 - 1),
-    }
-    told["queries' fit to the targets (1: one for each)"] = int(isinstance(queries, Tensor))
-    if not score.split:
-        mix = MIX * (1 + torch.arange(len(rows), device=rows.numbers.device))
-        told["number of rows"] = len(rows)
-        told["rows"] = int((rows.numbers * mix).sum())
-        told["exclusions of the rows"] = int(
-            ((rows.excluded.places + 1) * mix[rows.excluded.rows]).sum()
-        )
-        fitting = queries if isinstance(queries, Tensor) else rows.numbers.new_zeros(0)
-        told[LENGTH], told[QUERIES] = _checksum(fitting)
-    everyone = exchange.gather_numbers(*told.values())
-    for name, numbers in zip(told, zip(*everyone, strict=True), strict=True):
+    _compare(
+        exchange,
+        0,
+        int(split),
+        queries.shape[1],
+        *(DTYPES.index(dtype) for dtype in dtypes),
+        stream.key - (stream.key >> 63 << 64),  # as int64
+        stream.call,
+        num_negatives,
+        int(replacement),
+        _bits_of(alpha),
+        items.start,
+        items.stop,
+        len(items) if candidates is None else candidates.count,
+        int(candidates is not None and candidates.per_row),
+        *([0] * 6 if split else _shared(rows, queries)),
+    )
+
+
+def withdraw(exchange: Exchange, error: Exception) -> NoReturn:
+    """Raise, when the ranks that are about to agree have been told."""
+    exchange.gather_numbers(1, *[0] * (len(NAMES) - 1))
+    raise error
+
+
+def _compare(exchange: Exchange, *told: int) -> None:
+    everyone = exchange.gather_numbers(*told)
+    for name, numbers in zip(NAMES, zip(*everyone, strict=True), strict=True):
+        if name == WITHDRAWN and any(numbers):
+            raise InvalidInputError(
+                f"rank {numbers.index(1)} refuses what it was given: see what is raised there"
+            )
         apart = max(numbers) - min(numbers)
         if apart > (ROUNDING if name in (LENGTH, QUERIES) else 0):
-            values = ", ".join(f"rank {rank}: {number}" for rank, number in enumerate(numbers))
+            shown = SHOWN.get(name, int)
+            values = ", ".join(
+                f"rank {rank}: {shown(number)}" for rank, number in enumerate(numbers)
+            )
             raise InvalidInputError(
                 f"ranks differ in their {name} ({values}): every rank needs a sampler of the same "
                 "seed and configuration, called equally often"
             )
+
+
+def _bits_of(number: float) -> int:
+    """Return a float64 as the int64 of the same bits."""
+    return int(struct.unpack("<q", struct.pack("<d", number))[0])
+
+
+def _of_bits(bits: int) -> float:
+    return float(struct.unpack("<d", struct.pack("<q", bits))[0])
+
+
+SHOWN: dict[str, Callable[[int], Any]] = {
+    "alpha": _of_bits,
+    "dtype of queries": DTYPES.__getitem__,
+    "dtype of items": DTYPES.__getitem__,
+}
+
+
+def _shared(rows: Rows, queries: Tensor) -> list[int]:
+    """Return what has to be alike where rows are not split: sizes and checksums."""
+    of_row = _hashed(torch.arange(len(rows), device=rows.numbers.device))
+    sums = torch.stack(
+        [
+            _hashed(rows.numbers + of_row).sum(),
+            _hashed(rows.excluded.places + of_row[rows.excluded.rows]).sum(),
+        ]
+    )
+    return [math.prod(rows.shape), len(rows), *sums.tolist(), *_checksum(queries)]
+
+
+def _hashed(numbers: Tensor) -> Tensor:
+    """Scatter int64 numbers over all of int64, as SplitMix64 does its counter.
+
+    References
+    ----------
+    Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+    """
+    z = numbers * GOLDEN + GOLDEN
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64)):
+        z = (z ^ (z >> shift & (1 << 64 - shift) - 1)) * factor
+    return z ^ (z >> 31 & (1 << 33) - 1)
 
 
 def _checksum(queries: Tensor) -> tuple[int, int]:
@@ -76,7 +154,7 @@ def _checksum(queries: Tensor) -> tuple[int, int]:
     of those that are equal but for rounding by about one.
     """
     values = queries.reshape(-1).double()
-    signs = 1 - 2 * (MIX * torch.arange(len(values), device=values.device) >> 40 & 1)
+    signs = 1 - 2 * (GOLDEN * torch.arange(len(values), device=values.device) >> 40 & 1)
     length = values.norm()
     told = torch.stack([length.log(), (signs * values).sum() / length]).tolist()
     log_length, checksum = (round(each * 1e6) if math.isfinite(each) else 0 for each in told)
@@ -88,13 +166,13 @@ def gather_rows(exchange: Exchange, rows: Rows, queries: Tensor) -> tuple[Rows, 
 
     Rows are numbered as if one device had been given all targets.
     """
-    sizes = exchange.gather_numbers(math.prod(rows.shape), len(rows))
-    before = [sum(size) for size in zip((0, 0), *sizes[: exchange.rank], strict=True)]
-    numbers = torch.cat(exchange.gather_uneven(rows.numbers + before[0]))
-    counts = torch.cat(exchange.gather_uneven(rows.excluded.counts))
-    places = torch.cat(exchange.gather_uneven(rows.excluded.places))
+    told = exchange.gather_numbers(math.prod(rows.shape), len(rows), len(rows.excluded.places))
+    targets, sizes, excluded_sizes = zip(*told, strict=True)
+    before, first = sum(targets[: exchange.rank]), sum(sizes[: exchange.rank])
+    numbers = exchange.gather_uneven(rows.numbers + before, sizes)
+    counts = exchange.gather_uneven(rows.excluded.counts, sizes)
+    places = exchange.gather_uneven(rows.excluded.places, excluded_sizes)
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     excluded = Excluded(offsets, places, rows.excluded.width)
-    everyone = torch.cat(exchange.gather_uneven(queries))
-    own = slice(before[1], before[1] + len(rows))
-    return Rows((sum(targets for targets, _ in sizes),), numbers, excluded), everyone, own
+    everyone = exchange.gather_uneven(queries, sizes)
+    return Rows((sum(targets),), numbers, excluded), everyone, slice(first, first + len(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -17,7 +18,10 @@ from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
 
-__all__ = ["draw"]
+__all__ = ["draw", "give_up"]
+
+CLAIM = 1 << 48
+"""Added to a column by the rank that draws it, so that the sum tells by how many it was drawn."""
 
 
 def draw(
@@ -33,16 +37,20 @@ def draw(
     tile: int,
 ) -> tuple[Tensor, Tensor]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives), on all ranks."""
-    rows.check_enough(excluded, num_negatives, replacement, excluded.width)
-    exponents = scores.scaled(alpha / math.log(2))
-    hidden = columns.excluded(excluded)
-    masses, failure = _masses(exponents, hidden, columns, tile)
+    try:
+        rows.check_enough(excluded, num_negatives, replacement, excluded.width)
+        exponents = scores.scaled(alpha / math.log(2))
+        hidden = columns.excluded(excluded)
+        masses = _masses(exponents, hidden, columns, tile)
+    except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
+        give_up(exchange, rows, error)
     draws = rows.numbers[:, None] * num_negatives
     draws = draws + torch.arange(num_negatives, device=draws.device)
     words = stream.words(NEGATIVES, draws)
     drawn = torch.zeros_like(draws)
     log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
     everyone, log_total = None, masses.new_zeros(len(rows))
+    failure: Exception | None = None
     for j in range(num_negatives):
         if everyone is None or not replacement:
             everyone = Masses.of(exchange, columns, masses)
@@ -50,55 +58,75 @@ def draw(
             log_total = everyone.log_total if j == 0 else log_total
         picked = everyone.pick(words[0][:, j], words[1][:, j])
         mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
-        if len(mine):
+        if len(mine) == 0 or failure is not None:
+            continue
+        try:
             block = _block_of(picked, columns, masses, mine)
             found = exponents.of_rows(mine).window(block * BLOCK)
             inside = exponents_of(found, mine, block, hidden)
             place = _place_of(picked, inside, words[1][:, j], mine)
             row = torch.arange(len(mine), device=mine.device)
             column = block * BLOCK + place
-            drawn[mine, j] = column + columns.of_rows(mine).origin
             log_weights[mine, j] = inside[row, place]
             if not replacement:
                 inside[row, place] = -torch.inf
                 masses[mine, block] = log2_sum_exp2(inside)
                 hidden = hidden.adding(column, mine)
+            drawn[mine, j] = column + columns.of_rows(mine).origin + CLAIM
+        except Exception as error:  # noqa: BLE001  (what is not claimed tells the other ranks)
+            failure = error
     drawn, log_weights = exchange.sum(drawn), exchange.sum(log_weights)
+    _check_drawn(exchange, rows, drawn, log_weights, failure)
     log_q = (log_weights - log_total[:, None]) * math.log(2)
-    return drawn, log_q.clamp(max=0.0)
+    return drawn % CLAIM, log_q.clamp(max=0.0)
 
 
-def _masses(
-    exponents: Scores, hidden: Excluded, columns: Columns, tile: int
-) -> tuple[Tensor, Exception | None]:
-    """Return the masses of this rank's blocks; NaN, which all ranks see, if that fails, and why."""
-    shape, device = (len(hidden.offsets) - 1, 1), hidden.places.device
-    nothing = torch.full(shape, -torch.inf, dtype=torch.float64, device=device)
+def give_up(exchange: Exchange, rows: Rows, failure: Exception) -> NoReturn:
+    """Raise, when the ranks that wait for the first masses of some rows have been told."""
+    nothing = torch.full((PARTS, len(rows)), torch.nan, dtype=torch.float64)
+    exchange.gather(nothing.to(rows.numbers.device))
+    exchange.raise_on_all(failure)
+    raise failure
+
+
+def _masses(exponents: Scores, hidden: Excluded, columns: Columns, tile: int) -> Tensor:
+    """Return the masses of this rank's blocks."""
     if columns.is_empty:
-        return nothing, None
-    try:
-        return block_masses(exponents, hidden, tile), None
-    except Exception as failure:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-        return torch.full_like(nothing, torch.nan), failure
+        shape, device = (len(hidden.offsets) - 1, 1), hidden.places.device
+        return torch.full(shape, -torch.inf, dtype=torch.float64, device=device)
+    return block_masses(exponents, hidden, tile)
 
 
 def _check(
     exchange: Exchange, rows: Rows, top: Tensor, failure: Exception | None, drawn: int
 ) -> None:
     """Refuse rows with a bad score or nothing left to draw, or a rank that failed: on all ranks."""
+    if bool(top.isfinite().all()):
+        return
+    exchange.raise_on_all(failure)
     invalid = ~(top < torch.inf)
     if bool(invalid.any()):
-        failed = exchange.gather_numbers(int(failure is not None))
-        if failure is not None:
-            raise failure
-        if [1] in failed:
-            raise InvalidInputError(
-                f"rank {failed.index([1])} could not compute its scores: see what is raised there"
-            )
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
-    empty = top == -torch.inf
-    if bool(empty.any()):
-        raise validation.no_finite_score(rows.number_of_first(empty)[1], rows.shape, drawn)
+    _, number = rows.number_of_first(top == -torch.inf)
+    raise validation.no_finite_score(number, rows.shape, drawn)
+
+
+def _check_drawn(
+    exchange: Exchange, rows: Rows, drawn: Tensor, log_weights: Tensor, failure: Exception | None
+) -> None:
+    """Refuse draws of no rank or of several, and those of a rank that failed: on all ranks."""
+    invalid, claimed = log_weights.isnan(), drawn // CLAIM
+    wrong = invalid | (claimed != 1)
+    if not bool(wrong.any()):
+        return
+    exchange.raise_on_all(failure)
+    if bool(invalid.any()):
+        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+    _, number = rows.number_of_first(wrong)
+    raise InvalidInputError(
+        f"row {validation.place_of(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
+        "ranks at once: they computed different picks from the same masses, as on different devices"
+    )
 
 
 def _block_of(picked: Picked, columns: Columns, masses: Tensor, mine: Tensor) -> Tensor:

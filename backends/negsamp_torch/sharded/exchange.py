@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from negsamp.errors import InvalidInputError
 
 __all__ = ["Exchange"]
 
@@ -30,6 +33,27 @@ class Exchange:
     group: Any
     device: torch.device
     bytes_received: int = 0
+
+    @classmethod
+    def over(cls, group: Any, device: torch.device) -> Exchange:
+        """Refuse what is no group of this process, or cannot send tensors of the device."""
+        outside: Any = dist.GroupMember.NON_GROUP_MEMBER  # what new_group returns there
+        if group is not outside and not isinstance(group, dist.ProcessGroup | None):
+            hint = "; pass its .get_group()" if hasattr(group, "get_group") else ""
+            raise InvalidInputError(
+                f"group must be a ProcessGroup or None; got a {type(group).__name__}{hint}"
+            )
+        if dist.get_rank(group) < 0:
+            raise InvalidInputError(
+                "this process is no member of the group: let the ranks of the group alone sample"
+            )
+        devices = [pair.split(":")[0] for pair in dist.get_backend_config(group).split(",")]
+        if device.type not in devices:
+            raise InvalidInputError(
+                f"the group sends tensors on {' and '.join(devices)}; those of this call are on "
+                f"{device}: move them, or take a group with a backend for that device"
+            )
+        return cls(group, device)
 
     @property
     def rank(self) -> int:
@@ -54,12 +78,14 @@ class Exchange:
         gathered: list[list[int]] = self.gather(numbers).tolist()
         return gathered
 
-    def gather_uneven(self, own: Tensor) -> list[Tensor]:
-        """Return the tensors of all ranks, that differ in their first axis."""
-        lengths = [length for (length,) in self.gather_numbers(len(own))]
+    def gather_uneven(self, own: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Return the tensors of all ranks behind each other, of lengths that all know.
+
+        All are sent at the greatest length: collectives take tensors of one shape.
+        """
         padded = own.new_zeros((max(lengths), *own.shape[1:]))
         padded[: len(own)] = own
-        return [part[:n] for part, n in zip(self.gather(padded), lengths, strict=True)]
+        return torch.cat([part[:n] for part, n in zip(self.gather(padded), lengths, strict=True)])
 
     def sum(self, own: Tensor) -> Tensor:
         """Return the sum over all ranks."""
@@ -67,3 +93,13 @@ class Exchange:
             dist.all_reduce(own, group=self.group)
             self.bytes_received += own.nbytes
         return own
+
+    def raise_on_all(self, failure: Exception | None) -> None:
+        """Raise on all ranks if one of them has failed, on that one its own error."""
+        failed = self.gather_numbers(int(failure is not None))
+        if failure is not None:
+            raise failure
+        if [1] in failed:
+            raise InvalidInputError(
+                f"rank {failed.index([1])} could not compute its scores: see what is raised there"
+            )

@@ -8,16 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negsamp import validation
 from negsamp.errors import InvalidInputError
 from negsamp.scores import Scorer
 from negsamp_torch.rows import Rows
+from negsamp_torch.sharded.collective import Collective, bounds_of, check_ids
 from negsamp_torch.sharded.exchange import Exchange
 
 __all__ = ["ShardedScorer"]
 
 
 @dataclass(eq=False)
-class ShardedScorer:
+class ShardedScorer(Collective):
     """A callable on each rank that scores the items of this rank alone.
 
     Give it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
@@ -39,8 +41,8 @@ class ShardedScorer:
     Attributes
     ----------
     bytes_received : int
-        What collectives brought this rank in all calls so far. A call brings, with N rows, k
-        negatives and W ranks, (W - 1) (24 N + 152) bytes and 16 N k more, and, without
+        What collectives brought this rank in all calls of ``sample`` so far. A call brings, with N
+        rows, k negatives and W ranks, (W - 1) (24 N + 176) bytes and 16 N k more, and, without
         replacement, (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
 
     Raises
@@ -48,10 +50,10 @@ class ShardedScorer:
     InvalidInputError
         If `score` cannot be called or `item_ids` is not a range without gaps. In a call, on all
         ranks: if the ranges leave a gap, overlap or do not hold the catalogue, if the ranks differ
-        in seed, call, alpha, beta, rows or catalogue, if a callable raises where the masses are
-        summed (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
-        any callable. A rank that dies, or raises at another point, makes the others fail when the
-        group's timeout is over.
+        in seed, call, alpha, beta, rows or catalogue, if arguments do not fit on one, if a callable
+        raises (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
+        any callable. Where the group cannot send tensors of the device of the targets, on that rank
+        alone. For a rank that dies see :class:`ShardedDotProduct`.
 
     Notes
     -----
@@ -68,56 +70,43 @@ class ShardedScorer:
     group: Any = None
     bytes_received: int = field(default=0, init=False)
 
-    backend = "torch"
-    collective = True
     split = False
-    dim = 0
 
     def __post_init__(self) -> None:
         if not callable(self.score):
             raise InvalidInputError(
                 f"score must be a callable of item ids; got {type(self.score).__name__}"
             )
-        if not isinstance(self.item_ids, range) or self.item_ids.step != 1:
-            raise InvalidInputError(
-                f"item_ids must be a range of step 1, the ids of this rank; got {self.item_ids!r}"
-            )
+        check_ids(self.item_ids)
 
     def __call__(self, item_ids: Tensor) -> Tensor:
         """Return the scores of `item_ids` for all rows, summed over ranks."""
-        exchange = Exchange(self.process_group, item_ids.device)
+        exchange = Exchange.over(self.process_group, item_ids.device)
         self.bounds(exchange, range(int(item_ids[0]), int(item_ids[-1]) + 1))
         own = (item_ids >= self.item_ids.start) & (item_ids < self.item_ids.stop)
-        answer = torch.as_tensor(self.score(item_ids[own])).detach() if bool(own.any()) else None
-        rows = exchange.gather_numbers(0 if answer is None else len(answer))
-        shape = (max(rows)[0], len(item_ids))
-        scores = torch.zeros(shape, dtype=torch.float32, device=item_ids.device)
+        answer, failure = None, None
+        try:
+            if bool(own.any()):
+                answer = self.score(item_ids[own])
+                validation.check_answer(answer, None, int(own.sum()))
+                answer = torch.as_tensor(answer).detach().float()
+        except Exception as error:  # noqa: BLE001  (raised when the other ranks know of it)
+            failure = error
+        exchange.raise_on_all(failure)
+        told = exchange.gather_numbers(-1 if answer is None else len(answer))
+        rows = sorted({number for (number,) in told if number != -1})
+        if len(rows) > 1:
+            raise InvalidInputError(f"the callables of the ranks returned scores of {rows} rows")
+        scores = torch.zeros((rows[0], len(item_ids)), device=item_ids.device)
         if answer is not None:
-            scores[:, own] = answer.float()
+            scores[:, own] = answer
         return exchange.sum(scores)
 
     def queries_of(self, rows: Rows) -> Tensor:
         """Return none: the callable knows them."""
         return torch.zeros((len(rows), 0), dtype=torch.float32, device=rows.numbers.device)
 
-    @property
-    def process_group(self) -> Any:
-        """The ranks; None is the default group."""
-        return self.group
-
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
         """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
         told = exchange.gather_numbers(self.item_ids.start, self.item_ids.stop)
-        held = [range(*each) for each in told]
-        bounds = [next((each.start for each in held if each), catalogue.start)]
-        for each in held:
-            if each and each.start != bounds[-1]:
-                break
-            bounds.append(each.stop if each else bounds[-1])
-        else:
-            if bounds[0] <= catalogue.start and bounds[-1] >= catalogue.stop:
-                return bounds
-        raise InvalidInputError(
-            f"item_ids of the ranks are {', '.join(map(str, held))}: they must follow each other "
-            f"and hold the catalogue, {catalogue}"
-        )
+        return bounds_of([range(*each) for each in told], catalogue)

@@ -1,0 +1,112 @@
+"""What the scores that all ranks are asked for at once have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from negsamp.backend import Candidates
+from negsamp.errors import InvalidInputError
+from negsamp.stream import Stream
+from negsamp_torch.request import Request
+from negsamp_torch.rows import Rows
+from negsamp_torch.sharded.agreement import agree, withdraw
+from negsamp_torch.sharded.exchange import Exchange
+
+__all__ = ["Collective", "bounds_of", "check_ids"]
+
+
+class Collective(ABC):
+    """A score over a process group: samplers let it agree on a call before they use it."""
+
+    backend = "torch"
+    collective = True
+
+    group: Any
+    split: bool
+    bytes_received: int
+
+    @property
+    def process_group(self) -> Any:
+        """The ranks; None is the default group."""
+        return self.group
+
+    @property
+    def dtypes(self) -> tuple[torch.dtype | None, torch.dtype | None]:
+        """Those of queries and items; None: there are none."""
+        return None, None
+
+    @abstractmethod
+    def queries_of(self, rows: Rows) -> Tensor:
+        """Return the queries of the rows that are sampled, (len(rows), dim), or refuse them."""
+
+    @abstractmethod
+    def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
+        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
+
+    def agree(
+        self,
+        request: Request,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        alpha: float,
+        items: range,
+        candidates: Candidates | None,
+    ) -> tuple[Exchange, Rows, Tensor, list[int]]:
+        """Raise on all ranks unless all are asked the same; return rows, queries and bounds."""
+        exchange = Exchange.over(self.process_group, request.device)
+        try:
+            rows = request.rows
+            queries = self.queries_of(rows)
+        except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
+            withdraw(exchange, error)
+        agree(
+            exchange,
+            rows,
+            queries,
+            stream,
+            num_negatives,
+            replacement,
+            alpha,
+            items,
+            candidates,
+            self.split,
+            self.dtypes,
+        )
+        return exchange, rows, queries, self.bounds(exchange, items)
+
+    def withdraw(self, error: Exception, targets: Any) -> NoReturn:
+        """Raise an error in front of :meth:`agree` of this rank, and let all others raise there."""
+        given = getattr(self, "queries", targets)
+        device = given.device if isinstance(given, Tensor) else torch.device("cpu")
+        withdraw(Exchange.over(self.process_group, device), error)
+
+
+def check_ids(item_ids: Any) -> None:
+    """Refuse ids of a rank that are no range without gaps."""
+    if not isinstance(item_ids, range) or item_ids.step != 1:
+        raise InvalidInputError(
+            f"item_ids must be a range of step 1, the ids of this rank; got {item_ids!r}"
+        )
+
+
+def bounds_of(held: Iterable[range], catalogue: range) -> list[int]:
+    """Return where the ids of ranks 0, 1, ... begin, and where the last end, of their ranges."""
+    held = list(held)
+    bounds = [next((each.start for each in held if each), catalogue.start)]
+    for each in held:
+        if each and each.start != bounds[-1]:
+            break
+        bounds.append(each.stop if each else bounds[-1])
+    else:
+        if bounds[0] <= catalogue.start and bounds[-1] >= catalogue.stop:
+            return bounds
+    raise InvalidInputError(
+        f"item_ids of the ranks are {', '.join(map(str, held))}: they must follow each other "
+        f"and hold the catalogue, {catalogue}"
+    )
