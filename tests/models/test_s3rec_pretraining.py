@@ -278,7 +278,7 @@ def test_a_data_set_without_attributes(dataset: Dataset, attributes: ItemAttribu
 
 
 def test_other_bad_input_comes_before_training(dataset: Dataset) -> None:
-    with pytest.raises(InvalidInputError, match="num_heads must divide hidden_size; got num_heads 3"):
+    with pytest.raises(InvalidInputError, match="divide hidden_size; got num_heads 3"):
         Pretrainer(dataset, replace(SETTINGS, num_heads=3))
     with pytest.raises(ConfigError, match="did you mean 'genni'"):
         Pretrainer(dataset, SETTINGS, {"sampler": "geni"})
