@@ -19,6 +19,7 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 nitpicky = True
+nitpick_ignore = [("py:class", "negsamp_torch.sharded.collective.Collective")]
 nitpick_ignore_regex = [(r"py:.*", r"(abc|collections|keras|numpy|os|tensorflow|torch|typing)\..*")]
 
 autodoc_mock_imports = ["keras", "rich", "safetensors", "tensorflow", "torch", "typer"]

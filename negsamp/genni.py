@@ -86,7 +86,7 @@ class GenNi(Sampler):
     block sums of all rows are held: 8 bytes for a row and 128 items, 64 MB for 1,000 rows and a
     million items. It is asked for each tile once, and again for each block that was drawn from,
     which is once more for an item at most. Without replacement each draw depends on those before
-    it, and its blocks are asked for again.
+    it, and its blocks are asked for again; so they are for each draw over several processes.
 
     References
     ----------
@@ -247,7 +247,7 @@ class GenNi(Sampler):
             as_read = (backend.to_numpy(each).astype(np.float32) for each in arrays)
             scores = DotProduct(*(each.astype(np.float64) for each in as_read))(ids)
         else:
-            collective = self._is_collective(score)  # these know, or refuse by themselves
+            collective = self._is_collective(score)  # these have refused it when they agreed
             if self._per_row and self._preselection is not None and not collective:
                 raise callable_per_row()
             answer = score(backend.asarray(ids, like=targets))

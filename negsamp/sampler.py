@@ -157,8 +157,7 @@ class Sampler(ABC):
         the latest by :meth:`set_epoch` or :meth:`state_dict`. The call it is about was counted.
         A sampler with ``validate="now"`` waits, and raises in the call itself.
         """
-        self._check(wait=False)
-        backend, _, rows = self._rows(targets, score, users, mask, exclude)
+        backend, _, rows = self._rows(targets, score, users, mask, exclude, draws=True)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":
             backend.check(wait=True)
@@ -207,9 +206,9 @@ class Sampler(ABC):
             trailing = (1,) * (kept.ndim - user_array.ndim)
             each = np.broadcast_to(user_array.reshape(user_array.shape + trailing), kept.shape)
             user_array = np.where(kept, each, 0)
-        allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
         stream = Stream(self.key, self._call)
         log_weights = self._log_weights(backend, rows, stream, score, arrays[0], kept)
+        allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
         allowed &= kept.reshape(-1, 1)
         invalid = (allowed & ~(log_weights < np.inf)).any(axis=1)
         if invalid.any():
@@ -363,10 +362,15 @@ class Sampler(ABC):
             backend.check(wait)
 
     def _rows(
-        self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
+        self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any, draws: bool = False
     ) -> tuple[Backend, tuple[Any, Any, Any, Any], Any]:
-        """Choose the backend; return it, its arrays and their rows."""
+        """Choose the backend; return it, its arrays and their rows.
+
+        In front of `draws`, what is known to be wrong with earlier calls is raised.
+        """
         try:
+            if draws:
+                self._check(wait=False)
             backend, arrays = self._prepare(targets, score, users, mask, exclude)
             return backend, arrays, backend.rows(*arrays)
         except Exception as error:

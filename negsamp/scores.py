@@ -15,8 +15,7 @@ class Scorer(Protocol):
 
     A scorer must give the same score for the same item each time it is asked within one call of
     ``sample``: items are scored once to find a block of the catalogue, and those of the chosen
-    block again to find the item. No gradient flows through sampling. A scorer that one backend
-    alone knows how to draw from may name it, in an attribute ``backend``.
+    block again to find the item. No gradient flows through sampling.
     """
 
     def __call__(self, item_ids: Any, /) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,9 @@ def fail(rank: int, world: int, folder: Path) -> None:
         "law, target": message_of(
             lambda: sampler_of().probabilities(**tensors() | {"targets": wrong}, score=whole)
         ),
+        "law, target, kernels": with_kernels(
+            lambda: sampler_of().probabilities(**tensors() | {"targets": wrong}, score=whole)
+        ),
         "split fit": draw(ShardedDotProduct(queries[rank:], lines, split=True)),
         "fit": draw(ShardedDotProduct(queries[rank:], lines)),
         "dim": draw(ShardedDotProduct(queries, lines[:, rank:])),
@@ -141,6 +145,11 @@ def fail(rank: int, world: int, folder: Path) -> None:
         "score": draw(ShardedDotProduct(queries, spoilt if rank else lines)),
         "fit nowhere": draw(ShardedDotProduct(queries[1:], lines)),
         "query": draw(called, beta=0.5, candidates="query"),
+        "query, law": message_of(
+            lambda: sampler_of(beta=0.5, candidates="query").probabilities(
+                **tensors(), score=called
+            )
+        ),
         "few": draw(whole, replacement=False, num_negatives=990),
         "nothing": draw(called),
     }
@@ -150,18 +159,26 @@ def fail(rank: int, world: int, folder: Path) -> None:
     np.savez(folder / f"rank{rank}.npz", ids=drawn.item_ids.numpy())
 
 
-def claim_twice(rank: int, world: int, folder: Path) -> None:
-    """Let each rank believe that every draw is its own."""
-    pick = Masses.pick
-
-    def pick_here(masses: Any, first: Any, second: Any) -> Any:
-        picked = pick(masses, first, second)
-        return replace(picked, part=picked.part % PARTS + PARTS * rank)
-
+def with_kernels(call: Callable[[], Any]) -> str:
+    """Return what is said where rows are looked at as they are drawn, as on a GPU."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Masses, "pick", pick_here)
-        claims = draw(ShardedDotProduct(QUERY_TENSOR, own_lines(rank, world)))
-    write({"claims": claims}, rank, folder)
+        patch.setattr(TorchBackend, "fused", True)
+        return message_of(call)
+
+
+def claim_wrongly(rank: int, world: int, folder: Path) -> None:
+    """Let each rank believe that every draw is its own, or that of the other."""
+    pick, messages = Masses.pick, {}
+    for name, owner in (("both", rank), ("none", 1 - rank)):
+
+        def pick_here(masses: Any, first: Any, second: Any, owner: int = owner) -> Any:
+            picked = pick(masses, first, second)
+            return replace(picked, part=picked.part % PARTS + PARTS * owner)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Masses, "pick", pick_here)
+            messages[name] = draw(ShardedDotProduct(QUERY_TENSOR, own_lines(rank, world)))
+    write(messages, rank, folder)
 
 
 def rank_dies(rank: int, world: int, folder: Path) -> None:
@@ -216,6 +233,7 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
         "target": (refused, "InvalidInputError: targets[1] = 5000 is outside the catalogue"),
         "users": (refused, "InvalidInputError: the sampler was given interactions"),
         "law, target": (refused, "InvalidInputError: targets[1] = 5000 is outside the catalogue"),
+        "law, target, kernels": (refused, "InvalidInputError: targets[1] = 5000 is outside the"),
         "split fit": (refused, "InvalidInputError: queries have shape (89, 8); they must be"),
         "fit": (refused, "InvalidInputError: queries have shape (89, 8); they must be"),
         "dim": (refused, "InvalidInputError: items have shape (700, 7); they must be (num_lines"),
@@ -239,6 +257,7 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
         "score": "InvalidScoresError: row (1,) has a score that is NaN or +inf",
         "fit nowhere": "InvalidInputError: queries have shape (89, 8); they must be",
         "query": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
+        "query, law": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
         "few": "NoNegativesError: row (1,) has ",
         "nothing": "nothing",
     }
@@ -250,9 +269,11 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
 
 
 def test_a_draw_belongs_to_one_rank(tmp_path: Path) -> None:
-    on_ranks(2, tmp_path, claim_twice)
+    on_ranks(2, tmp_path, claim_wrongly)
     first, second = said(tmp_path)
-    assert first["claims"].startswith("InvalidInputError: row (1,) was drawn by 2 ranks at once")
+    for name, count in (("both", 2), ("none", 0)):
+        words = f"InvalidInputError: row (1,) was drawn by {count} ranks, not by one"
+        assert first[name].startswith(words), first[name]
     assert second == first
 
 

@@ -39,6 +39,8 @@ def _makes_kernels(device: torch.device) -> bool:
         with launching_on(device):
             keys, counter = torch.zeros((2, 2), dtype=torch.int64, device=device)
             write_keys[(1,)](keys, counter, len(keys), LANES=32)
+    except torch.OutOfMemoryError:
+        raise  # says nothing of the kernels
     except Exception as error:  # noqa: BLE001  (compilers and drivers have errors of their own)
         what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         warnings.warn(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negsamp import validation
 from negsamp.backend import Candidates
 from negsamp.stream import Stream
 from negsamp_torch.by_weight import draw as draw_by_weight
@@ -50,8 +49,6 @@ def by_score(
         drawn, log_q = draw_by_weight(everyone, stream, num_negatives, replacement, None)
         score.bytes_received += exchange.bytes_received
         return rows, drawn[own], log_q[own]
-    if isinstance(score, ShardedScorer) and candidates is not None and candidates.per_row:
-        raise validation.callable_per_row()
     cuts = torch.tensor(bounds, device=device).clamp(items.start, items.stop) - items.start
     held: Slice | None = None
     shared: Tensor | None = None

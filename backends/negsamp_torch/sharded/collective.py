@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from negsamp import validation
 from negsamp.backend import Candidates
 from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
@@ -25,6 +26,8 @@ class Collective(ABC):
 
     backend = "torch"
     collective = True
+    takes_own_candidates = True
+    """Whether rows may each have candidates of their own."""
 
     group: Any
     split: bool
@@ -78,6 +81,9 @@ class Collective(ABC):
             self.split,
             self.dtypes,
         )
+        own = candidates is not None and candidates.per_row
+        if alpha and own and not self.takes_own_candidates:
+            raise validation.callable_per_row()
         return exchange, rows, queries, self.bounds(exchange, items)
 
     def withdraw(self, error: Exception, targets: Any) -> NoReturn:

@@ -125,7 +125,8 @@ def _check_drawn(
     _, number = rows.number_of_first(wrong)
     raise InvalidInputError(
         f"row {validation.place_of(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
-        "ranks at once: they computed different picks from the same masses, as on different devices"
+        "ranks, not by one: they computed different picks from the same masses, as on different "
+        "devices"
     )
 
 

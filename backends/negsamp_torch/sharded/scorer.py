@@ -71,6 +71,7 @@ class ShardedScorer(Collective):
     bytes_received: int = field(default=0, init=False)
 
     split = False
+    takes_own_candidates = False
 
     def __post_init__(self) -> None:
         if not callable(self.score):

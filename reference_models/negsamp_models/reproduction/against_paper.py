@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of, rankings
 from negsamp_models.reproduction.grid_tables import MARKS
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.noise import SeedNoise
@@ -20,18 +20,20 @@ def against_the_paper(
     """Count the paper's figures by verdict, and list those that ours are not inside.
 
     What one configuration gives for one metric counts once, however many tables show it: in the
-    first of them.
+    first of them; twice where the paper has another figure for it. Test items are ranked with seen
+    items masked.
     """
     counts = dict.fromkeys(MARKS, 0)
     lines: dict[str, list[str]] = {"above": [], "below": []}
     cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
-    shown: dict[tuple[str, str], tuple[int, Figure]] = {}
+    shown: dict[tuple[str, str, float], tuple[int, Figure]] = {}
     for place, (grid, cell) in enumerate(cells):
         choice, figures = figures_of(grid, cell, results, noise)
         for metric, figure in figures.items():
-            if choice is None or metric == SECONDS or figure.verdict is None:
+            if choice is None or metric == SECONDS or figure.verdict is None or not figure.theirs:
                 continue
-            shown.setdefault((choice.runs[0].key, metric), (place, figure))
+            known = choice.runs[0].key, metric, figure.theirs.mean
+            shown.setdefault(known, (place, figure))
     for place, (grid, cell) in enumerate(cells):
         figures = {key[1]: figure for key, (where, figure) in shown.items() if where == place}
         for figure in figures.values():
@@ -44,7 +46,8 @@ def against_the_paper(
             ]
             if parts:
                 seeds = plural(next(iter(figures.values())).num_seeds, "seed")
-                name = f"{short_title(grid)}, {cell.dataset}, {cell.row}{_point(grid, cell)}"
+                ranking, _ = rankings(cell.dataset)[0]
+                name = f"{short_title(grid)}, {ranking}, {cell.row}{_point(grid, cell)}"
                 listed.append(f"- {name}, {seeds}: {', '.join(parts)}")
     return counts, lines
 

@@ -31,9 +31,7 @@ def convergence_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]
 
 
 def _by_seed(cell: Cell, results: Mapping[str, RunResult]) -> dict[int, RunResult]:
-    choice = cell.chosen(results)
-    runs = () if choice is None else choice.runs
-    return {run.settings.seed: results[run.key] for run in runs if run.key in results}
+    return {int(run.settings["seed"]): run for run in cell.made(results)}
 
 
 def _epochs_until(run: RunResult, baseline: RunResult) -> int | None:

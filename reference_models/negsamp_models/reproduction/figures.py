@@ -74,8 +74,7 @@ def figures_of(
     compared with the paper's, which are another machine's. Without `noise`, the least is assumed.
     """
     noise = SeedNoise() if noise is None else noise
-    choice = cell.chosen(results)
-    runs = [] if choice is None else [results[r.key] for r in choice.runs if r.key in results]
+    choice, runs = cell.chosen(results), cell.made(results)
     figures = {}
     for metric in grid.metrics:
         if metric.startswith(VALIDATION) and not masked:

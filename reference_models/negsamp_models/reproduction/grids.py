@@ -58,6 +58,12 @@ class Cell:
             return None
         return self.choices[known.index(max(known))]
 
+    def made(self, results: Mapping[str, RunResult]) -> list[RunResult]:
+        """Return the runs of what is chosen that are on file, in the order of their seeds."""
+        choice = self.chosen(results)
+        runs = () if choice is None else choice.runs
+        return [results[run.key] for run in runs if run.key in results]
+
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
         """Return the runs to be made next: while there is a choice, those that decide it."""
         chosen = self.chosen(results)

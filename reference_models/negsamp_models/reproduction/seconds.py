@@ -30,9 +30,7 @@ def disturbance(run: RunResult) -> float:
 
 def timed_run(cell: Cell, results: Mapping[str, RunResult]) -> RunResult | None:
     """Return the run whose times stand for a cell: that of the first seed on file."""
-    choice = cell.chosen(results)
-    runs = () if choice is None else choice.runs
-    return next((results[run.key] for run in runs if run.key in results), None)
+    return next(iter(cell.made(results)), None)
 
 
 def are_timed_alike(cells: Iterable[Cell], results: Mapping[str, RunResult]) -> bool:

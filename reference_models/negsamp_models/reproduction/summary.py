@@ -9,6 +9,7 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.against_paper import against_the_paper, short_title
 from negsamp_models.reproduction.claims import Claim, Compared, Outcome, claims
 from negsamp_models.reproduction.common_settings import capped_line
+from negsamp_models.reproduction.figures import rankings
 from negsamp_models.reproduction.gains import gained
 from negsamp_models.reproduction.gaps import gaps
 from negsamp_models.reproduction.grid_tables import number
@@ -39,7 +40,7 @@ def summary(
     total = sum(counts.values())
     yield "## Where we fall short\n"
     yield (
-        f"- Figures: of {total} that both have, each counted once, "
+        f"- Figures: of {total} that both have, each counted once, Yelp's with seen items masked, "
         f"{counts['inside']} are inside the paper's range, {counts['above']} above and "
         f"{counts['below']} below; chance alone would put about {round(total / 20)} outside."
     )
@@ -106,7 +107,8 @@ def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> s
 
 
 def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
-    names = [n for n in ("HR@5", "NDCG@5", f"{VALIDATION}NDCG@10") if n in noise.relative]
+    names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
+    names = [name for name in names if name in noise.relative]
     if names:
         known = [f"{name} by {100 * noise.deviation(name):.1f} %" for name in names]
         yield (
@@ -139,7 +141,8 @@ def _replaced_in_words(
 
 def _claim(grid: Grid, claim: Claim) -> str:
     evidence = "; ".join(evidence_of(part) for part in claim.parts if part.verdict is not None)
-    return f"- {claim.contrast.claim} ({short_title(grid)}, {claim.dataset}): {evidence}"
+    ranking, _ = rankings(claim.dataset)[0]
+    return f"- {claim.contrast.claim} ({short_title(grid)}, {ranking}): {evidence}"
 
 
 def evidence_of(each: Compared) -> str:

@@ -54,6 +54,5 @@ def _paper_best(
 
 
 def _validation(cell: Cell, results: Mapping[str, RunResult]) -> float | None:
-    choice = cell.chosen(results)
-    runs = [] if choice is None else [results[r.key] for r in choice.runs if r.key in results]
+    runs = cell.made(results)
     return fmean(run.validation[CHOSEN_BY] for run in runs) if runs else None

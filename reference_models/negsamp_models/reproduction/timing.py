@@ -35,7 +35,7 @@ def timing_lines(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
         device = f"{about['device']}, {plural(about['threads'], 'thread')}, torch {about['torch']}"
         devices.setdefault(device, []).append(f"{cell.dataset} {cell.row}")
         if (times := disturbance(run)) > DISTURBED:
-            disturbed.append(f"{cell.dataset} {cell.row} ({times:.1f})")
+            disturbed.append(f"{cell.dataset} {cell.row} ({times:.2f})")
     if not devices:
         return
     yield _HOW

@@ -58,6 +58,6 @@ def test_times_are_of_undisturbed_epochs_of_the_first_seed() -> None:
     assert disturbance(busy) == pytest.approx(3.0)
     text = page([grid], {one.key: busy, other.key: timed(result_of(other, 5.0), 9.0)}, {})
     assert "| SASRec | 2.00 | 5.00 ± 0.00 ▲ | 2 |" in text
-    assert "so that even that may be too long: Beauty SASRec (3.0)." in text
+    assert "so that even that may be too long: Beauty SASRec (3.00)." in text
     quiet = page([grid], {one.key: timed(busy, 2.0, 2.5)}, {})
     assert "too long" not in quiet
