@@ -135,10 +135,8 @@ def test_a_figure_that_two_tables_show_counts_once() -> None:
     grids = [load_grid("table1", ["Beauty"]), load_grid("table2", ["Beauty"])]
     run = next(cell for cell in grids[1].cells if cell.row == "beta 1").choices[0].runs[0]
     text = page(grids, {run.key: result_of(run, 1.0)}, {})
-    assert (
-        "of 4 that both have, each counted once, Yelp's with seen items masked, 0 are inside the paper's range, 0"
-        in text
-    )
+    assert "of 4 that both have, each counted once, " in text
+    assert "masked, 0 are inside the paper's range, 0" in text
     assert text.count("1 seed: HR@5 1.00 (6.30)") == 1
 
 
