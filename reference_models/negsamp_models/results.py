@@ -86,7 +86,10 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
             temporary.chmod(0o644)
             temporary.replace(path)
     except OSError as error:
-        if error.filename is None or Path(error.filename).parent != path.parent:
+        if (
+            error.filename is None
+            or Path(error.filename).absolute().parent != path.absolute().parent
+        ):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -37,6 +37,20 @@ def test_a_failure_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_failure_on_another_file_names_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for elsewhere in (False, True):
+
+        def fail(temporary: Path, elsewhere: bool = elsewhere) -> None:
+            raise OSError(28, "No space left", "/dev/full" if elsewhere else str(temporary))
+
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_whole("mine.json", fail)
+        assert caught.value.filename == ("/dev/full" if elsewhere else "mine.json")
+
+
 def test_a_folder_in_whose_place_is_a_file_is_refused(tmp_path: Path) -> None:
     write_json(str(tmp_path / "file"), 1)
     message = f"results cannot be written to {tmp_path / 'file'}: it is a file; name another folder"

@@ -45,7 +45,7 @@ class Case:
     options: dict[str, int] = field(default_factory=dict)
 
 
-SHARED = {"BLOCK": 128, "STAGES": 2, "LISTED": False, "ONE_EXCLUDED": True}
+SHARED = {"BLOCK": 128, "LISTED": False, "ONE_EXCLUDED": True}
 PRODUCT = {"PRECISION": "tf32x3", "WIDEN": False}
 FIRST_PASS = {"num_warps": 8, "num_stages": 2}
 TWICE = FIRST_PASS | {"maxnreg": 128}

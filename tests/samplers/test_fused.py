@@ -286,6 +286,20 @@ def test_where_no_kernel_can_be_made_the_eager_ones_draw_and_say_so_once(
     fused._is_able.cache_clear()
 
 
+def test_want_of_memory_says_nothing_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    from negsamp_torch import fused
+
+    def no_memory(*_: Any) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(fused, "launching_on", no_memory)
+    fused._is_able.cache_clear()
+    for _ in range(2):  # it is asked again
+        with pytest.raises(torch.OutOfMemoryError):
+            fused.works_on(torch.device("cuda", 0))
+
+
 def test_kernels_are_launched_on_the_device_of_the_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     from negsamp_torch import fused
 

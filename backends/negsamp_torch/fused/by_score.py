@@ -161,7 +161,6 @@ def _sum_shared(
         more=rows.more,
         ROWS=tile,
         ONE_STEP=scores["dim"] <= scores["STEP"],
-        STAGES=2,
         LISTED=listed,
         ONE_EXCLUDED=_one_excluded(rows),
         PRECISION="tf32" if queries.dtype == torch.float32 and _may_be_tf32() else "tf32x3",

@@ -11,7 +11,6 @@ from statistics import fmean
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.seeds import configuration
-from negsamp_models.reproduction.student import quantile
 
 __all__ = ["ENOUGH", "EPOCHS", "LEAST", "VALIDATION", "SeedNoise"]
 
@@ -81,4 +80,8 @@ class SeedNoise:
 
     def width(self, metric: str) -> float:
         """Return how many standard errors apart two means are told: one in twenty by chance."""
-        return quantile(self.freedom[metric]) if self.is_measured(metric) else 2.0
+        if not self.is_measured(metric):
+            return 2.0
+        from scipy import stats  # noqa: PLC0415  (slow to load, and the page alone needs it)
+
+        return float(stats.t.ppf(0.975, self.freedom[metric]))

@@ -57,7 +57,6 @@ def masses_of_shared(
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
     ONE_STEP: tl.constexpr,
-    STAGES: tl.constexpr,
     LISTED: tl.constexpr,
     ONE_EXCLUDED: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -70,7 +69,7 @@ def masses_of_shared(
 
     A program works on ROWS rows and `blocks_each` blocks. The chunk has `num_rows` rows and starts
     at the `first` of all rows, of which `count` are sampled. With ONE_STEP a query has at most STEP
-    dimensions: it stays, and the next blocks are fetched, STAGES deep, while one is summed.
+    dimensions: it stays, and the next block is fetched while one is summed.
     """
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     kept = (row < num_rows) & (first + row < tl.load(count))
@@ -84,7 +83,7 @@ def masses_of_shared(
         excluded = tl.load(more + number, mask=kept, other=-1).to(tl.int32)
     first_block = tl.program_id(1) * blocks_each
     end = tl.minimum(first_block + blocks_each, num_blocks)
-    for block in tl.range(first_block, end, num_stages=STAGES):
+    for block in range(first_block, end):
         column = block * BLOCK + tl.arange(0, BLOCK)
         inside = column < width
         place = tl.load(places + column, mask=inside, other=0) if LISTED else column.to(tl.int64)
