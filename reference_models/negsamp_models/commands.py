@@ -18,6 +18,7 @@ from negsamp_models.curves import labelled, read_curves
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display import results_table
 from negsamp_models.law_command import law_command
+from negsamp_models.marked_tables import rewrite_tables
 from negsamp_models.options import (
     AlphaOption,
     BetaOption,
@@ -274,17 +275,31 @@ def train_command(
 @application.command("table")
 def table_command(
     results: Annotated[
-        list[Path], typer.Argument(help="Files result.json, or folders that hold some.")
+        list[Path],
+        typer.Argument(
+            help="Files result.json, or folders that hold some; with --rewrite, Markdown files."
+        ),
     ],
     times: Annotated[bool, typer.Option(help="With the seconds of an epoch.")] = True,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Make the tables marked in Markdown files again.")
+    ] = False,
 ) -> None:
     """Print a Markdown table of finished runs: test metrics in percent, means over seeds.
 
     The seconds of an epoch are "-" where runs of a row were made by several versions of the code or
     on several devices.
+
+    A Markdown file keeps such a table up to date between the lines
+    `<!-- results: negsamp table PATHS -->` and `<!-- end of results -->`: with --rewrite, all
+    tables between such lines are made again, each by its command, in the current folder.
     """
     with complaints():
-        print(markdown(summarise(read_results(results)), times), end="")
+        if not rewrite:
+            print(markdown(summarise(read_results(results)), times), end="")
+            return
+        for file, is_new in rewrite_tables(results, Path()).items():
+            print(f"{'Rewritten' if is_new else 'As it was'}: {file}")
 
 
 @application.command("plot")

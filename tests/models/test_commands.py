@@ -92,6 +92,17 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
     mean, deviation = np.mean(tests), np.std(tests, ddof=1)
     assert line.split(" | ")[2:3] == [f"{mean:.2f} ± {deviation:.2f}"]
     assert line.split(" | ")[6] == "2"
+    text = "Before.\n<!-- results: negsamp table {} -->\n{}<!-- end of results -->\nAfter.\n"
+    page, other = tmp_path / "page.md", tmp_path / "other.md"
+    page.write_text(old := text.format(f"{tmp_path}/run{{0,1}}", "stale\n"))
+    other.write_text("<!-- end of results -->\n")
+    refused = run("table", "--rewrite", str(page), str(other))
+    assert refused.exit_code == 2
+    assert "other.md is not rewritten: 0 tables are marked" in plain(refused.output)
+    assert page.read_text() == old
+    assert run("table", "--rewrite", str(page)).output == f"Rewritten: {page}\n"
+    assert page.read_text() == text.format(f"{tmp_path}/run{{0,1}}", table.output)
+    assert run("table", "--rewrite", str(page)).output == f"As it was: {page}\n"
 
 
 @pytest.mark.parametrize(

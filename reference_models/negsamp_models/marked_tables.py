@@ -1,0 +1,94 @@
+"""Tables within Markdown files that say, in a comment, which result files they are made of."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from negsamp_models.datasets import DatasetError
+from negsamp_models.reading import read_results
+from negsamp_models.results import write_whole
+from negsamp_models.tables import markdown, summarise
+
+__all__ = ["rewrite_tables", "rewritten"]
+
+_OPENING, _CLOSING = "<!-- results: negsamp table ", "<!-- end of results -->"
+_MARKED = re.compile(f"({re.escape(_OPENING)}(.*?) -->\n)(.*?)({re.escape(_CLOSING)})", re.DOTALL)
+_BRACES = re.compile(r"(.*?)\{([^{}]*)\}(.*)")
+
+
+def rewritten(text: str, folder: Path) -> str:
+    """Make the marked tables of a Markdown text again.
+
+    Parameters
+    ----------
+    text : str
+        With tables between ``<!-- results: negsamp table [--no-times] PATHS -->`` and
+        ``<!-- end of results -->``, each on a line of its own. PATHS are result files or folders;
+        ``{a,b}`` stands for one with a and one with b, as in a shell.
+    folder : Path
+        What PATHS are relative to.
+
+    Returns
+    -------
+    str
+        The text with new tables, otherwise as it was.
+
+    Raises
+    ------
+    DatasetError
+        If no table is marked, a mark is not ended, or as by
+        :func:`~negsamp_models.reading.read_results`.
+    """
+    tables = len(_MARKED.findall(text))
+    if not tables or (text.count(_OPENING), text.count(_CLOSING)) != (tables, tables):
+        raise DatasetError(
+            f"{tables} tables are marked, with {text.count(_OPENING)} openings and "
+            f"{text.count(_CLOSING)} ends; a table stands between a line {_OPENING}PATHS --> and "
+            f"a line {_CLOSING}"
+        )
+    return _MARKED.sub(lambda found: f"{found[1]}{_table(found[2], folder)}{found[4]}", text)
+
+
+def rewrite_tables(files: Iterable[Path], folder: Path) -> dict[Path, bool]:
+    """Rewrite Markdown files, or none of them if one cannot be; see `rewritten`.
+
+    Returns
+    -------
+    dict of Path to bool
+        For each file whether it was changed.
+    """
+    texts = {}
+    for file in files:
+        try:
+            old = file.read_text(encoding="utf-8")
+            texts[file] = (old, rewritten(old, folder))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{file} is not rewritten: {error}") from error
+    for file, (old, new) in texts.items():
+        if new != old:
+            write_whole(file, partial(_write, new))
+    return {file: new != old for file, (old, new) in texts.items()}
+
+
+def _write(text: str, file: Path) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
+def _table(arguments: str, folder: Path) -> str:
+    words = shlex.split(arguments)
+    paths = [folder / path for word in words if word != "--no-times" for path in _expanded(word)]
+    return markdown(summarise(read_results(paths)), times="--no-times" not in words)
+
+
+def _expanded(word: str) -> Iterator[str]:
+    """Yield what a shell makes of braces."""
+    if (found := _BRACES.fullmatch(word)) is None:
+        yield word
+        return
+    before, choices, after = found.groups()
+    for choice in choices.split(","):
+        yield from _expanded(f"{before}{choice}{after}")
