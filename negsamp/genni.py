@@ -86,7 +86,7 @@ class GenNi(Sampler):
     block sums of all rows are held: 8 bytes for a row and 128 items, 64 MB for 1,000 rows and a
     million items. It is asked for each tile once, and again for each block that was drawn from,
     which is once more for an item at most. Without replacement each draw depends on those before
-    it, and its blocks are asked for again; so they are for each draw over several processes.
+    it, and its blocks are asked for again.
 
     References
     ----------

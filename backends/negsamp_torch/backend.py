@@ -27,9 +27,9 @@ from negsamp_torch.results import Result
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import (
     BLOCK,
-    BlockScores,
     CalledScores,
     OwnScores,
+    Scores,
     SharedScores,
     Table,
 )
@@ -218,7 +218,7 @@ class TorchBackend:
 
     def _scores(
         self, chunk: Rows, score: Scorer, table: Table | None, places: Tensor | None
-    ) -> BlockScores:
+    ) -> Scores:
         if not isinstance(score, DotProduct) or table is None:
             items = self._catalogue.items
             if places is None:

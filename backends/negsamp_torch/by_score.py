@@ -14,7 +14,7 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, BlockScores, Scores
+from negsamp_torch.scores import BLOCK, Scores
 
 __all__ = ["draw"]
 
@@ -28,7 +28,7 @@ MASSES_AT_ONCE = 1 << 18
 def draw(
     rows: Rows,
     excluded: Excluded,
-    scores: BlockScores,
+    scores: Scores,
     alpha: float,
     stream: Stream,
     num_negatives: int,
@@ -54,8 +54,10 @@ def draw(
         _check_highest(rows, highest, first)
         blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
         total = log_sums if total is None else total
-        for row, draw, found in exponents.blocks(blocks):
-            block, j = blocks[row, draw], first + draw
+        wanted = blocks.T.flatten()  # draw by draw
+        each_row = torch.arange(len(wanted), device=device) % max(len(rows), 1)
+        for some, found in exponents.windows(each_row, wanted * BLOCK):
+            row, j, block = each_row[some], first + some // len(rows), wanted[some]
             inside = exponents_of(found, row, block, excluded)
             place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j])
             index = torch.arange(len(row), device=device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -15,21 +15,21 @@ from negsamp.scores import Scorer
 
 __all__ = [
     "BLOCK",
-    "BlockScores",
     "CalledScores",
-    "Drawn",
     "OwnScores",
     "Scores",
     "SharedScores",
     "Table",
+    "Windows",
     "in_float32",
+    "in_turn",
 ]
 
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
 
-Drawn = tuple[Tensor, Tensor, Tensor]
-"""Some draws: the row of each, its number in the row, and (draws, BLOCK) scores of its block."""
+Windows = Iterator[tuple[Tensor, Tensor]]
+"""Which of the wanted ones these are, and their scores, (number of them, BLOCK)."""
 
 
 class Scores(Protocol):
@@ -52,24 +52,11 @@ class Scores(Protocol):
         """Write columns [first, last) of all rows to `out`."""
         ...
 
-    def window(self, first: Tensor) -> Tensor:
-        """Return BLOCK columns of each row from `first` on, -inf where there is no column."""
-        ...
+    def windows(self, row: Tensor, first: Tensor) -> Windows:
+        """Yield for each i BLOCK columns of row[i] from first[i] on, -inf where there is none.
 
-    def of_rows(self, rows: Tensor) -> Scores:
-        """Return the same for some of the rows."""
-        ...
-
-
-class BlockScores(Scores, Protocol):
-    """Scores that know how to come by the blocks of many draws."""
-
-    def scaled(self, factor: float) -> BlockScores:
-        """Return the same scores times a factor."""
-        ...
-
-    def blocks(self, block: Tensor) -> Iterator[Drawn]:
-        """Yield all draws for (rows, draws) blocks, as many at once as there are rows."""
+        They come in any order, at most as many at once as there are rows.
+        """
         ...
 
 
@@ -127,11 +114,15 @@ class SharedScores:
         with in_float32(out.device):
             torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
 
-    def window(self, first: Tensor) -> Tensor:
+    def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Multiply the rows that want the same columns together."""
+        for some in in_turn(row, len(self.queries)):
+            yield some, self._window(row[some], first[some])
+
+    def _window(self, row: Tensor, first: Tensor) -> Tensor:
         scores = self.queries.new_full((len(first), BLOCK), -torch.inf)
         order = first.argsort()
-        ordered, start = self.queries[order], 0
+        ordered, start = self.queries[row[order]], 0
         wanted, counts = torch.unique(first, return_counts=True)
         for column, count in zip(wanted.tolist(), counts.tolist(), strict=True):
             low = max(column, 0)
@@ -141,14 +132,6 @@ class SharedScores:
                 scores[start:stop, left : left + len(items)] = ordered[start:stop] @ items.T
             start = stop
         return torch.empty_like(scores).index_copy_(0, order, scores)
-
-    def blocks(self, block: Tensor) -> Iterator[Drawn]:
-        """Multiply, draw by draw."""
-        return _draw_by_draw(block, self.window)
-
-    def of_rows(self, rows: Tensor) -> SharedScores:
-        """Take their queries."""
-        return replace(self, queries=self.queries[rows])
 
 
 @dataclass(frozen=True)
@@ -174,27 +157,23 @@ class OwnScores:
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
         """Gather (rows, columns, dim) embeddings of one tile and multiply."""
-        out.copy_(self._products(self.places[:, first:last]))
+        out.copy_(self._products(self.queries, self.places[:, first:last]))
 
-    def window(self, first: Tensor) -> Tensor:
+    def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Gather the columns of each row and multiply."""
-        columns = first[:, None] + torch.arange(BLOCK, device=first.device)
-        outside = (columns < 0) | (columns >= self.width)
-        places = self.places.gather(1, columns.masked_fill(outside, 0))
-        return self._products(places).masked_fill(outside, -torch.inf)
+        for some in in_turn(row, len(self.queries)):
+            columns = first[some, None] + torch.arange(BLOCK, device=first.device)
+            outside = (columns < 0) | (columns >= self.width)
+            places = self.places[row[some, None], columns.masked_fill(outside, 0)]
+            yield (
+                some,
+                self._products(self.queries[row[some]], places).masked_fill(outside, -torch.inf),
+            )
 
-    def blocks(self, block: Tensor) -> Iterator[Drawn]:
-        """Gather and multiply, draw by draw."""
-        return _draw_by_draw(block, self.window)
-
-    def of_rows(self, rows: Tensor) -> OwnScores:
-        """Take their queries and places."""
-        return replace(self, queries=self.queries[rows], places=self.places[rows])
-
-    def _products(self, places: Tensor) -> Tensor:
+    def _products(self, queries: Tensor, places: Tensor) -> Tensor:
         items = self.table.items[places].float()
         with in_float32(places.device):
-            return torch.bmm(items, self.queries[:, :, None])[:, :, 0]
+            return torch.bmm(items, queries[:, :, None])[:, :, 0]
 
 
 @dataclass(frozen=True)
@@ -224,24 +203,12 @@ class CalledScores:
         """Call."""
         torch.mul(self._call(first, last)[self.numbers], self.factor, out=out)
 
-    def window(self, first: Tensor) -> Tensor:
-        """Call once for all rows that want the same columns."""
-        return self._windows(first, self.numbers, {})
-
-    def blocks(self, block: Tensor) -> Iterator[Drawn]:
-        """Call once for each distinct block, whose draws come one after the other."""
-        held: dict[int, Tensor] = {}
-        num_rows, num_draws = block.shape
-        order = block.flatten().argsort(stable=True)
-        for start in range(0, block.numel(), num_rows):
-            draws = order[start : start + num_rows]
-            row = draws // num_draws
-            first = block.flatten()[draws] * BLOCK
-            yield row, draws % num_draws, self._windows(first, self.numbers[row], held)
-
-    def of_rows(self, rows: Tensor) -> CalledScores:
-        """Take their numbers."""
-        return replace(self, numbers=self.numbers[rows])
+    def windows(self, row: Tensor, first: Tensor) -> Windows:
+        """Call once for each distinct run of columns, those who want it one after the other."""
+        order, held = first.argsort(), dict[int, Tensor]()
+        for places in in_turn(row, len(self.numbers)):
+            some = order[places]
+            yield some, self._windows(first[some], self.numbers[row[some]], held)
 
     def _windows(self, first: Tensor, numbers: Tensor, held: dict[int, Tensor]) -> Tensor:
         """Return BLOCK columns from `first` on for each of `numbers`; `held` keeps one answer."""
@@ -264,7 +231,7 @@ class CalledScores:
         return torch.as_tensor(scores).detach().float()
 
 
-def _draw_by_draw(block: Tensor, window: Callable[[Tensor], Tensor]) -> Iterator[Drawn]:
-    rows = torch.arange(len(block), device=block.device)
-    for draw in range(block.shape[1]):
-        yield rows, torch.full_like(rows, draw), window(block[:, draw] * BLOCK)
+def in_turn(wanted: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield the places of `wanted` from the first to the last, `size` at once."""
+    for first in range(0, len(wanted), size):
+        yield torch.arange(first, min(first + size, len(wanted)), device=wanted.device)

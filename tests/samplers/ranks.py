@@ -63,10 +63,13 @@ def distances(item_ids: Any) -> Any:
     return -torch.cdist(torch.from_numpy(QUERIES), torch.from_numpy(TABLE)[item_ids])
 
 
-def own_distances(rank: int, world: int) -> ShardedScorer:
+def own_distances(rank: int, world: int, asked: list[Any] | None = None) -> ShardedScorer:
+    """Return a scorer of this rank's ids, which notes in `asked` those that it is given."""
     first, last = called_bounds(world)[rank : rank + 2]
 
     def score(item_ids: Any) -> Any:
+        if asked is not None:
+            asked.append(item_ids.numpy())
         if len(item_ids) == 0 or item_ids[0] < first or item_ids[-1] >= last:
             raise AssertionError(f"rank {rank} was asked for {item_ids}")
         return distances(item_ids)

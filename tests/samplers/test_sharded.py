@@ -86,10 +86,12 @@ def draw_all_cases(rank: int, world: int, folder: Path) -> None:
         found[f"{name}, split ids"] = negatives.item_ids.numpy()
         found[f"{name}, split log_q"] = negatives.log_q.numpy()
         if "candidates" not in changes:
-            called = own_distances(rank, world)
+            asked = [np.zeros(0, np.int64)]
+            called = own_distances(rank, world, asked)
             negatives = sampler_of(**changes).sample(**tensors(), score=called)
             found[f"{name}, called ids"] = negatives.item_ids.numpy()
             found[f"{name}, called log_q"] = negatives.log_q.numpy()
+            found[f"{name}, asked"] = np.bincount(np.concatenate(asked), minlength=1)
     np.savez(folder / f"rank{rank}.npz", **found)
 
 
@@ -164,6 +166,9 @@ def test_any_number_of_ranks_draws_as_one_device(tmp_path: Path, world: int) -> 
             for each in found:
                 np.testing.assert_array_equal(each[f"{name}, called ids"], ids, err_msg=name)
                 np.testing.assert_allclose(each[f"{name}, called log_q"], log_q, atol=1e-4)
+            most = 2 if changes.get("replacement", True) else 1 + ids.shape[-1]
+            asked = max(each[f"{name}, asked"].max() for each in found)
+            assert asked == (0 if changes.get("alpha") == 0 else most), name
 
 
 def test_bytes_are_those_of_the_docstrings(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from negsamp_torch.scores import OwnScores, Scores
+from negsamp_torch.scores import OwnScores, Scores, Windows
 
 __all__ = ["Aligned", "OwnRuns"]
 
@@ -39,18 +39,15 @@ class Aligned:
         if start < last:
             self.scores.tile(start - self.lead, last - self.lead, out[:, start - first :])
 
-    def window(self, first: Tensor) -> Tensor:
-        """Take it from further in front."""
-        return self.scores.window(first - self.lead)
-
-    def of_rows(self, rows: Tensor) -> Aligned:
-        """Take theirs."""
-        return replace(self, scores=self.scores.of_rows(rows))
+    def windows(self, row: Tensor, first: Tensor) -> Windows:
+        """Take them from further in front."""
+        return self.scores.windows(row, first - self.lead)
 
 
 @dataclass(frozen=True)
 class OwnRuns(OwnScores):
     """Dot products of each query with its own line of places; one below 0 is none, -inf."""
 
-    def _products(self, places: Tensor) -> Tensor:
-        return super()._products(places.clamp(min=0)).masked_fill(places < 0, -torch.inf)
+    def _products(self, queries: Tensor, places: Tensor) -> Tensor:
+        products = super()._products(queries, places.clamp(min=0))
+        return products.masked_fill(places < 0, -torch.inf)

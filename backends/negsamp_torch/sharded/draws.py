@@ -13,7 +13,7 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores
+from negsamp_torch.scores import BLOCK, Scores, in_turn
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
@@ -49,30 +49,32 @@ def draw(
     words = stream.words(NEGATIVES, draws)
     drawn = torch.zeros_like(draws)
     log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
-    everyone, log_total = None, masses.new_zeros(len(rows))
+    log_total = masses.new_zeros(len(rows))
     failure: Exception | None = None
-    for j in range(num_negatives):
-        if everyone is None or not replacement:
-            everyone = Masses.of(exchange, columns, masses)
-            _check(exchange, rows, everyone.top, failure, j)
-            log_total = everyone.log_total if j == 0 else log_total
-        picked = everyone.pick(words[0][:, j], words[1][:, j])
+    at_once = num_negatives if replacement else 1
+    for first in range(0, num_negatives, at_once):
+        everyone = Masses.of(exchange, columns, masses)
+        _check(exchange, rows, everyone.top, failure, first)
+        log_total = everyone.log_total if first == 0 else log_total
+        some = slice(first, first + at_once)
+        picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
         mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
         if len(mine) == 0 or failure is not None:
             continue
         try:
-            block = _block_of(picked, columns, masses, mine)
-            found = exponents.of_rows(mine).window(block * BLOCK)
-            inside = exponents_of(found, mine, block, hidden)
-            place = _place_of(picked, inside, words[1][:, j], mine)
-            row = torch.arange(len(mine), device=mine.device)
-            column = block * BLOCK + place
-            log_weights[mine, j] = inside[row, place]
-            if not replacement:
-                inside[row, place] = -torch.inf
-                masses[mine, block] = log2_sum_exp2(inside)
-                hidden = hidden.adding(column, mine)
-            drawn[mine, j] = column + columns.of_rows(mine).origin + CLAIM
+            own, rows_of, draws_of = picked.of(mine), mine % len(rows), first + mine // len(rows)
+            blocks = _blocks_of(own, columns, masses, rows_of)
+            for index, found in exponents.windows(rows_of, blocks * BLOCK):
+                row, j, block = rows_of[index], draws_of[index], blocks[index]
+                inside = exponents_of(found, row, block, hidden)
+                place = _places_of(own.of(index), inside, words[1][row, j])
+                line, column = torch.arange(len(index), device=index.device), block * BLOCK + place
+                log_weights[row, j] = inside[line, place]
+                if not replacement:
+                    inside[line, place] = -torch.inf
+                    masses[row, block] = log2_sum_exp2(inside)
+                    hidden = hidden.adding(column, row)
+                drawn[row, j] = column + columns.of_rows(row).origin + CLAIM
         except Exception as error:  # noqa: BLE001  (what is not claimed tells the other ranks)
             failure = error
     drawn, log_weights = exchange.sum(drawn), exchange.sum(log_weights)
@@ -130,21 +132,26 @@ def _check_drawn(
     )
 
 
-def _block_of(picked: Picked, columns: Columns, masses: Tensor, mine: Tensor) -> Tensor:
-    """Return the blocks that some rows are to draw from, counted from their origins."""
-    part, columns = picked.part[mine] % PARTS, columns.of_rows(mine)
-    weights = torch.exp2(columns.bodies(masses[mine]) - picked.top[mine, None])
-    block = torch.where(part == BODY, _first_beyond(weights, picked.rest[mine]), columns.last_block)
-    return block.masked_fill(part == HEAD, 0)
+def _blocks_of(picked: Picked, columns: Columns, masses: Tensor, rows: Tensor) -> Tensor:
+    """Return the blocks that draws of some rows are to draw from, counted from their origins."""
+    blocks = torch.empty_like(rows)
+    for some in in_turn(rows, len(masses)):
+        row, of_draw = rows[some], picked.of(some)
+        part, of_row = of_draw.part % PARTS, columns.of_rows(row)
+        weights = torch.exp2(of_row.bodies(masses[row]) - of_draw.top[:, None])
+        inside = _first_beyond(weights, of_draw.rest)
+        block = torch.where(part == BODY, inside, of_row.last_block)
+        blocks[some] = block.masked_fill(part == HEAD, 0)
+    return blocks
 
 
-def _place_of(picked: Picked, inside: Tensor, words: Tensor, mine: Tensor) -> Tensor:
-    """Return places in a block of each row: by the word, or in a part of one by what is left."""
+def _places_of(picked: Picked, inside: Tensor, words: Tensor) -> Tensor:
+    """Return places in a block of each draw: by the word, or in a part of one by what is left."""
     highest = inside.amax(1)
     weights = torch.exp2(inside - highest[:, None])
-    rest = picked.rest[mine] * torch.exp2(picked.top[mine] - highest)
-    whole = picked.part[mine] % PARTS == BODY
-    return torch.where(whole, pick(weights, words[mine]), _first_beyond(weights, rest))
+    rest = picked.rest * torch.exp2(picked.top - highest)
+    whole = picked.part % PARTS == BODY
+    return torch.where(whole, pick(weights, words), _first_beyond(weights, rest))
 
 
 def _first_beyond(weights: Tensor, threshold: Tensor) -> Tensor:

@@ -18,21 +18,25 @@ HEAD, BODY, PARTS = 0, 1, 3
 
 @dataclass(frozen=True)
 class Picked:
-    """What the words of a draw pick, for each row.
+    """What the words of draws pick: for each row by the first draw, for each by the next, ...
 
     Attributes
     ----------
-    part : int64, shape (rows,)
+    part : int64, shape (draws * rows,)
         Rank * 3 + part.
-    rest : float64, shape (rows,)
+    rest : float64, shape (draws * rows,)
         How far into the mass of the part, in units of 2**top: of a body by the first word, to find
         the block by; of a head or tail by the second, to find the item by.
-    top : float64, shape (rows,)
+    top : float64, shape (draws * rows,)
     """
 
     part: Tensor
     rest: Tensor
     top: Tensor
+
+    def of(self, some: Tensor) -> Picked:
+        """Take some of them."""
+        return Picked(self.part[some], self.rest[some], self.top[some])
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,17 @@ class Masses:
         return self.top + torch.exp2(self.logs - self.top).sum(0).log2()
 
     def pick(self, first: Tensor, second: Tensor) -> Picked:
-        """Let the first word pick a body or a block that is cut, and the second a part of that."""
+        """Let words, (draws, rows), pick: the first a body or a cut block, the second its part."""
         shares = torch.exp2(self.logs - self.top)
-        part, rest = _locate(shares, first)
         labels = self.labels.expand_as(shares)
-        label = labels.gather(0, part[None])
-        part, rest_inside = _locate(shares.masked_fill(labels != label, 0.0), second)
-        return Picked(part, torch.where(label[0] < 0, rest, rest_inside), self.top)
+        parts, rests = [], []
+        for first_word, second_word in zip(first, second, strict=True):
+            part, rest = _locate(shares, first_word)
+            label = labels.gather(0, part[None])
+            part, rest_inside = _locate(shares.masked_fill(labels != label, 0.0), second_word)
+            parts.append(part)
+            rests.append(torch.where(label[0] < 0, rest, rest_inside))
+        return Picked(torch.cat(parts), torch.cat(rests), self.top.repeat(len(first)))
 
 
 def _locate(shares: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:

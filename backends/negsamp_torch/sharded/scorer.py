@@ -61,8 +61,8 @@ class ShardedScorer(Collective):
     from all ranks, and a callable cannot be sent to them as a query can. Ranks with rows of their
     own gather what the callable needs of all rows, sample for all, and keep their part.
 
-    The callable is asked for each tile of its ids once, and for each negative again for the blocks
-    of the rows that draw from them.
+    The callable is asked for each tile of its ids once, and once more for each block that is drawn
+    from: with replacement once for all negatives, without it again for each.
     """
 
     score: Scorer
