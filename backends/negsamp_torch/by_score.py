@@ -59,7 +59,7 @@ def draw(
         for some, found in exponents.windows(each_row, wanted * BLOCK):
             row, j, block = each_row[some], first + some // len(rows), wanted[some]
             inside = exponents_of(found, row, block, excluded)
-            place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j])
+            place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j, None])[:, 0]
             index = torch.arange(len(row), device=device)
             drawn[row, j], log_weights[row, j] = block * BLOCK + place, inside[index, place]
             if not replacement:
@@ -111,10 +111,13 @@ def log2_sum_exp2(exponents: Tensor) -> Tensor:
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
-    """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
+    """Return for each word the first index whose running sum exceeds (word + 1/2) / 2**32.
+
+    Weights are (lines, columns), and words (lines, draws).
+    """
     sums = weights.cumsum(1)
-    threshold = (words.double() + 0.5) * 2.0**-32 * sums[:, -1]
-    return (sums <= threshold[:, None]).sum(1)
+    thresholds = (words.double() + 0.5) * 2.0**-32 * sums[:, -1:]
+    return torch.searchsorted(sums, thresholds, right=True)
 
 
 def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,8 +128,7 @@ def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor
         some = slice(first, first + step)
         shares = torch.exp2(masses[some] - highest[some, None])
         log_sums[some] = highest[some] + shares.sum(1).log2()
-        for j in range(words.shape[1]):
-            blocks[some, j] = pick(shares, words[some, j])
+        blocks[some] = pick(shares, words[some])
     return blocks, log_sums
 
 

@@ -115,23 +115,25 @@ class SharedScores:
             torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
-        """Multiply the rows that want the same columns together."""
-        for some in in_turn(row, len(self.queries)):
-            yield some, self._window(row[some], first[some])
+        """Multiply all that want the same columns together."""
+        order = first.argsort(stable=True)
+        for places in in_turn(row, len(self.queries)):
+            some = order[places]
+            yield some, self._windows(first[some], self.queries[row[some]])
 
-    def _window(self, row: Tensor, first: Tensor) -> Tensor:
-        scores = self.queries.new_full((len(first), BLOCK), -torch.inf)
-        order = first.argsort()
-        ordered, start = self.queries[row[order]], 0
-        wanted, counts = torch.unique(first, return_counts=True)
+    def _windows(self, first: Tensor, queries: Tensor) -> Tensor:
+        """Return BLOCK columns of each query from `first` on, which ascends."""
+        scores = queries.new_full((len(first), BLOCK), -torch.inf)
+        wanted, counts = torch.unique_consecutive(first, return_counts=True)
+        start = 0
         for column, count in zip(wanted.tolist(), counts.tolist(), strict=True):
             low = max(column, 0)
             items = self.table.items[low : column + BLOCK].float()
             stop, left = start + count, low - column
             with in_float32(first.device):
-                scores[start:stop, left : left + len(items)] = ordered[start:stop] @ items.T
+                scores[start:stop, left : left + len(items)] = queries[start:stop] @ items.T
             start = stop
-        return torch.empty_like(scores).index_copy_(0, order, scores)
+        return scores
 
 
 @dataclass(frozen=True)

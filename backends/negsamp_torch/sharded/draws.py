@@ -151,7 +151,7 @@ def _places_of(picked: Picked, inside: Tensor, words: Tensor) -> Tensor:
     weights = torch.exp2(inside - highest[:, None])
     rest = picked.rest * torch.exp2(picked.top - highest)
     whole = picked.part % PARTS == BODY
-    return torch.where(whole, pick(weights, words), _first_beyond(weights, rest))
+    return torch.where(whole, pick(weights, words[:, None])[:, 0], _first_beyond(weights, rest))
 
 
 def _first_beyond(weights: Tensor, threshold: Tensor) -> Tensor:
