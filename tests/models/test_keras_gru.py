@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +18,7 @@ from negsamp_models.keras_gru import GruRecommender, Settings, padded, train
 from negsamp_tensorflow import GraphSampler
 from negsamp_tensorflow.callbacks import SamplerCallback
 
+ROOT = Path(__file__).parents[2]
 DATASET = generate_synthetic(SyntheticParameters(num_users=120, num_items=60, num_clusters=6))
 SMALL = Settings(epochs=3, batch_size=40, max_length=8, dim=16, learning_rate=0.01)
 
@@ -25,6 +29,19 @@ def policy(request: pytest.FixtureRequest) -> Iterator[str]:
     keras.config.set_dtype_policy(request.param)
     yield request.param
     keras.config.set_dtype_policy(before)
+
+
+def test_the_tutorial_runs_as_it_stands_and_under_xla() -> None:
+    text = (ROOT / "docs" / "tutorials" / "keras.md").read_text(encoding="utf-8")
+    for compiled in ("", ", jit_compile=True"):
+        names: dict[str, Any] = {}
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            short = block.replace("num_users, length = 500, 2000", "num_users, length = 500, 96")
+            exec(short.replace('optimizer="adam"', f'optimizer="adam"{compiled}'), names)  # noqa: S102
+        losses = names["model"].history.history["loss"]
+        assert losses[-1] < losses[0]
+        assert int(names["model"].sampler.state_dict()["call"]) == 9
+        assert names["targets"].min() == 0
 
 
 def test_sequences_are_padded_behind() -> None:
