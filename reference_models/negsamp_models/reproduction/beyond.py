@@ -8,6 +8,7 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import figures_of, value_of
 from negsamp_models.reproduction.grid_tables import MISSING
 from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.wording import plural
 
 __all__ = ["beyond_tables"]
@@ -16,7 +17,7 @@ _SEEN = ("validation NDCG@10", "validation HR@5", "validation NDCG@5")
 _MEDIAN = "s/epoch, median"  # beta grows in some rows, and quick epochs are but the first ones
 
 
-def beyond_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
+def beyond_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
     """Yield the lines of a table a data set: validation of all rows, test of the chosen one."""
     for cell in grid.cells:
         chosen = cell.chosen(results)
@@ -26,7 +27,7 @@ def beyond_tables(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]
             name = f"**{choice.label}**" if choice == chosen else choice.label
             yield f"| {name} | {' | '.join(_seen(results.get(choice.runs[0].key)))} |"
         yield ""
-        yield from _test(grid, cell, results)
+        yield from _test(grid, cell, results, noise)
 
 
 def _seen(result: RunResult | None) -> list[str]:
@@ -36,7 +37,9 @@ def _seen(result: RunResult | None) -> list[str]:
     return [f"{value:.2f}" for value in [*seen, result.seconds_per_epoch]]
 
 
-def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[str]:
+def _test(
+    grid: Grid, cell: Cell, results: Mapping[str, RunResult], noise: SeedNoise
+) -> Iterator[str]:
     choice, figures = figures_of(grid, cell, results)
     if choice is None:
         missing = len(cell.missing(results))
@@ -50,9 +53,17 @@ def _test(grid: Grid, cell: Cell, results: Mapping[str, RunResult]) -> Iterator[
         deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
         text = f"{metric} {figure.mean:.2f}{deviation}"
         if (aim := grid.aim.get(metric)) is not None and figure.mean is not None:
-            text += f" (aim {aim:g}: {'reached' if figure.mean >= aim else 'missed'})"
+            error = noise.error(metric, figure.mean, figure.num_seeds)
+            text += f" ({_against(aim, figure.mean, error, noise.width(metric))})"
         parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
     yield (
         f"Validation chose **{choice.label}**. Its test figures ({seeds}): {', '.join(parts)}.\n"
     )
+
+
+def _against(aim: float, mean: float, error: float, width: float) -> str:
+    """Say whether an aim is reached, and whether the noise of seeds lets one say so."""
+    words = "reached" if mean >= aim else "missed"
+    close = ", but not told apart from it" if abs(mean - aim) <= width * error else ""
+    return f"aim {aim:g}: {words}{close}, standard error {error:.2f}"

@@ -70,12 +70,13 @@ _INTRODUCTION = """\
 
 Chen et al., "[Generating Negative Samples for Sequential
 Recommendation](https://arxiv.org/abs/2208.03645)", table by table. `negsamp report` makes this page
-from the result files under `results/` alone: one file a run, with its configuration, every epoch,
-and what it ran on. `negsamp reproduce` makes the runs that are missing.
+from the result files under `results/` alone: one file per run, with its configuration, every epoch,
+and the versions and device that it ran on. `negsamp reproduce` makes the runs that are missing.
 
-Figures are percent of the test items, each ranked over the whole catalogue with the items of the
-input masked, with the weights that were best on validation; nothing is chosen on test. They are
-means over all seeds on file, ± the standard deviation. The paper's stand below ours in italics.
+Figures are in percent. Each test item is ranked over the whole catalogue, with the items of the
+input masked and the weights that were best on validation; nothing is chosen on test. Figures are
+means over all seeds on file, ± the standard deviation. The paper's figures are below ours, in
+italics.
 
 | mark | our mean is |
 | --- | --- |
@@ -85,12 +86,12 @@ means over all seeds on file, ± the standard deviation. The paper's stand below
 | - | missing: not run |
 | blank | not printed in the paper, or not legible |
 
-The noise: 95 of 100 differences that come of seeds alone are inside. The standard error of a mean
-over n seeds is the deviation between seeds over the root of n; the paper has four. Where it prints
-no deviation, 3 % of its mean stands for it. Two seeds say little of a deviation, so that ours is
-learnt from all configurations with several seeds together, as a part of the mean. With less than
-ten degrees of freedom it is 3 % at least, and two standard errors are the range; with more it is
-as measured, and Student's t.
+The range holds 95 of 100 differences due to seeds alone. The standard error of a mean over
+n seeds is the standard deviation between seeds divided by the root of n; the paper has four. Where
+the paper prints no deviation, 3 % of its mean is assumed. Two seeds say little about a deviation,
+so that ours is estimated from all configurations with several seeds together, relative to the mean.
+With fewer than ten degrees of freedom it is taken as 3 % at least, and the range is two standard
+errors; with more it is taken as measured, with Student's t.
 """
 
 _HEADINGS = {
@@ -99,7 +100,7 @@ _HEADINGS = {
 ## What the paper leaves open
 
 Decisions that the paper does not spell out, each with the runs that bear on it. Validation decides,
-so its NDCG@10 stands first; test figures are beside it.
+so that its NDCG@10 comes first, with test figures beside it.
 """,
     "beyond": "## Beyond the paper\n",
 }
@@ -114,7 +115,7 @@ def _section(
     if picture is not None:
         yield f"![{grid.title}]({picture})\n"
     if grid.part == "beyond":
-        yield from beyond_tables(grid, results)
+        yield from beyond_tables(grid, results, noise)
         return
     yield from grid_tables(grid, results, noise)
     yield from _sharers(grid, results)

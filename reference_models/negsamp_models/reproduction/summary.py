@@ -22,9 +22,9 @@ __all__ = ["evidence_of", "summary"]
 
 _HEADINGS: dict[Outcome, str] = {
     "does not hold": "Claims of the paper that do not hold here:",
-    "not told apart": "Claims that these runs cannot tell, within the noise of seeds:",
+    "not told apart": "Claims that these runs cannot decide, within the noise of seeds:",
     "holds": "Claims of the paper that hold here:",
-    "missing": "Claims that wait for more runs, and what there is of them:",
+    "missing": "Claims that need more runs, and what there is so far:",
 }
 
 
@@ -40,16 +40,16 @@ def summary(
     total = sum(counts.values())
     yield "## Where we fall short\n"
     yield (
-        f"- Figures: of {total} that both have, each counted once, Yelp's with seen items masked, "
-        f"{counts['inside']} are inside the paper's range, {counts['above']} above and "
-        f"{counts['below']} below; chance alone would put about {round(total / 20)} outside."
+        f"- Figures: of {total} that both the paper and we have, each counted once (Yelp's with "
+        f"seen items masked), {counts['inside']} are inside the paper's range, {counts['above']} "
+        f"above and {counts['below']} below; chance alone would put about {round(total / 20)} outside."
     )
     yield (
         f"- Claims: {outcomes.total()} are checked by the grids below: "
         f"{outcomes['does not hold']} refuted, {outcomes['holds']} confirmed, "
-        f"{outcomes['not told apart']} within the noise, and {outcomes['missing']} waiting for "
-        "runs. But for average gains, which are sizes, a claim tests a sign: that one row is above "
-        "another, not by as much as in the paper."
+        f"{outcomes['not told apart']} undecided within the noise, and {outcomes['missing']} not "
+        "yet run. Except for average gains, which are sizes, a claim tests a sign: that one row is "
+        "above another, not by as much as in the paper."
     )
     yield _runs_in_words(grids, results)
     yield from _noise_in_words(noise)
@@ -58,13 +58,19 @@ def summary(
     yield ""
     for grid in (each for each in grids if each.name == "table1"):
         if whole := list(gaps(grid, results, noise)):
-            yield from ["Table 1 on the whole, mean of its four metrics:\n", *whole, ""]
-    sections = [
+            yield from ["Table 1 as a whole, mean of its four metrics:\n", *whole, ""]
+    yield from _lists(
         ("Below the paper (its mean in brackets):", lines["below"]),
         *((_HEADINGS[each], listed[each]) for each in ("does not hold", "not told apart")),
-        ("Above the paper (its mean in brackets):", lines["above"]),
+    )
+    yield "## What holds, and what is not yet run\n"
+    yield from _lists(
         *((_HEADINGS[each], listed[each]) for each in ("holds", "missing")),
-    ]
+        ("Above the paper (its mean in brackets):", lines["above"]),
+    )
+
+
+def _lists(*sections: tuple[str, list[str]]) -> Iterator[str]:
     for heading, entries in sections:
         if entries:
             yield from [f"{heading}\n", *entries, ""]
@@ -110,12 +116,12 @@ def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
     names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
     names = [name for name in names if name in noise.relative]
     if names:
-        known = [f"{name} by {100 * noise.deviation(name):.1f} %" for name in names]
+        known = [f"{name} varies by {100 * noise.deviation(name):.1f} %" for name in names]
         yield (
-            f"- Seeds alone move {', '.join(known[:-1])} and {known[-1]} of the mean (one standard "
-            f"deviation), as {plural(noise.num_configurations, 'configuration')} with several "
-            f"seeds say, {plural(noise.freedom[names[0]], 'degree')} of freedom. Means are told "
-            f"apart that differ by {noise.width(names[0]):.2f} standard errors."
+            f"- Between seeds alone, {', '.join(known[:-1])} and {known[-1]} of the mean (one "
+            f"standard deviation, from {plural(noise.num_configurations, 'configuration')} with "
+            f"several seeds, {plural(noise.freedom[names[0]], 'degree')} of freedom). Means are "
+            f"told apart if they differ by {noise.width(names[0]):.2f} standard errors."
         )
 
 
@@ -135,7 +141,7 @@ def _replaced_in_words(
             )
             yield (
                 f"- Made again by later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
-                f"{figures}. The last stands in the tables."
+                f"{figures}. The tables have the last one."
             )
 
 

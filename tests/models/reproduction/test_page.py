@@ -135,8 +135,8 @@ def test_a_figure_that_two_tables_show_counts_once() -> None:
     grids = [load_grid("table1", ["Beauty"]), load_grid("table2", ["Beauty"])]
     run = next(cell for cell in grids[1].cells if cell.row == "beta 1").choices[0].runs[0]
     text = page(grids, {run.key: result_of(run, 1.0)}, {})
-    assert "of 4 that both have, each counted once, " in text
-    assert "masked, 0 are inside the paper's range, 0" in text
+    assert "of 4 that both the paper and we have, each counted once " in text
+    assert "seen items masked), 0 are inside the paper's range, 0" in text
     assert text.count("1 seed: HR@5 1.00 (6.30)") == 1
 
 
@@ -147,7 +147,7 @@ def test_the_page_says_which_runs_were_made_again() -> None:
     text = page([grid], {run.key: result_of(run, 4.0)}, {}, before)
     assert (
         "- Made again by later code: Beauty uniform, seed 1: HR@5 3.00, then 5.00, then 4.00; "
-        "NDCG@5 3.00, then 5.00, then 4.00. The last stands in the tables." in text
+        "NDCG@5 3.00, then 5.00, then 4.00. The tables have the last one." in text
     )
 
 
@@ -242,7 +242,7 @@ def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
     label = cell.choices[2].label
     assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
     assert f"Validation chose **{label}**. Its test figures (2 seeds): HR@5 47.50" in text
-    assert "(aim 7: reached)" in text
+    assert "HR@5 47.50 ± 61.52 (aim 7: reached, but not told apart from it, standard error" in text
     assert "99.00" not in text
 
 
