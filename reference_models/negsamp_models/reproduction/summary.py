@@ -42,7 +42,8 @@ def summary(
     yield (
         f"- Figures: of {total} that both the paper and we have, each counted once (Yelp's with "
         f"seen items masked), {counts['inside']} are inside the paper's range, {counts['above']} "
-        f"above and {counts['below']} below; chance alone would put about {round(total / 20)} outside."
+        f"above and {counts['below']} below; chance alone would put about "
+        f"{round(total / 20)} outside."
     )
     yield (
         f"- Claims: {outcomes.total()} are checked by the grids below: "

@@ -79,7 +79,7 @@ def test_the_page_says_on_what_the_noise_rests() -> None:
     text = page([grid], results, {})
     assert "best epoch varies by 0.0 % of the mean (one standard deviation, from 4 config" in text
     assert "seeds, 12 degrees of freedom" in text
-    assert "that differ by 2.18 standard errors" in text
+    assert "if they differ by 2.18 standard errors" in text
     assert "of 16 that both the paper and we have" in text
     assert "chance alone would put about 1 outside" in text
 
