@@ -117,9 +117,9 @@ def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
     names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
     names = [name for name in names if name in noise.relative]
     if names:
-        known = [f"{name} varies by {100 * noise.deviation(name):.1f} %" for name in names]
+        known = [f"{name} by {100 * noise.deviation(name):.1f} %" for name in names]
         yield (
-            f"- Between seeds alone, {', '.join(known[:-1])} and {known[-1]} of the mean (one "
+            f"- Variation between seeds: {', '.join(known[:-1])} and {known[-1]} of the mean (one "
             f"standard deviation, from {plural(noise.num_configurations, 'configuration')} with "
             f"several seeds, {plural(noise.freedom[names[0]], 'degree')} of freedom). Means are "
             f"told apart if they differ by {noise.width(names[0]):.2f} standard errors."

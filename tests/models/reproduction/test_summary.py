@@ -77,7 +77,7 @@ def test_the_page_says_on_what_the_noise_rests() -> None:
     runs = [run for cell in grid.cells if len(cell.choices) == 1 for run in cell.choices[0].runs]
     results = {run.key: result_of(run, 4 + 0.01 * run.settings.seed) for run in runs}
     text = page([grid], results, {})
-    assert "best epoch varies by 0.0 % of the mean (one standard deviation, from 4 config" in text
+    assert "best epoch by 0.0 % of the mean (one standard deviation, from 4 config" in text
     assert "seeds, 12 degrees of freedom" in text
     assert "if they differ by 2.18 standard errors" in text
     assert "of 16 that both the paper and we have" in text
