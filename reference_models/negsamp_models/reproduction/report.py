@@ -134,8 +134,11 @@ def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
             f"{moment(study, stage)} {fmean(map(exp, stage.entropy)):,.0f}"
             for stage in study.stages
         )
+        hardest = zip(study.stages[-1].hardest, study.inputs, strict=True)
+        repeats = sum(item == just_had for item, just_had in hardest)
         yield (
             f"User {study.user} of {cell.dataset}, {cell.row}: items that share the draws (the "
-            f"exponential of the entropy, mean over positions; {study.num_items:,} are there): "
-            f"{stages}.\n"
+            f"exponential of the entropy, mean over positions) out of {study.num_items:,}: "
+            f"{stages}. With the weights that are kept, the likeliest negative is the item that "
+            f"the user has just had at {repeats} of {len(study.inputs)} positions.\n"
         )
