@@ -32,7 +32,7 @@ help:  ## show this
 compare: $(VENV)/models.stamp  ## train one model with three samplers and compare them (ARGS=--help)
 	$(BIN)/negsamp compare $(ARGS)
 
-bench:  ## measure speed and memory beside floors and peers (ARGS=--quick; ARGS=--list)
+bench:  ## measure speed and memory beside references and peers (ARGS=--quick; ARGS=--list)
 	@$(MAKE) --no-print-directory VENV=$(VENV)-bench measure
 
 measure: $(VENV)/bench.stamp

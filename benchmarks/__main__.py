@@ -41,7 +41,7 @@ def run(
     ] = False,
     show: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
 ) -> None:
-    """Measure draws, epochs and memory beside their peers and the least that they can cost.
+    """Measure draws, epochs and memory beside their peers and bare work.
 
     Each case becomes a JSON file; then a report is written on all of the folder: bars, tables
     and pictures. Beauty is read from the folder in NEGSAMP_DATA.

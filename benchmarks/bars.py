@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchmarks.contenders import FLOOR, REFERENCES
+from benchmarks.contenders import REFERENCES
+from benchmarks.contenders.bare_products import PRODUCT
 from benchmarks.contenders.tensorflow_graphs import COMPILED
 from benchmarks.contenders.tensorflow_matrix import CATEGORICAL
+from benchmarks.contenders.torch_matrix import CUMSUM, SOFTMAX
 from benchmarks.records import CaseResult
 
 __all__ = ["Bar", "Figure", "Outcome", "all_bars"]
@@ -147,15 +149,30 @@ def all_bars(backend: str) -> list[Bar]:
         setting = {"rows": rows, "num_items": num_items}
         return Figure("memory", ours, setting, quantity="peak_bytes")
 
-    drawn = draw(ours)
+    drawn, peers = draw(ours), (SOFTMAX, CUMSUM, CATEGORICAL)
     epoch = Figure("epoch-beauty", ours, {"law": "genni", "beta": 1.0})
-    softmax = draw("torch softmax + multinomial")
     uniform, popularity = (by_weight(law, ours) for law in ("uniform", "popularity"))
     integers = by_weight("uniform", REFERENCES["uniform"])
     size, all_out = "GenNi draw, 1,500 x 12,101 x 64", "all interactions excluded"
     return [
-        Bar(f"{size}, over NumPy's bare product", drawn, draw(FLOOR), at_most=1.3),
-        Bar("torch matmul + softmax + multinomial, over that draw", softmax, drawn, at_least=12),
+        Bar(f"{size}, over NumPy's bare product", drawn, draw(PRODUCT), at_most=1.3),
+        Bar(f"{SOFTMAX}, over that draw", draw(SOFTMAX), drawn, at_least=12),
+        *(Bar(f"{peer}, over that draw", draw(peer), drawn, at_least=1) for peer in peers[1:]),
+        *(
+            Bar(
+                f"{peer}, 10 negatives, over that draw of 10",
+                draw(peer, num_negatives=10),
+                draw(ours, num_negatives=10),
+                at_least=1,
+            )
+            for peer in peers
+        ),
+        Bar(
+            f"{SOFTMAX}, 256 negatives, over a draw of 256, 512 x 12,101 x 64",
+            Figure("growth-negatives", SOFTMAX, {"num_negatives": 256}),
+            Figure("growth-negatives", ours, {"num_negatives": 256}),
+            at_least=1,
+        ),
         Bar(
             f"that draw with {all_out}, over the draw",
             draw(ours, exclude="interactions"),

@@ -8,15 +8,15 @@ from fnmatch import fnmatch
 from itertools import product
 from typing import Any, Literal
 
-from benchmarks.contenders import FLOOR, taking_part
+from benchmarks.contenders import taking_part
+from benchmarks.contenders.bare_products import PRODUCT
 from benchmarks.contenders.tensorflow_graphs import COMPILED, GRAPH
 from benchmarks.contenders.tensorflow_matrix import CATEGORICAL
+from benchmarks.contenders.torch_matrix import SOFTMAX
 from benchmarks.settings import Draw, Epoch, Law, Setting
 from benchmarks.work import Contender
 
 __all__ = ["Case", "all_cases", "select"]
-
-SOFTMAX = "torch softmax + multinomial"
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,13 @@ def _draws_by_score(backend: str) -> list[Case]:
             "genni-sizes",
             "Larger batches, catalogues and embeddings, with who is left at these sizes.",
             sizes,
-            tuple(dict.fromkeys([ours, "negsamp torch", "floor", "peer"])),
+            tuple(dict.fromkeys([ours, "negsamp torch", "reference", "peer"])),
         ),
         Case(
             "genni-grid",
             "Every kind of draw in every size.",
             every,
-            (ours, FLOOR),
+            (ours, PRODUCT),
         ),
     ]
 
@@ -180,7 +180,7 @@ def _epochs(backend: str) -> list[Case]:
 
 
 def _growths(backend: str) -> list[Case]:
-    few = (f"negsamp {backend}", FLOOR)
+    few = (f"negsamp {backend}", PRODUCT)
     peers = (*few, "negsamp torch", SOFTMAX)
     items = genni(rows=128, num_items=(1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000))
     negatives = genni(rows=512, num_items=12_101, num_negatives=(1, 4, 16, 64, 256))
@@ -212,6 +212,6 @@ def _tensorflow() -> list[Case]:
     about = "Eager, traced and compiled by XLA, beside tf.random.categorical."
     peak = "Peak of resident memory above the inputs, inside TensorFlow."
     return [
-        Case("tensorflow", about, setting, (*contenders, FLOOR)),
+        Case("tensorflow", about, setting, (*contenders, PRODUCT)),
         Case("tensorflow-memory", peak, setting, contenders, measure="memory"),
     ]

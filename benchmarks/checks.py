@@ -23,7 +23,7 @@ def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | No
     drawn : array of int, shape (rows, num_negatives)
         Item ids, of any framework that NumPy can read.
     excludes : bool
-        Whether excluded ids are wrong; False for a floor that excludes nothing.
+        Whether excluded ids are wrong; False for a reference that excludes nothing.
 
     Returns
     -------

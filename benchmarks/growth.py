@@ -8,8 +8,17 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from benchmarks.records import CaseResult
+from benchmarks.work import Role
 
-__all__ = ["Growth", "exponent", "growths"]
+__all__ = ["AXES", "Growth", "exponent", "growths"]
+
+AXES = {
+    "num_items": "items of the catalogue, V",
+    "num_negatives": "negatives a row, k",
+    "rows": "rows of the batch",
+    "threads": "threads",
+}
+"""What grows, in words."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,7 @@ class Growth:
 
     Attributes
     ----------
-    contender, axis : str
+    contender, role, axis : str
         Who, and along what.
     values, seconds : list of float
         Points of the axis, ascending, and the median time at each; at least two.
@@ -27,6 +36,7 @@ class Growth:
     """
 
     contender: str
+    role: Role
     axis: str
     values: list[float]
     seconds: list[float]
@@ -61,19 +71,19 @@ def exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
 
 def growths(results: Sequence[CaseResult]) -> dict[str, list[Growth]]:
     """Return the growths of each contender, by axis, where two or more points were measured."""
-    points: dict[tuple[str, str], dict[float, float]] = {}
+    points: dict[tuple[str, str, Role], dict[float, float]] = {}
     for result in results:
         if result.axis is None:
             continue
         for each in result.measurements:
             if each.seconds is not None:
                 table = asdict(each.setting) | {"threads": result.threads}
-                line = points.setdefault((result.axis, each.contender), {})
+                line = points.setdefault((result.axis, each.contender, each.role), {})
                 line[float(table[result.axis])] = each.seconds.median
     found: dict[str, list[Growth]] = {}
-    for (axis, contender), line in points.items():
+    for (axis, contender, role), line in points.items():
         if len(line) > 1:
             values = sorted(line)
             seconds = [line[value] for value in values]
-            found.setdefault(axis, []).append(Growth(contender, axis, values, seconds))
+            found.setdefault(axis, []).append(Growth(contender, role, axis, values, seconds))
     return found

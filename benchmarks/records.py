@@ -16,6 +16,8 @@ from benchmarks.work import Contender, Role
 __all__ = ["CaseResult", "Measurement", "Seconds", "Status", "read_results"]
 
 Status = Literal["measured", "missing", "skipped", "wrong", "failed"]
+FORMER_ROLES: dict[str, Role] = {"floor": "reference"}
+"""What older files call a role."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Measurement:
         seconds = content["seconds"]
         return cls(
             contender=content["contender"],
-            role=content["role"],
+            role=FORMER_ROLES.get(content["role"], content["role"]),
             setting=setting_from(content["setting"]),
             status=content["status"],
             reason=content["reason"],

@@ -9,7 +9,9 @@ from benchmarks.bars import all_bars
 from benchmarks.cases import all_cases
 from benchmarks.contenders import CONTENDERS
 from benchmarks.growth import growths
-from benchmarks.pictures import draw_growth, draw_ratios
+from benchmarks.growth_picture import draw_growth
+from benchmarks.growth_words import growth_words
+from benchmarks.ratios_picture import draw_ratios
 from benchmarks.records import CaseResult, read_results
 from benchmarks.tables import bars_table, case_table, common_setting, growth_table
 from negsamp_models.results import write_whole
@@ -50,16 +52,17 @@ def render(results: Sequence[CaseResult]) -> str:
     else:
         bars = all_bars(results[0].conditions["backend"])
         parts.append(bars_table([bar.outcome(results) for bar in bars]))
-    parts += ["## Times, and in brackets what they are over the floor\n"]
-    parts += [f"![Times over the floor]({RATIOS})\n"]
+    parts += ["## Times, and in brackets what they are over the reference\n"]
+    parts += [f"![Times over the reference]({RATIOS})\n"]
     for result in results:
         if result.axis is None:
-            threads = f"{result.threads} thread{'s' * (result.threads > 1)}"
-            parts.append(f"### {result.name}, {threads}\n")
-            parts.append(f"{result.about} In all: {common_setting(result)}.\n")
-            parts.append(case_table(result))
+            parts += _case(result)
     if found := growths(results):
         parts += ["## Growth\n", f"![Growth]({GROWTH})\n", growth_table(found)]
+        parts += [*growth_words(found), ""]
+    for result in results:
+        if result.axis not in (None, "threads"):
+            parts += _case(result)
     return "\n".join([*parts, "## Who takes part\n", _notes(results)])
 
 
@@ -68,6 +71,15 @@ def ordered(folder: Path) -> list[CaseResult]:
     names = list(dict.fromkeys(case.name for case in all_cases("numba")))
     known = [result for result in read_results(folder) if result.name in names]
     return sorted(known, key=lambda result: (names.index(result.name), result.threads))
+
+
+def _case(result: CaseResult) -> list[str]:
+    threads = f"{result.threads} thread{'s' * (result.threads > 1)}"
+    return [
+        f"### {result.name}, {threads}\n",
+        f"{result.about} In all: {common_setting(result)}.\n",
+        case_table(result),
+    ]
 
 
 def _surroundings(results: Sequence[CaseResult]) -> str:

@@ -13,6 +13,7 @@ from benchmarks.records import CaseResult, Measurement
 from benchmarks.settings import Epoch
 
 __all__ = [
+    "HEADS",
     "bars_table",
     "case_table",
     "format_bytes",
@@ -21,6 +22,7 @@ __all__ = [
     "quantity",
     "ratio_of",
     "table",
+    "three_digits",
 ]
 
 HEADS = {"num_items": "V", "num_negatives": "k", "dim": "d"}
@@ -47,7 +49,7 @@ def bars_table(outcomes: Sequence[Outcome]) -> str:
 def case_table(result: CaseResult) -> str:
     """Return a table of one case: a line a setting, a column a contender.
 
-    A cell holds the median time of a call and, in brackets, what that is over the floor; for
+    A cell holds the median time of a call and, in brackets, what that is over the reference; for
     epochs, over the epoch with uniform negatives. Below it stands why cells have no figure.
     """
     fields = varying_fields(result)
@@ -122,8 +124,8 @@ def format_seconds(seconds: float) -> str:
     """Return a time in three digits, in its unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
-            return f"{_three_digits(seconds / size)} {unit}"
-    return f"{_three_digits(seconds / 1e-9)} ns"
+            return f"{three_digits(seconds / size)} {unit}"
+    return f"{three_digits(seconds / 1e-9)} ns"
 
 
 def format_bytes(count: float) -> str:
@@ -135,7 +137,12 @@ def quantity(value: float, unit: str) -> str:
     """Return a figure in three digits with its unit, a size in MB."""
     if unit == "bytes":
         return format_bytes(value)
-    return f"{_three_digits(value)} {unit}"
+    return f"{three_digits(value)} {unit}"
+
+
+def three_digits(value: float) -> str:
+    """Return a figure with three digits, more before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _cell(result: CaseResult, measurement: Measurement | None) -> str:
@@ -147,7 +154,7 @@ def _cell(result: CaseResult, measurement: Measurement | None) -> str:
     if measurement.peak_bytes is not None:
         return f"{format_bytes(measurement.peak_bytes)} in {took}"
     ratio = ratio_of(result, measurement)
-    return took if ratio is None else f"{took} ({_three_digits(ratio)})"
+    return took if ratio is None else f"{took} ({three_digits(ratio)})"
 
 
 def _reasons(result: CaseResult) -> str:
@@ -172,7 +179,3 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

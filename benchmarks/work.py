@@ -10,7 +10,7 @@ from benchmarks.settings import Epoch, Setting
 
 __all__ = ["Contender", "NotMeasuredError", "Place", "Role", "Work", "as_it_is"]
 
-Role = Literal["ours", "floor", "peer"]
+Role = Literal["ours", "reference", "peer"]
 Place = Callable[[Any], Any]
 """Puts a tensor where, and in the dtype in which, it is measured."""
 
@@ -54,8 +54,8 @@ class Contender:
     ----------
     name : str
         As people read it.
-    role : {"ours", "floor", "peer"}
-        This library; the least that the work can cost; or what people use now.
+    role : {"ours", "reference", "peer"}
+        This library; the bare work that times are compared with; or what people use now.
     laws : tuple of str
         The laws of the settings in which it takes part, "epoch" for those that train.
     prepare : callable

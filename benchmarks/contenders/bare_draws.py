@@ -1,4 +1,4 @@
-"""The floor of a draw by weight: NumPy's own generator, with nothing excluded."""
+"""The reference of a draw by weight: NumPy's own generator, with nothing excluded."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def search(problem: Problem) -> Work:
 
 NOTE = "excludes nothing, not the target either"
 CONTENDERS = (
-    Contender(INTEGERS, "floor", ("uniform",), integers, NOTE),
-    Contender(SEARCH, "floor", ("popularity",), search, NOTE),
+    Contender(INTEGERS, "reference", ("uniform",), integers, NOTE),
+    Contender(SEARCH, "reference", ("popularity",), search, NOTE),
 )

@@ -1,4 +1,4 @@
-"""The floor of a draw by score: the bare product of queries and items, with nothing drawn."""
+"""The reference of a draw by score: the bare product of queries and items, with nothing drawn."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from benchmarks.checks import wrong_scores
 from benchmarks.problems import Problem
 from benchmarks.work import Contender, Work
 
-__all__ = ["CONTENDERS", "REFERENCE"]
+__all__ = ["CONTENDERS", "PRODUCT"]
 
-REFERENCE = "NumPy product, out reused"
+PRODUCT = "NumPy product, out reused"
 LARGEST_OUT = 250_000_000
 """Scores that the array for products holds; more are made in slices of rows, one after the other.
 """
@@ -65,9 +65,9 @@ def array_for(problem: Problem) -> npt.NDArray[np.float32]:
 
 
 CONTENDERS = (
-    Contender(REFERENCE, "floor", ("genni",), numpy_reused, draws=False),
+    Contender(PRODUCT, "reference", ("genni",), numpy_reused, draws=False),
     Contender(
-        "NumPy product, fresh", "floor", ("genni",), numpy_fresh, holds_scores=True, draws=False
+        "NumPy product, fresh", "reference", ("genni",), numpy_fresh, holds_scores=True, draws=False
     ),
-    Contender("torch mm, out reused", "floor", ("genni",), torch_reused, draws=False),
+    Contender("torch mm, out reused", "reference", ("genni",), torch_reused, draws=False),
 )

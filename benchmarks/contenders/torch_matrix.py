@@ -10,7 +10,10 @@ from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
 from benchmarks.work import Contender, Place, Work, as_it_is
 
-__all__ = ["CONTENDERS", "softmax_multinomial"]
+__all__ = ["CONTENDERS", "CUMSUM", "SOFTMAX", "softmax_multinomial"]
+
+SOFTMAX = "torch softmax + multinomial"
+CUMSUM = "torch cumsum + searchsorted"
 
 
 def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any, Any]]:
@@ -71,7 +74,7 @@ def cumsum_searchsorted(problem: Problem) -> Work:
 
 CONTENDERS = (
     Contender(
-        "torch softmax + multinomial",
+        SOFTMAX,
         "peer",
         ("genni",),
         softmax_multinomial,
@@ -79,7 +82,7 @@ CONTENDERS = (
         holds_scores=True,
     ),
     Contender(
-        "torch cumsum + searchsorted",
+        CUMSUM,
         "peer",
         ("genni",),
         cumsum_searchsorted,

@@ -1,4 +1,4 @@
-"""Who is measured on the device: the library, what a few lines of torch do, and the floors."""
+"""Who is measured on the device: the library, what a few lines of torch do, and the references."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def contenders(device: Device, rates: Rates | None) -> list[Contender]:
         ),
         Contender(
             PRODUCT,
-            "floor",
+            "reference",
             ("genni",),
             partial(bare_product, device=device),
             "torch.mm into a matrix that is there",
@@ -72,7 +72,7 @@ def contenders(device: Device, rates: Rates | None) -> list[Contender]:
         found.append(
             Contender(
                 ARITHMETIC,
-                "floor",
+                "reference",
                 ("genni",),
                 partial(arithmetic_alone, rates=rates),
                 "the longer of products and exponentials, each at the rate measured for it",

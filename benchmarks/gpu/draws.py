@@ -1,4 +1,4 @@
-"""Draws on the device beside their peers and floors, in turn."""
+"""Draws on the device beside their peers and references, in turn."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def missing_packages(part: Part) -> list[str]:
 
 
 def table(run: Run) -> PartResult:
-    """Measure draws beside their peers and floors."""
+    """Measure draws beside their peers and references."""
     settings: Sequence[Draw] = draws.SETTINGS
     if run.quick:
         settings = tuple(dict.fromkeys(each.quick() for each in settings))
@@ -140,7 +140,7 @@ PARTS = (
         partial(_tested, "training", TRAINING),
         TRAINING,
     ),
-    Part("table", "draws beside their peers and floors, and their memory", (), 2.0, table),
+    Part("table", "draws beside their peers and references, and their memory", (), 2.0, table),
     Part(
         "epochs",
         "an epoch of SASRec on Beauty with each sampler, packed and as CUDA graphs; reads the "

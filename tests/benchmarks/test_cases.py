@@ -38,7 +38,7 @@ def test_the_grid_is_whole() -> None:
     assert len(grid) == 96
 
 
-def test_each_setting_of_a_draw_has_its_floor() -> None:
+def test_each_setting_of_a_draw_has_its_reference() -> None:
     for case in CASES:
         for setting in case.settings:
             if case.measure == "time" and isinstance(setting, Draw):
@@ -47,7 +47,7 @@ def test_each_setting_of_a_draw_has_its_floor() -> None:
                     assert first in case.settings
                 else:
                     first = setting
-                assert any(each.role == "floor" for each in taking_part(first, case.contenders))
+                assert any(each.role == "reference" for each in taking_part(first, case.contenders))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks.growth import exponent, growths
+from benchmarks.growth_words import growth_words
+from benchmarks.records import Measurement
 from benchmarks.tables import growth_table
+from benchmarks.work import Role
 from tests.benchmarks.made_up import DRAW, measured, result
 
 VALUES = [1e3, 4e3, 1.6e4, 6.4e4]
@@ -42,3 +45,24 @@ def test_points_are_gathered_by_axis_and_contender() -> None:
     assert [round(each.exponent, 6) for each in found["rows"]] == [1.0, 2.0]
     assert [round(each.exponent, 6) for each in found["threads"]] == [-1.0]
     assert growth_table(found).splitlines()[2:] == ["| a | 1.00 | -1.00 |", "| b | 2.00 |  |"]
+
+
+def test_the_points_at_which_a_peer_is_faster_are_named() -> None:
+    def line(name: str, role: Role, *seconds: float) -> list[Measurement]:
+        return [
+            measured(name, replace(DRAW, num_negatives=k), each, role=role)
+            for k, each in zip((1, 16, 256), seconds, strict=True)
+        ]
+
+    lines = [*line("a", "ours", 1.0, 3.0, 9.0), *line("b", "ours", 1.0, 1.0, 2.5)]
+    peer = line("p", "peer", 2.0, 2.0, 3.0)
+    assert growth_words(growths([result(lines + peer, axis="num_negatives")])) == [
+        "- Negatives a row, k: from 1 to 256 the time of a call is multiplied by 9 for a, by 2.5 "
+        "for b, by 1.5 for p.",
+        "  - p is faster than a at k = 16 (1.5 times), 256 (3 times).",
+    ]
+    slow = line("p", "peer", 20.0, 20.0, 30.0)
+    (_, said) = growth_words(growths([result(lines + slow, axis="num_negatives")]))
+    assert said == "  - No peer is faster at any of them."
+    alone = growth_words(growths([result(lines, axis="num_negatives")]))
+    assert len(alone) == 1

@@ -28,6 +28,13 @@ def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
     assert read_results(tmp_path) == [written]
 
 
+def test_older_files_called_the_reference_a_floor(tmp_path: Path) -> None:
+    result([measured("a", DRAW, role="reference")]).write(tmp_path / "case.json")
+    text = (tmp_path / "case.json").read_text()
+    (tmp_path / "case.json").write_text(text.replace('"reference"', '"floor"'))
+    assert CaseResult.read(tmp_path / "case.json").measurements[0].role == "reference"
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"measurements": [{"setting": {"colour": "red"}}]}']
 )

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import RESULTS
-from benchmarks.contenders import FLOOR, REFERENCES
+from benchmarks.contenders import REFERENCES
+from benchmarks.contenders.bare_products import PRODUCT
 from benchmarks.records import CaseResult, Measurement
 from benchmarks.report import REPORT, ordered, render, write_report
 from benchmarks.settings import Draw, Epoch
@@ -24,7 +25,7 @@ def drawn() -> CaseResult:
     return result(
         [
             measured("negsamp numba", DRAW, 0.03),
-            measured(FLOOR, DRAW, 0.02),
+            measured(PRODUCT, DRAW, 0.02),
             MISSING,
             measured("negsamp numba", more, 0.05),
         ]
@@ -33,17 +34,17 @@ def drawn() -> CaseResult:
 
 def test_a_missing_peer_is_named_with_its_reason() -> None:
     lines = case_table(drawn()).splitlines()
-    assert lines[0] == f"| k | negsamp numba | {FLOOR} | a peer |"
+    assert lines[0] == f"| k | negsamp numba | {PRODUCT} | a peer |"
     assert lines[2] == "| 1 | 30 ms (1.5) | 20 ms (1) | *missing* |"
     assert lines[3] == "| 10 | 50 ms (2.5) |  |  |"
     assert lines[-1] == "- a peer, *missing*: No module named 'peer'"
 
 
-def test_a_draw_by_weight_is_over_the_floor_of_its_own_setting() -> None:
+def test_a_draw_by_weight_is_over_the_reference_of_its_own_setting() -> None:
     one = Draw("uniform", 8, 100)
     ten = replace(one, num_negatives=10)
-    floor = REFERENCES["uniform"]
-    case = result([measured(floor, one, 1.0), measured("a", ten, 6.0), measured(floor, ten, 2.0)])
+    bare = REFERENCES["uniform"]
+    case = result([measured(bare, one, 1.0), measured("a", ten, 6.0), measured(bare, ten, 2.0)])
     assert ratio_of(case, case.measurements[1]) == 3.0
     assert ratio_of(result([case.measurements[1]]), case.measurements[1]) is None
 

@@ -1,4 +1,4 @@
-"""Pictures of grids: a metric over what is swept, or validation over training time."""
+"""Pictures of grids: a metric by row or over what is swept, or validation over training time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import matplotlib
 from negsamp_models.law_picture import draw_law
 from negsamp_models.picture_files import save_picture
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import figures_of, law_of
+from negsamp_models.reproduction.figures import figures_of, law_of, rankings
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.seconds import (
@@ -22,20 +22,21 @@ from negsamp_models.reproduction.seconds import (
     undisturbed_seconds,
 )
 from negsamp_models.reproduction.seeds import with_all_seeds
+from negsamp_models.reproduction.table_panels import draw_table, is_drawn_as_table
 
 __all__ = ["draw"]
 
 
 def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
-    """Draw what there are runs of, one panel a data set.
+    """Draw what there are runs of, one panel a data set; of a table, one each way to rank.
 
-    Points of a sweep are means over all seeds on file, with a bar of one standard error to both
-    sides: that of a point with one seed is the deviation over seeds of all configurations.
+    Points are means over all seeds on file, with a bar of one standard error to both sides: that
+    of a point with one seed is the deviation over seeds of all configurations.
 
     Parameters
     ----------
     grid : Grid
-        Any; there are pictures of sweeps, curves and laws.
+        Any; there are pictures of sweeps, curves, laws, and tables of the paper.
     results : mapping
         By key.
     path : Path
@@ -52,33 +53,32 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
             title = f"User {study.user} of {cell.dataset}: what {cell.row} draws from"
             draw_law(study, path, title)
             return True
-    if not (grid.sweep or grid.curves):
+    is_table = is_drawn_as_table(grid)
+    if not (grid.sweep or grid.curves or is_table):
         return False
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
-    metric = grid.metrics[0]
-    known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
-    points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
-    several = {dataset for (dataset, _), number in points.items() if number > 1}
-    shown = [dataset for dataset in grid.datasets if dataset in several]
+    shown = _panels(grid, results)
     if not shown:
         return False
     noise = SeedNoise.of(results.values())
     num_columns = min(len(shown), 2)
     num_rows = -(-len(shown) // num_columns)
-    size = (5.5 * num_columns, 4 * num_rows)
+    size = (5.5 * num_columns, (3 if is_table else 4) * num_rows)
     figure, panels = pyplot.subplots(
         num_rows, num_columns, figsize=size, layout="constrained", squeeze=False
     )
     for axes in panels.flat[len(shown) :]:
         axes.remove()
-    for axes, dataset in zip(panels.flat, shown, strict=False):
+    for axes, (dataset, title, masked) in zip(panels.flat, shown, strict=False):
         if grid.curves:
             _draw_curves(axes, grid, dataset, results)
+        elif is_table:
+            draw_table(axes, grid, dataset, results, noise, masked)
         else:
             _draw_sweep(axes, grid, dataset, results, noise)
-        axes.set_title(dataset)
+        axes.set_title(title)
         axes.grid(alpha=0.3)
     lines = {
         label: line
@@ -86,13 +86,26 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
-    bars = "" if grid.curves else "\nbars: one standard error, from the noise of all seeds"
+    whose = "ours " if is_table else ""
+    bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the noise of all seeds"
     figure.suptitle(f"{grid.title}{bars}")
     try:
         save_picture(figure, path, dpi=120)
     finally:
         pyplot.close(figure)
     return True
+
+
+def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str, bool]]:
+    """Return data set and title of each panel, and whether seen items are masked in it."""
+    metric = grid.metrics[0]
+    known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
+    points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
+    several = {dataset for (dataset, _), number in points.items() if number > 1}
+    shown = [dataset for dataset in grid.datasets if dataset in several]
+    if not is_drawn_as_table(grid):
+        return [(dataset, dataset, True) for dataset in shown]
+    return [(dataset, *ranking) for dataset in shown for ranking in rankings(dataset)]
 
 
 def _draw_sweep(

@@ -47,3 +47,31 @@ def test_points_have_bars_and_stand_side_by_side_in_the_range_of_the_figures(
     for line in axes.containers:
         low, high = line.lines[2][0].get_segments()[0][:, 1]
         assert high - low == pytest.approx(2 * 5 * LEAST)
+
+
+def test_a_table_has_ours_beside_the_paper_s_and_says_what_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    grid = load_grid("table1", ["Beauty", "Yelp"])
+    runs = [cell.choices[0].runs[0] for cell in grid.cells if cell.row in ("SASRec", "GenNi_SA")]
+    assert draw(grid, {run.key: result_of(run, 3.0) for run in runs}, tmp_path / "any.png")
+    panels = {axes.get_title(): axes for axes in drawn[0].axes}
+    assert list(panels) == ["Beauty", "Yelp, seen items masked", "Yelp, seen items ranked"]
+    for title, ours in zip(panels, (3.0, 3.0, 4.0), strict=True):
+        axes = panels[title]
+        points = {line.get_label(): line.lines[0].get_xydata() for line in axes.containers}
+        assert [x for x, _ in points["ours"]] == [ours, ours]
+        assert [round(y) for _, y in points["ours"]] == [0, 2]
+        assert len(points["paper"]) == len(grid.rows)
+        assert [text.get_text() for text in axes.texts] == ["not run"] * 3
+    assert panels["Beauty"].containers[1].lines[0].get_xdata()[0] == 3.84
+
+
+def test_of_plain_tables_those_of_the_paper_by_a_test_metric_are_drawn(tmp_path: Path) -> None:
+    for name, is_drawn in (("table2", True), ("table5", False), ("exclusions", False)):
+        grid = load_grid(name)
+        runs = [choice.runs[0] for cell in grid.cells for choice in cell.choices]
+        results = {run.key: result_of(run, 3.0) for run in runs}
+        assert draw(grid, results, tmp_path / f"{name}.png") == is_drawn
