@@ -24,15 +24,15 @@ def main(path: Path) -> None:
     draw_place(panels[1, 0], sample, 2, attributes)
     draw_segments(panels[1, 1])
     titles = (
-        "AAP: which attributes has this item?",
-        "MIP: which item is hidden here?",
-        "MAP: which attributes has the hidden item?",
-        "SP: which stretch was cut out?",
+        "AAP: which attributes does this item have?",
+        "MIP: which item is masked here?",
+        "MAP: which attributes does the masked item have?",
+        "SP: which segment was cut out?",
     )
     for axes, title in zip(panels.flat, titles, strict=True):
         axes.set(xlim=(0, 10), ylim=(0, 5.4), title=title)
         axes.set_axis_off()
-    figure.suptitle("Solid: right; dashed: against it; dark: the mask", fontsize="medium")
+    figure.suptitle("Solid: positive; dashed: negative; dark: masked", fontsize="medium")
     figure.savefig(path, dpi=130)
 
 
@@ -41,7 +41,7 @@ def draw_place(
 ) -> None:
     """Draw an encoded sample from the bottom up, and what is asked of the state at a place."""
     draw_items(axes, 1.5, 0.4, items)
-    draw_box(axes, 1.5, 1.9, 7, 0.9, "encoder, sees all of the sample", facecolor=GREY)
+    draw_box(axes, 1.5, 1.9, 7, 0.9, "bidirectional encoder", facecolor=GREY)
     for column in range(len(items)):
         draw_arrow(axes, (2.1 + 1.45 * column, 1.35), (2.1 + 1.45 * column, 1.85))
     middle = 2.1 + 1.45 * place
@@ -60,7 +60,7 @@ def draw_segments(axes: Any) -> None:
         ("$x^+$", [MASK, "2", "3", MASK, MASK], RIGHT),
         ("$x^-$", [MASK, "8", "6", MASK, MASK], WRONG),
     ]
-    names = ("without the stretch", "the stretch alone", "one from elsewhere")
+    names = ("without the segment", "the segment alone", "one from elsewhere")
     for row, ((state, items, look), name) in enumerate(zip(rows, names, strict=True)):
         bottom = 4.0 - 1.85 * row
         draw_items(axes, 0.2, bottom, items, step=1.05)
