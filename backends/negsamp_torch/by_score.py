@@ -14,7 +14,7 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores
+from negsamp_torch.scores import BLOCK, Scores, factor_of
 
 __all__ = ["draw"]
 
@@ -40,7 +40,7 @@ def draw(
     `excluded` holds columns; `tile` is the number of columns worked off at once.
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
-    exponents = scores.scaled(alpha / math.log(2))
+    exponents = scores.scaled(factor_of(alpha))
     masses = block_masses(exponents, excluded, tile)
     device = rows.numbers.device
     draws = rows.numbers[:, None] * num_negatives + torch.arange(num_negatives, device=device)

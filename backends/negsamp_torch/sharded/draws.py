@@ -13,7 +13,7 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores, in_turn
+from negsamp_torch.scores import BLOCK, Scores, factor_of, in_turn
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
@@ -39,7 +39,7 @@ def draw(
     """Return columns and log-probabilities, both of shape (rows, num_negatives), on all ranks."""
     try:
         rows.check_enough(excluded, num_negatives, replacement, excluded.width)
-        exponents = scores.scaled(alpha / math.log(2))
+        exponents = scores.scaled(factor_of(alpha))
         hidden = columns.excluded(excluded)
         masses = _masses(exponents, hidden, columns, tile)
     except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
