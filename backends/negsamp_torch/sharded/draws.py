@@ -56,12 +56,12 @@ def draw(
         everyone = Masses.of(exchange, columns, masses)
         _check(exchange, rows, everyone.top, failure, first)
         log_total = everyone.log_total if first == 0 else log_total
-        some = slice(first, first + at_once)
-        picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
-        mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
-        if len(mine) == 0 or failure is not None:
+        if failure is not None:
             continue
         try:
+            some = slice(first, first + at_once)
+            picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
+            mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
             own, rows_of, draws_of = picked.of(mine), mine % len(rows), first + mine // len(rows)
             blocks = _blocks_of(own, columns, masses, rows_of)
             for index, found in exponents.windows(rows_of, blocks * BLOCK):
