@@ -85,6 +85,11 @@ class TorchBackend:
         """Return `values` as a detached tensor, on the device of `like` if it was none before."""
         device = like.device if isinstance(like, Tensor) else None
         if isinstance(values, Tensor):
+            if values.device.type == "mps":
+                raise InvalidInputError(
+                    "negsamp's PyTorch backend needs float64, which MPS lacks; got a tensor on "
+                    f"{values.device}: move tensors to the CPU"
+                )
             if device is not None and values.device != device:
                 raise InvalidInputError(
                     f"tensors on different devices in one call: {values.device} and {device}"
