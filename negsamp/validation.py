@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -203,13 +204,37 @@ def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool
 
 
 def check_dense(name: str, array: Any) -> None:
-    """Refuse sparse and nested tensors, which have no element for each place of a shape."""
+    """Refuse tensors that do not hold an element of their own for each place of a shape."""
     layout = str(getattr(array, "layout", ""))
     if "sparse" in layout or getattr(array, "is_nested", False):
         kind = "sparse" if "sparse" in layout else "nested"
         raise InvalidInputError(
             f"{name} must be a dense array; got a {kind} {type(array).__name__}: convert or pad it"
         )
+    if hasattr(array, "placements"):
+        raise InvalidInputError(
+            f"{name} must be a dense array; got a {type(array).__name__}, which is spread over "
+            "processes: pass its .full_tensor(), or, of item embeddings, draw from a "
+            "negsamp_torch.ShardedDotProduct"
+        )
+    if getattr(getattr(array, "device", None), "type", None) == "meta":
+        raise InvalidInputError(
+            f"{name} must be a dense array; got a tensor on the device 'meta', which has a shape "
+            "and no elements: draw where the model has its weights"
+        )
+    if _is_transformed(array):
+        raise InvalidInputError(
+            f"{name} must be a dense array; got a tensor inside of a transform of torch.func, such "
+            "as vmap or grad: draw outside of it, and hand the ids in"
+        )
+
+
+def _is_transformed(array: Any) -> bool:
+    """Return whether a tensor stands for others, as inside of ``torch.func.vmap``."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(array, torch.Tensor):
+        return False
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(array))
 
 
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -32,6 +31,7 @@ from negsamp_torch.scores import (
     Scores,
     SharedScores,
     Table,
+    factor_of,
 )
 from negsamp_torch.sharded import ShardedDotProduct, ShardedScorer
 from negsamp_torch.sharded import by_score as over_shards
@@ -85,6 +85,11 @@ class TorchBackend:
         """Return `values` as a detached tensor, on the device of `like` if it was none before."""
         device = like.device if isinstance(like, Tensor) else None
         if isinstance(values, Tensor):
+            if values.device.type == "mps":
+                raise InvalidInputError(
+                    "negsamp's PyTorch backend needs float64, which MPS lacks; got a tensor on "
+                    f"{values.device}: move tensors to the CPU"
+                )
             if device is not None and values.device != device:
                 raise InvalidInputError(
                     f"tensors on different devices in one call: {values.device} and {device}"
@@ -277,15 +282,11 @@ class TorchBackend:
             self.bytes_per_chunk,
         )
 
-        status = rows.status
-
-        def complain() -> None:
-            places = None
-            if candidates is not None:
-                places = self._candidates(request.rows, stream, candidates)
-            request.complain(status, num_negatives, replacement, places)
-
-        self._file(request, status, complain)
+        candidates_of = None
+        if candidates is not None:
+            candidates_of = partial(self._candidates, stream=stream, candidates=candidates)
+        complain = partial(request.complain, rows.status, num_negatives, replacement, candidates_of)
+        self._file(request, rows.status, complain)
         return _in_shape(request, *drawn)
 
     def _rows_at_once(self, num_columns: int) -> int:
@@ -295,7 +296,7 @@ class TorchBackend:
         """Return what kernels multiply scores by, filled in on the device."""
         if self.factor is not None:
             return self.factor
-        return torch.full((1,), alpha / math.log(2), dtype=torch.float32, device=device)
+        return torch.full((1,), factor_of(alpha), dtype=torch.float32, device=device)
 
     def _file(self, request: Request, status: Tensor, complain: Complain) -> None:
         """Raise what went wrong with some rows, now or later."""

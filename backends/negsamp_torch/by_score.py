@@ -14,7 +14,7 @@ from torch import Tensor
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores
+from negsamp_torch.scores import BLOCK, Scores, factor_of
 
 __all__ = ["draw"]
 
@@ -40,7 +40,7 @@ def draw(
     `excluded` holds columns; `tile` is the number of columns worked off at once.
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
-    exponents = scores.scaled(alpha / math.log(2))
+    exponents = scores.scaled(factor_of(alpha))
     masses = block_masses(exponents, excluded, tile)
     device = rows.numbers.device
     draws = rows.numbers[:, None] * num_negatives + torch.arange(num_negatives, device=device)
@@ -67,6 +67,7 @@ def draw(
                 masses[row, block] = log2_sum_exp2(inside)
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
+    _check_drawn(rows, log_weights)
     log_q = (log_weights - (0.0 if total is None else total[:, None])) * math.log(2)
     return drawn, log_q.clamp(max=0.0)
 
@@ -117,7 +118,8 @@ def pick(weights: Tensor, words: Tensor) -> Tensor:
     """
     sums = weights.cumsum(1)
     thresholds = (words.double() + 0.5) * 2.0**-32 * sums[:, -1:]
-    return torch.searchsorted(sums, thresholds, right=True)
+    places = torch.searchsorted(sums, thresholds, right=True)
+    return places.clamp_(max=weights.shape[1] - 1)  # sums that are NaN exceed nothing
 
 
 def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,3 +143,10 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
     _, number = rows.number_of_first(highest == -torch.inf)
     raise validation.no_finite_score(number, rows.shape, drawn)
+
+
+def _check_drawn(rows: Rows, log_weights: Tensor) -> None:
+    """Refuse rows with a score that is NaN where it was computed again."""
+    invalid = log_weights.isnan().any(1)
+    if bool(invalid.any()):
+        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)

@@ -17,7 +17,7 @@ __all__ = ["Complaints", "Deferred", "Immediate", "OnDevice"]
 
 MOST_CALLS, MOST_ROWS = 64, 1 << 20
 """Calls, and rows of all of them, that may be unsettled: each holds its targets, so that beyond
-this the host waits for the oldest."""
+this the host waits for the oldest; for the newest it never does."""
 
 Complain = Callable[[], None]
 
@@ -81,8 +81,7 @@ class Deferred:
             if first.arrived is not None and _is_capturing():
                 return
             if first.arrived is not None and not first.arrived.query():
-                rows = sum(each.rows for each in self._filed)
-                if not wait and len(self._filed) <= MOST_CALLS and rows <= MOST_ROWS:
+                if not (wait or self._holds_too_much):
                     return
                 first.arrived.synchronize()
             self._filed.popleft()
@@ -96,6 +95,12 @@ class Deferred:
                         "waits for the device and raises itself."
                     )
                     raise
+
+    @property
+    def _holds_too_much(self) -> bool:
+        """Whether to wait for the oldest call, unless it is the newest too."""
+        calls, rows = len(self._filed), sum(each.rows for each in self._filed)
+        return calls > 1 and (calls > MOST_CALLS or rows > MOST_ROWS)
 
 
 def _is_capturing() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from negsamp.scores import DotProduct
 from negsamp.stream import Stream
 from negsamp_torch.backend import TorchBackend
 from negsamp_torch.complaints import OnDevice
+from negsamp_torch.scores import factor_of
 
 __all__ = ["Capturable", "capturable"]
 
@@ -37,12 +37,13 @@ class Capturable:
         self.sampler = sampler
         self._backend = TorchBackend(sampler.catalogue)
         device = _checked(device, self._backend)
-        self._call = torch.zeros((), dtype=torch.int64, device=device)
+        with torch.inference_mode(False):  # what is made inside it cannot change outside it
+            self._call = torch.zeros((), dtype=torch.int64, device=device)
+            self._complaints = OnDevice(self._call)
+            self._backend.factor = torch.zeros(1, dtype=torch.float32, device=device)
         self._call.fill_(sampler._call)
         self._known_call = sampler._call
-        self._complaints = OnDevice(self._call)
         self._backend.complaints, self._backend.deferred = self._complaints, True
-        self._backend.factor = torch.zeros(1, dtype=torch.float32, device=device)
         self._fixed: dict[str, float] | None = None
         self._tell_alpha()
 
@@ -165,7 +166,7 @@ class Capturable:
     def _tell_alpha(self) -> None:
         """Have the kernels multiply by alpha as it is now."""
         if isinstance(self.sampler, GenNi) and self._backend.factor is not None:
-            self._backend.factor.fill_(self.sampler.alpha / math.log(2))
+            self._backend.factor.fill_(factor_of(self.sampler.alpha))
 
 
 def _checked(device: Any, backend: TorchBackend) -> torch.device:

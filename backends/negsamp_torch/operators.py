@@ -12,6 +12,7 @@ from negsamp.negatives import Negatives
 from negsamp.sampler import Sampler
 from negsamp.scores import DotProduct
 from negsamp_torch import registry
+from negsamp_torch.request import of_a_graph
 
 __all__ = ["Compiled", "compiled"]
 
@@ -153,9 +154,10 @@ def _draw(
 ) -> tuple[Tensor, Tensor]:
     """Draw with the sampler of a number; `num_negatives` is there for the shapes alone."""
     score = None if queries is None else DotProduct(queries, items)
-    negatives = registry.sampler_of(number).sample(
-        targets, score=score, users=users, mask=mask, exclude=exclude
-    )
+    with of_a_graph():
+        negatives = registry.sampler_of(number).sample(
+            targets, score=score, users=users, mask=mask, exclude=exclude
+        )
     calls.add_(1)
     return negatives.item_ids, negatives.log_q
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,15 +12,28 @@ import torch
 from torch import Tensor
 
 from negsamp import validation
+from negsamp.errors import NegSampError
 from negsamp_torch.rows import Rows, UserItems, gather
 
-__all__ = ["Request", "error_of"]
+__all__ = ["Request", "error_of", "of_a_graph"]
 
 INVALID_SCORE = 1
 NO_FINITE_SCORE = 2
 """And more where that many negatives had been drawn before."""
 NO_WEIGHT = 1 << 16
 """Likewise."""
+
+_is_of_a_graph = ContextVar("_is_of_a_graph", default=False)
+
+
+@contextmanager
+def of_a_graph() -> Iterator[None]:
+    """Take what is asked for inside from a compiled graph, which uses memory again unseen."""
+    token = _is_of_a_graph.set(True)
+    try:
+        yield
+    finally:
+        _is_of_a_graph.reset(token)
 
 
 @dataclass(frozen=True)
@@ -40,16 +56,20 @@ class Request:
     users: Tensor | None
     mask: Tensor | None
     exclude: Tensor | None
-    _versions: list[int] = field(init=False)
+    _versions: list[int] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_versions", self._versions_now)
+        versions = None if _is_of_a_graph.get() else self._versions_now
+        object.__setattr__(self, "_versions", versions)
 
     @property
-    def _versions_now(self) -> list[int]:
-        """How often each tensor was written to, which PyTorch counts outside inference mode."""
+    def _versions_now(self) -> list[int] | None:
+        """How often each tensor was written to; None in inference mode, where nobody counts."""
         given = (self.targets, self.users, self.mask, self.exclude)
-        return [each._version for each in given if each is not None and not each.is_inference()]
+        there = [each for each in given if each is not None]
+        if any(each.is_inference() for each in there):
+            return None
+        return [each._version for each in there]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,21 +93,40 @@ class Request:
         status: Tensor,
         num_negatives: int,
         replacement: bool,
-        places: Tensor | None = None,
+        candidates_of: Callable[[Rows], Tensor] | None = None,
     ) -> None:
         """Raise for the first row of which the kernels have written down that it is wrong.
 
-        Details are told as long as the caller has not written to its tensors since.
+        The status says what is wrong. Details are told if the row has the same wrong now, and the
+        caller is not known to have written to its tensors since.
 
-        `places` are the pre-selected candidates, if there are any.
+        `candidates_of` pre-selects the candidates of rows, if there are any.
         """
         number = int((status != 0).nonzero()[0, 0])
-        if self._versions != self._versions_now:  # what the row asked for is there no longer
-            raise error_of(int(status[number]), number, self.shape)
-        rows = self.rows
-        excluded = rows.excluded if places is None else rows.excluded.among(places)
-        rows.check_enough(excluded, num_negatives, replacement, excluded.width)
-        raise error_of(int(status[number]), number, self.shape)
+        error = error_of(int(status[number]), number, self.shape)
+        if self._versions is not None and self._versions == self._versions_now:
+            try:
+                self._check(number, num_negatives, replacement, candidates_of)
+            except NegSampError as detailed:
+                error = detailed if type(detailed) is type(error) else error
+        raise error
+
+    def _check(
+        self,
+        number: int,
+        num_negatives: int,
+        replacement: bool,
+        candidates_of: Callable[[Rows], Tensor] | None,
+    ) -> None:
+        """Raise what is wrong with one row, its scores left out."""
+        alone = torch.zeros(self.targets.numel(), dtype=torch.bool, device=self.device)
+        alone[number] = True
+        mask = alone.view(self.shape)
+        row = gather(self.items, self.user_items, self.targets, self.users, mask, self.exclude)
+        excluded = row.excluded
+        if candidates_of is not None:
+            excluded = excluded.among(candidates_of(row))
+        row.check_enough(excluded, num_negatives, replacement, excluded.width)
 
 
 def error_of(code: int, row: int, shape: tuple[int, ...]) -> Exception:

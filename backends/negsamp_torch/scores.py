@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ __all__ = [
     "SharedScores",
     "Table",
     "Windows",
+    "factor_of",
     "in_float32",
     "in_turn",
 ]
@@ -79,6 +81,11 @@ class Table:
         """Bound all dot products with the queries, by Cauchy-Schwarz."""
         largest_query: Tensor = torch.linalg.vector_norm(queries, dim=1).amax()
         return largest_query * self.largest_norm
+
+
+def factor_of(alpha: float) -> float:
+    """Return what scores are multiplied by before two is raised to them, within float32."""
+    return min(alpha / math.log(2), torch.finfo(torch.float32).max)
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -247,7 +248,8 @@ class Trainer:
         state = self.state
         self.model.train()
         if state.batch == 0:
-            self.sampler.set_epoch(state.epoch)
+            with self._diverging(self._before_this):
+                self.sampler.set_epoch(state.epoch)
         batches = self._batches(state.epoch)
         while state.batch < len(batches):
             self._batch(batches[state.batch], state.batch == len(batches) - 1)
@@ -255,11 +257,9 @@ class Trainer:
             state.batch += 1
             self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))
         started = time.perf_counter()
-        try:
+        with self._diverging("validation"):
             validation = self.evaluate(self.split.validation).as_percent()
             entropy = self.probe.entropy(self.model, self.sampler)
-        except InvalidScoresError as error:
-            raise self._diverged("a score is not finite", "validation") from error
         return EpochRecord(
             epoch=state.epoch,
             loss=float(np.mean(state.losses)),
@@ -283,18 +283,17 @@ class Trainer:
     def _batch(self, places: Int64Array, is_last: bool) -> None:
         """Take the step of a batch, and keep the books."""
         state, started = self.state, time.perf_counter()
-        try:
+        with self._diverging(self._until_now):
             step = self.stepper.take(places)
-        except InvalidScoresError as error:
-            raise self._diverged("a score is not finite", f"batch {state.batch + 1}") from error
         self._unread.append(step.loss)
         if is_last or not state.losses or len(self._unread) >= self._losses_per_read:
             self._read_losses()
-        try:
-            self.sampler.update(step.loss)
-        except InvalidInputError:
-            self._read_losses()
-            raise
+        with self._diverging(self._until_now):
+            try:
+                self.sampler.update(step.loss)
+            except (InvalidInputError, InvalidScoresError):
+                self._read_losses()
+                raise
         state.num_draws += step.num_draws
         state.training_seconds += time.perf_counter() - started
 
@@ -305,11 +304,8 @@ class Trainer:
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss}", f"batch {len(self.state.losses) + 1}")
             self.state.losses.append(loss)
-        try:
+        with self._diverging(f"one of the first {len(self.state.losses)} batches"):
             self.state.sampling_seconds += self.stepper.settle()
-        except InvalidScoresError as error:
-            where = f"one of the first {len(self.state.losses)} batches"
-            raise self._diverged("a score is not finite", where) from error
 
     def _pause(self, due: bool) -> None:
         """Save if it is time, and stop if a signal asked for it."""
@@ -325,7 +321,28 @@ class Trainer:
         if self.saver is None:
             return False
         self._read_losses()
-        return self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
+        with self._diverging(self._before_this):
+            checkpoint = pack_state(self.state, *self._parts)
+        return self.saver.save(checkpoint, self.watcher.on_notice)
+
+    @property
+    def _until_now(self) -> str:
+        """Say in which batch a score was: a device that works behind the host tells it late."""
+        number = self.state.batch + 1
+        known = number == 1 or self.device.type == "cpu"
+        return f"batch {number}" if known else f"one of the first {number} batches"
+
+    @property
+    def _before_this(self) -> str:
+        return f"a batch before batch {self.state.batch + 1}"
+
+    @contextmanager
+    def _diverging(self, where: str) -> Iterator[None]:
+        """Tell of a score that is not finite as of a run that has diverged."""
+        try:
+            yield
+        except InvalidScoresError as error:
+            raise self._diverged("a score is not finite", where) from error
 
     def _diverged(self, what: str, where: str) -> TrainingDivergedError:
         if isinstance(self.sampler, GenNi):

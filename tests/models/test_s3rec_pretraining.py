@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp import ConfigError, GenNi, InvalidInputError
+from negsamp import ConfigError, GenNi, InvalidInputError, InvalidScoresError
 from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
 from negsamp_models.datasets import (
     Dataset,
@@ -223,6 +223,18 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset: Dataset) -> None:
     with pytest.raises(
         TrainingDivergedError, match="the loss of segments is not finite in batch 1 of epoch 1"
     ):
+        pretrainer.run()
+
+
+def test_a_score_that_is_told_of_late_stops_the_run(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(*_: object) -> None:
+        raise InvalidScoresError("row (1,) has a score that is NaN")
+
+    pretrainer = Pretrainer(dataset, SETTINGS, GENNI)
+    monkeypatch.setattr(pretrainer.sampler, "update", tell)
+    with pytest.raises(TrainingDivergedError, match="a score is not finite in batch 1 of epoch 1"):
         pretrainer.run()
 
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from negsamp import ConfigError, GenNi, Negatives
+from negsamp import ConfigError, GenNi, InvalidScoresError, Negatives
 from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.samplers import build_sampler
-from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions, TrainingSettings, TrainingSettingsError
 from negsamp_models.splits import LeaveOneOut
 from negsamp_models.steps import Step, Stepper
 from negsamp_models.tables import markdown, summarise
@@ -166,6 +167,41 @@ def test_a_diverged_run_stops_with_what_to_know(
     with torch.no_grad():
         trainer.model.norm.weight.fill_(torch.nan)
     with pytest.raises(TrainingDivergedError, match=message):
+        trainer.run()
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("update", "batch 1"),
+        ("set_epoch", "a batch before batch 1"),
+        ("state_dict", "a batch before batch 1"),
+    ],
+)
+def test_scores_that_are_told_of_late_are_a_diverged_run_too(
+    dataset: Dataset, name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(*_: object) -> None:
+        raise InvalidScoresError("row (1,) has a score that is NaN")
+
+    trainer = Trainer(dataset, SAMPLERS[2], SETTINGS)
+    trainer.saver = Saver(None, RunOptions(), trainer.processes)  # type: ignore[arg-type]
+    monkeypatch.setattr(trainer.sampler, name, tell)
+    with pytest.raises(TrainingDivergedError, match=f"not finite in {where} of epoch 1"):
+        trainer._save() if name == "state_dict" else trainer.run()
+
+
+def test_a_score_that_kernels_find_late_is_a_diverged_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedding that is not finite belongs to an item that nobody has, so that losses are."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+    monkeypatch.setattr("negsamp_torch.TorchBackend.deferred", True)
+    few = Dataset("few", Sequences.from_lists([[1, 2, 3, 4, 5], [3, 4, 5, 6, 7]]), num_items=20)
+    config = {"sampler": "genni", "alpha": 1.0, "backend": "torch"}
+    trainer = Trainer(few, config, SETTINGS)
+    with torch.no_grad():
+        trainer.model.item_embeddings[20] = torch.nan
+    with pytest.raises(TrainingDivergedError, match="a score is not finite in batch 1 of epoch 1"):
         trainer.run()
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from negsamp_torch.fused.by_score import launch_options, step_of, tile_rows
 from negsamp_torch.fused.kernels.draws import draw
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
 from negsamp_torch.fused.kernels.rows import look_at_rows
@@ -42,35 +44,28 @@ class Case:
     constants: dict[str, Any]
     queries: str = "*fp32"
     items: str = "*fp32"
-    options: dict[str, int] = field(default_factory=dict)
+    options: dict[str, int | None] = field(default_factory=dict)
 
 
 SHARED = {"BLOCK": 128, "LISTED": False, "ONE_EXCLUDED": True}
 PRODUCT = {"PRECISION": "tf32x3", "WIDEN": False}
-FIRST_PASS = {"num_warps": 8, "num_stages": 2}
-TWICE = FIRST_PASS | {"maxnreg": 128}
 OWN = {"BLOCK": 128, "STEPS": 6, "STEP": 32}
 DRAWS = {"TILE": 1024, "LISTED": False, "REPLACEMENT": False}
 WEIGHTS = {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True, "MASKED": True}
+DTYPES = {"*bf16": torch.bfloat16, "*fp16": torch.float16, "*fp32": torch.float32}
 
+FIRST_PASSES = {
+    "bfloat16, short": ("*bf16", "*bf16", 16),
+    "bfloat16": ("*bf16", "*bf16", 64),
+    "bfloat16, long": ("*bf16", "*bf16", 128),
+    "float16": ("*fp16", "*fp16", 64),
+    "float32, short": ("*fp32", "*fp32", 32),
+    "float32": ("*fp32", "*fp32", 64),
+    "both": ("*fp32", "*bf16", 64),
+}
+"""Types of queries and items, and how many dimensions they have."""
 
-def first_pass(
-    rows: int, step: int, one_step: bool, queries: str, items: str, options: dict[str, int]
-) -> Case:
-    """Return the first pass over items that all rows share."""
-    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": one_step, **SHARED, **PRODUCT}
-    return Case(masses_of_shared, constants, queries, items, options)
-
-
-CASES = {
-    "first pass, bfloat16": first_pass(128, 64, True, "*bf16", "*bf16", TWICE),
-    "first pass, float16": first_pass(128, 64, True, "*fp16", "*fp16", TWICE),
-    "first pass, bfloat16, long": first_pass(128, 64, False, "*bf16", "*bf16", TWICE),
-    "first pass, float32": first_pass(128, 32, False, "*fp32", "*fp32", FIRST_PASS),
-    "first pass, float32, short": first_pass(128, 32, True, "*fp32", "*fp32", FIRST_PASS),
-    "first pass, both": first_pass(128, 32, False, "*fp32", "*bf16", FIRST_PASS),
-    "first pass, 64 rows": first_pass(64, 32, False, "*fp32", "*fp32", FIRST_PASS),
-    "first pass, 64 rows, bfloat16": first_pass(64, 64, True, "*bf16", "*bf16", TWICE),
+OTHERS = {
     "exclusions": Case(exclude, {"PLACE_STEPS": 8, "EACH": 512, "LISTED": True, **OWN}),
     "own candidates": Case(masses_of_own, OWN),
     "draws": Case(draw, {**DRAWS, **OWN}),
@@ -79,6 +74,21 @@ CASES = {
     "keys": Case(write_keys, {"LANES": 128}),
     "rows": Case(look_at_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
 }
+
+
+def first_pass(arch: int, queries: str, items: str, dim: int) -> Case:
+    """Return the first pass over items that all rows share, as it is launched there."""
+    given, generation = torch.empty((1, dim), dtype=DTYPES[queries]), arch // 10
+    rows, step = tile_rows(generation), step_of(given)
+    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step, **SHARED, **PRODUCT}
+    options = launch_options(given, generation, rows)
+    return Case(masses_of_shared, constants, queries, items, options)
+
+
+def cases(arch: int) -> dict[str, Case]:
+    """Return all kernels as they are launched on a device."""
+    passes = FIRST_PASSES.items()
+    return {f"first pass, {name}": first_pass(arch, *how) for name, how in passes} | OTHERS
 
 
 def compiled(case: Case, arch: int) -> dict[str, int]:
@@ -90,7 +100,9 @@ def compiled(case: Case, arch: int) -> dict[str, int]:
         name: "constexpr" if name in constants else types.get(name, "i32") for name in names
     }
     aligned = [
-        (i,) for i, name in enumerate(names) if name == "dim" or signature[name].startswith("*")
+        (i,)
+        for i, name in enumerate(names)
+        if name in {"dim", "stride"} or signature[name].startswith("*")
     ]
     source = ASTSource(
         fn=kernel,
@@ -121,8 +133,8 @@ def tool(name: str, *arguments: object) -> str:
 
 if __name__ == "__main__":
     found = {
-        f"sm_{arch}, {name}": compiled(case, int(arch))
-        for arch in sys.argv[1:]
-        for name, case in CASES.items()
+        f"sm_{arch}, {name}": compiled(case, arch)
+        for arch in map(int, sys.argv[1:])
+        for name, case in cases(arch).items()
     }
     print(json.dumps(found))

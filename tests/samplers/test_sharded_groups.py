@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from negsamp import DotProduct, GenNi, Uniform
 from tests.samplers.ranks import (
+    NUM_ITEMS,
     QUERY_TENSOR,
     TABLE_TENSOR,
     draw,
@@ -59,7 +61,18 @@ def groups(rank: int, world: int, folder: Path) -> None:
         ids = sampler_of().sample(**tensors(), score=score).item_ids.numpy()
         np.testing.assert_array_equal(ids, one_device()[0])
 
-    pair = dist.new_group([1, 3])
+    def spread(tensor: Any) -> Any:
+        return distribute_tensor(tensor, line, [Replicate()])
+
+    def plain(queries: Any, items: Any, targets: Any, backend: str) -> str:
+        sampler = GenNi(range(1, NUM_ITEMS + 1), backend=backend)
+        return message_of(lambda: sampler.sample(targets, score=DotProduct(queries, items)))
+
+    def uniform(targets: Any, backend: str) -> str:
+        sampler = Uniform(range(1, NUM_ITEMS + 1), backend=backend)
+        return message_of(lambda: sampler.sample(targets))
+
+    pair, targets = dist.new_group([1, 3]), tensors()["targets"]
     messages = {
         "columns": placed(line, Shard(1)),
         "replicas": placed(line, Replicate()),
@@ -70,7 +83,14 @@ def groups(rank: int, world: int, folder: Path) -> None:
         "other slices": placed(mesh, Shard(0), Replicate()),
         "mesh": over(lines, mesh["slices"]),
         "pair": over(own_lines(rank // 2, 2), pair),
+        "spread queries": draw(ShardedDotProduct(spread(QUERY_TENSOR), own_lines(rank, world))),
     }
+    for backend in ("torch", "numba"):
+        messages |= {
+            f"items, {backend}": plain(QUERY_TENSOR, spread(TABLE_TENSOR), targets, backend),
+            f"queries, {backend}": plain(spread(QUERY_TENSOR), TABLE_TENSOR, targets, backend),
+            f"targets, {backend}": uniform(spread(targets), backend),
+        }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dist, "get_backend_config", lambda _: "cuda:nccl")
         messages["device"] = over(lines)
@@ -80,6 +100,7 @@ def groups(rank: int, world: int, folder: Path) -> None:
 def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
     on_ranks(4, tmp_path, groups)
     placed = "InvalidInputError: items are placed as ("
+    spread = "must be a dense array; got a DTensor, which is spread over processes: pass its .full"
     wanted = {
         "columns": f"{placed}Shard(dim=1),)",
         "replicas": f"{placed}Replicate(),)",
@@ -89,6 +110,13 @@ def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
         "slices": "nothing",
         "other slices": "nothing",
         "mesh": "InvalidInputError: group must be a ProcessGroup or None; got a DeviceMesh",
+        "spread queries": f"InvalidInputError: queries {spread}",
+        "items, torch": f"InvalidInputError: item embeddings {spread}",
+        "items, numba": f"InvalidInputError: item embeddings {spread}",
+        "queries, torch": f"InvalidInputError: queries {spread}",
+        "queries, numba": f"InvalidInputError: queries {spread}",
+        "targets, torch": f"InvalidInputError: targets {spread}",
+        "targets, numba": f"InvalidInputError: targets {spread}",
         "device": "InvalidInputError: the group sends tensors on cuda; those of this call are on c",
     }
     for rank, messages in enumerate(said(tmp_path, 4)):

@@ -146,16 +146,27 @@ def test_numpy_targets_go_along_with_tensors() -> None:
     assert torch.equal(mixed.item_ids, draw(frozen, queries, embeddings).item_ids)
 
 
+def as_if_on(name: str, tensor: Any) -> Any:
+    """Return a tensor that says to be on a device which is not here."""
+    return tensor.as_subclass(type("Elsewhere", (torch.Tensor,), {"device": torch.device(name)}))
+
+
 def test_one_call_one_device(backend_of_tensors: str) -> None:
     targets, queries, embeddings = inputs()
     message = {
         "torch": "on different devices in one call: ",
-        "numba": "takes tensors on the CPU; got one on meta",
+        "numba": "takes tensors on the CPU; got one on cuda",
     }[backend_of_tensors]
     with pytest.raises(InvalidInputError, match=message):
-        draw(targets, queries.to("meta"), embeddings.to("meta"))
+        draw(as_if_on("cuda", targets), queries, embeddings)
     with pytest.raises(InvalidInputError, match=message):
-        draw(targets, queries, embeddings.to("meta"))
+        draw(targets, queries, as_if_on("cuda", embeddings))
+
+
+def test_what_has_no_float64_is_refused() -> None:
+    targets, queries, embeddings = (as_if_on("mps", each) for each in inputs())
+    with pytest.raises(InvalidInputError, match=r"needs float64, which MPS lacks; .* to the CPU"):
+        draw(targets, queries, embeddings, backend="torch")
 
 
 def test_ragged_lists_are_no_targets() -> None:
@@ -189,6 +200,18 @@ def test_a_product_with_alpha_that_overflows_is_told_of(backend_of_tensors: str)
     else:
         with pytest.raises(InvalidScoresError, match="overflows float32 when multiplied by alpha"):
             sampler.sample(targets, score=score)
+
+
+def test_scores_that_are_no_numbers_when_asked_for_again_are_told_of() -> None:
+    asked: list[int] = []
+
+    def score(ids: Any) -> Any:
+        asked.append(len(ids))
+        return torch.full((1, len(ids)), torch.nan if len(asked) > 1 else 0.0)
+
+    with pytest.raises(InvalidScoresError, match=r"row \(0,\) has a score that is NaN"):
+        GenNi(300, 3, backend="torch").sample(torch.tensor([1]), score=score)
+    assert len(asked) > 1
 
 
 def test_a_loss_that_still_has_its_graph_is_read_as_it_is() -> None:

@@ -74,6 +74,38 @@ def test_nested_tensors_are_refused(name: str, layout: Any) -> None:
         GenNi(5, backend=name).sample(TARGETS, score=DotProduct(queries, ITEMS))
 
 
+TRANSFORMS: dict[str, Any] = {
+    "vmap": lambda function: torch.func.vmap(function)(QUERIES[None]),
+    "grad": lambda function: torch.func.grad(lambda queries: function(queries).sum())(QUERIES),
+}
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_tensors_inside_of_transforms_are_refused(name: str, transform: Any) -> None:
+    sampler, refused = GenNi(5, backend=name), r"a transform of torch\.func, such as vmap or grad"
+    for score in (
+        lambda queries: DotProduct(queries, ITEMS),
+        lambda queries: lambda ids: queries @ ITEMS[ids].T,
+    ):
+        with pytest.raises(InvalidInputError, match=refused):
+            transform(lambda queries, of=score: sampler.sample([1, 2], score=of(queries)).log_q)
+    with pytest.raises(InvalidInputError, match=f"targets .* {refused}"):
+        transform(lambda queries: Uniform(5, backend=name).sample(queries[:, 0].long()).log_q)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_tensors_without_elements_are_refused(name: str) -> None:
+    sampler, queries, items = GenNi(5, backend=name), QUERIES.to("meta"), ITEMS.to("meta")
+    refused = "got a tensor on the device 'meta', which has a shape and no elements"
+    with pytest.raises(InvalidInputError, match=f"item embeddings .* {refused}"):
+        sampler.sample(TARGETS, score=DotProduct(QUERIES, items))
+    with pytest.raises(InvalidInputError, match=refused):
+        sampler.sample([1, 2], score=DotProduct(queries, items))
+    with pytest.raises(InvalidInputError, match=f"callable returns .* {refused}"):
+        sampler.sample(TARGETS, score=lambda ids: torch.ones(2, len(ids), device="meta"))
+
+
 def test_ragged_and_sparse_tensors_of_tensorflow_are_no_arrays() -> None:
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     for targets in (tf.ragged.constant([[1, 2], [3]]), tf.sparse.from_dense([[1, 2]])):

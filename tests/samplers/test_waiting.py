@@ -30,7 +30,7 @@ from negsamp.stream import NEGATIVES, Stream
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
-from negsamp_torch import Capturable, capturable  # noqa: E402
+from negsamp_torch import Capturable, capturable, compiled  # noqa: E402
 from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
 from tests.samplers.waiting import NothingForTheHost  # noqa: E402
@@ -147,6 +147,36 @@ def test_details_that_were_overwritten_are_not_made_up() -> None:
         sampler.state_dict()
 
 
+def overwritten(sampler: Sampler, how: str, given: dict[str, Any], name: str, value: Any) -> None:
+    """Sample, and then write to an argument in a way that its version does not show."""
+    with torch.inference_mode(how == "inference"):
+        given = given | {name: given[name].clone()}
+        (compiled(sampler) if how == "graph" else sampler.sample)(**given)
+        given[name].data.copy_(value)
+
+
+@pytest.mark.parametrize("how", ["data", "inference", "graph"])
+def test_details_that_were_overwritten_unseen_are_not_made_up(how: str) -> None:
+    sampler, exclude = sampler_of("genni"), wrong("exclude")[0]["exclude"]
+    overwritten(sampler, how, wrong("score")[0], "targets", torch.tensor(7777777))
+    with pytest.raises(InvalidScoresError, match=r"row \(3,\) has a score"):
+        sampler.state_dict()
+    overwritten(sampler, how, wrong("target")[0], "targets", torch.tensor(7))
+    with pytest.raises(InvalidInputError, match=r"row \(3,\) has a target or an excluded id"):
+        sampler.state_dict()
+    overwritten(sampler, how, wrong("exclude")[0], "exclude", exclude.roll(2, 0))
+    with pytest.raises(NoNegativesError, match=r"row \(3,\) has no item left to draw"):
+        sampler.state_dict()
+
+
+@pytest.mark.parametrize("how", ["inference", "graph"])
+def test_where_nobody_counts_what_is_written_no_details_are_told(how: str) -> None:
+    sampler = sampler_of("uniform")
+    overwritten(sampler, how, wrong("target")[0], "targets", torch.tensor(7777777))
+    with pytest.raises(InvalidInputError, match=r"row \(3,\) has a target or an excluded id"):
+        sampler.state_dict()
+
+
 class Event:
     """An event of a device that has not got there until somebody waits."""
 
@@ -207,6 +237,9 @@ def test_what_waits_is_bounded() -> None:
         assert not complaints._filed
         filed.arrived.reached = False
         complaints._filed.append(filed)
+    complaints._filed[0] = replace(filed, rows=MOST_ROWS + 1)
+    sampler.update(1.0)  # nobody waits for the newest, however large it is
+    assert len(complaints._filed) == 1
 
 
 @pytest.mark.parametrize(
@@ -227,6 +260,26 @@ def test_capturable_draws_are_those_of_the_sampler_call_by_call(
     assert sampler._call == 1  # nothing in the process has counted: the tensor has
     draw.check()
     assert sampler.state_dict() == plain.state_dict()
+
+
+def test_what_is_made_in_inference_mode_is_used_outside_it() -> None:
+    plain, sampler = (sampler_of("uniform") for _ in range(2))
+    with torch.inference_mode():
+        draw = capturable(sampler, "cpu")
+    for _ in range(2):
+        assert torch.equal(draw(**arguments()).item_ids, plain.sample(**arguments()).item_ids)
+    draw.check()
+
+
+def test_alpha_may_be_as_large_as_float32() -> None:
+    given = {name: arguments(scale=0.0)[name] for name in ("targets", "score")}
+    sampler, plain = (GenNi(ITEMS, alpha=3.4e38, backend="torch") for _ in range(2))
+    numbers = {"score": DotProduct(*(each.numpy() for each in vars(given["score"]).values()))}
+    expected = GenNi(ITEMS, alpha=3.4e38, backend="numpy").sample(
+        given["targets"].numpy(), **numbers
+    )
+    for draw in (plain.sample, capturable(sampler, "cpu")):
+        assert draw(**given).item_ids.tolist() == expected.item_ids.tolist()
 
 
 def test_words_are_the_same_wherever_the_call_is_kept() -> None:

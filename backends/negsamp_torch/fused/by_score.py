@@ -66,9 +66,10 @@ def by_score(
     -----
     The product is made in the dtype that queries and items have in common: bfloat16 and float16 on
     tensor cores, float32 there as three TF32 products, which keep its precision, or as one if
-    PyTorch's own products may be that (``torch.backends.cuda.matmul``). The item table is never
-    copied: another dtype is converted in registers. Block sums are float32, sums of them float64.
-    Nothing here waits for the device.
+    PyTorch's own products may be that (``torch.backends.cuda.matmul``). The item table is not
+    copied: another dtype is converted in registers, and lines may be apart, as those of
+    ``table[:, :64]``. The exception is a table whose lines are not runs of memory, as of a
+    transposed one. Block sums are float32, sums of them float64. Nothing here waits for the device.
     """
     size, device = len(rows), rows.status.device
     item_ids = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
@@ -82,7 +83,7 @@ def by_score(
             places = subsets.one_for_all_rows(stream, len(items), width, device)
     num_blocks = triton.cdiv(width, BLOCK)
     queries, items = _for_product(queries, items)
-    tile = _tile_rows(queries)
+    tile = tile_rows(generation_of(queries))
     bytes_of_own = subsets.bytes_per_row(len(items), width) if own else 0
     chunk_rows = min(_rows_at_once(num_blocks, bytes_of_own, bytes_per_chunk, tile), max(size, 1))
     aligned = (2, 4 * triton.cdiv(chunk_rows, 4), num_blocks)
@@ -97,9 +98,10 @@ def by_score(
         "factor": factor,
         "width": width,
         "dim": items.shape[1],
+        "stride": items.stride(0),
         "num_blocks": num_blocks,
         "BLOCK": BLOCK,
-        "STEP": _step(queries),
+        "STEP": step_of(queries),
     }
     exclusion = {
         "user_items": rows.user_items,
@@ -165,9 +167,7 @@ def _sum_shared(
         ONE_EXCLUDED=_one_excluded(rows),
         PRECISION="tf32" if queries.dtype == torch.float32 and _may_be_tf32() else "tf32x3",
         WIDEN=not isinstance(masses_of_shared, triton.JITFunction),  # Triton's interpreter
-        num_warps=8,
-        num_stages=2,
-        maxnreg=128 if queries.element_size() == 2 else None,  # two programs a multiprocessor
+        **launch_options(queries, generation_of(queries), tile),
         **scores,
     )
 
@@ -189,10 +189,11 @@ def _rows_at_once(num_blocks: int, bytes_of_own: int, bytes_per_chunk: int, tile
 
 
 def _for_product(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-    """Return queries in the dtype of the product, and items in their own."""
+    """Return queries in the dtype of the product, and items in their own, in runs of memory."""
     dtype = torch.promote_types(queries.dtype, items.dtype)
     dtype = torch.float32 if dtype == torch.float64 else dtype
-    return queries.to(dtype).contiguous(), items.contiguous()
+    in_runs = items.shape[1] == 1 or items.stride(1) == 1
+    return queries.to(dtype).contiguous(), items if in_runs else items.contiguous()
 
 
 def _may_be_tf32() -> bool:
@@ -206,13 +207,29 @@ def _may_be_tf32() -> bool:
     return bool(settings.allow_tf32)
 
 
-def _step(queries: Tensor) -> int:
+def step_of(queries: Tensor) -> int:
     """Return how many dimensions are multiplied at once."""
     whole = max(triton.next_power_of_2(queries.shape[1]), 16)
     return int(min(LINE_BYTES // queries.element_size(), whole))
 
 
-def _tile_rows(queries: Tensor) -> int:
+def generation_of(queries: Tensor) -> int:
+    """Return the major compute capability of the device; the interpreter passes for a roomy one."""
+    return torch.cuda.get_device_capability(queries.device)[0] if queries.is_cuda else 9
+
+
+def tile_rows(generation: int) -> int:
     """Return how many rows a tile may have for its scores to stay in registers."""
-    roomy = not queries.is_cuda or torch.cuda.get_device_capability(queries.device) >= (9, 0)
-    return 128 if roomy else 64
+    return 128 if generation in (9, 10) else 64
+
+
+def launch_options(queries: Tensor, generation: int, rows: int) -> dict[str, int | None]:
+    """Return how the first pass is launched.
+
+    With numbers of 16 bits two programs share a multiprocessor, where the compiler keeps the scores
+    of a tile in the 128 registers that a thread then has.
+    """
+    dim, step = queries.shape[1], step_of(queries)
+    spills = (generation != 9 or step < 64) if rows > 64 else (generation >= 12 and dim > step)
+    twice = queries.element_size() == 2 and not spills
+    return {"num_warps": 8, "num_stages": 2, "maxnreg": 128 if twice else None}

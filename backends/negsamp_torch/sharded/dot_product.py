@@ -132,6 +132,8 @@ class ShardedDotProduct(Collective):
 
     def queries_of(self, rows: Rows) -> Tensor:
         """Return the queries of the rows that are sampled, (len(rows), dim)."""
+        validation.check_dense("queries", self.queries)
+        validation.check_dense("items", self.local_items)
         validation.check_queries(self.queries, rows.shape)
         dim, lines = self.queries.shape[-1], tuple(self.local_items.shape)
         if lines[1:] != (dim,):

@@ -13,7 +13,7 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores, in_turn
+from negsamp_torch.scores import BLOCK, Scores, factor_of, in_turn
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
@@ -39,7 +39,7 @@ def draw(
     """Return columns and log-probabilities, both of shape (rows, num_negatives), on all ranks."""
     try:
         rows.check_enough(excluded, num_negatives, replacement, excluded.width)
-        exponents = scores.scaled(alpha / math.log(2))
+        exponents = scores.scaled(factor_of(alpha))
         hidden = columns.excluded(excluded)
         masses = _masses(exponents, hidden, columns, tile)
     except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
@@ -56,12 +56,12 @@ def draw(
         everyone = Masses.of(exchange, columns, masses)
         _check(exchange, rows, everyone.top, failure, first)
         log_total = everyone.log_total if first == 0 else log_total
-        some = slice(first, first + at_once)
-        picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
-        mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
-        if len(mine) == 0 or failure is not None:
+        if failure is not None:
             continue
         try:
+            some = slice(first, first + at_once)
+            picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
+            mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
             own, rows_of, draws_of = picked.of(mine), mine % len(rows), first + mine // len(rows)
             blocks = _blocks_of(own, columns, masses, rows_of)
             for index, found in exponents.windows(rows_of, blocks * BLOCK):

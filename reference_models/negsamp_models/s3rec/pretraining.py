@@ -217,7 +217,10 @@ class Pretrainer:
             named = zip(OBJECTIVES, values, strict=True)
             wrong = [name for name, value in named if not math.isfinite(value)]
             raise self._diverged(f"the loss of {' and '.join(wrong) or 'all together'}")
-        self.sampler.update(loss / len(numbers))
+        try:
+            self.sampler.update(loss / len(numbers))
+        except InvalidScoresError as error:  # of a device that was waited for in front of it
+            raise self._diverged("a score") from error
         num_masked = int(samples.masked.sum())
         num_unmasked = len(samples.masked) - num_masked
         return values, [num_unmasked, num_masked, num_masked, len(inputs.contexts)]

@@ -24,6 +24,7 @@ def block_exponents(
     factor,
     width,
     dim,
+    stride,
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
     STEPS: tl.constexpr,
@@ -31,7 +32,8 @@ def block_exponents(
 ):
     """Return factor * score of the columns of a block, float32, -inf where nothing is to be drawn.
 
-    Columns are places in the catalogue or, if LISTED, indices into the candidates `places`.
+    Columns are places in the catalogue or, if LISTED, indices into the candidates `places`. The
+    line of an item begins `stride` numbers behind that of the one before.
     """
     column = block * BLOCK + tl.arange(0, BLOCK)
     inside = column < width
@@ -42,7 +44,7 @@ def block_exponents(
         known = axis < dim
         part = tl.load(query + axis, mask=known, other=0.0).to(tl.float32)
         lines = tl.load(
-            items + place[:, None] * dim + axis[None, :],
+            items + place[:, None] * stride + axis[None, :],
             mask=inside[:, None] & known[None, :],
             other=0.0,
         )

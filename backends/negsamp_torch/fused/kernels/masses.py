@@ -20,11 +20,11 @@ def part_of_queries(queries, number, kept, start, dim, STEP: tl.constexpr):
 
 
 @triton.jit
-def part_of_items(items, place, inside, start, dim, STEP: tl.constexpr):
-    """Return STEP dimensions of the items of a block, one a column."""
+def part_of_items(items, place, inside, start, dim, stride, STEP: tl.constexpr):
+    """Return STEP dimensions of the items of a block, one a column; lines are `stride` apart."""
     axis = start + tl.arange(0, STEP)
     known = inside[None, :] & (axis < dim)[:, None]
-    return tl.load(items + place[None, :] * dim + axis[:, None], mask=known, other=0.0)
+    return tl.load(items + place[None, :] * stride + axis[:, None], mask=known, other=0.0)
 
 
 @triton.jit
@@ -50,6 +50,7 @@ def masses_of_shared(
     factor,
     width,
     dim,
+    stride,
     num_blocks,
     blocks_each,
     more,
@@ -89,12 +90,12 @@ def masses_of_shared(
         place = tl.load(places + column, mask=inside, other=0) if LISTED else column.to(tl.int64)
         score = tl.zeros((ROWS, BLOCK), tl.float32)
         if ONE_STEP:
-            lines = part_of_items(items, place, inside, 0, dim, STEP)
+            lines = part_of_items(items, place, inside, 0, dim, stride, STEP)
             score = multiply(query, lines, score, PRECISION, WIDEN)
         else:
             for start in range(0, dim, STEP):
                 query = part_of_queries(queries, number, kept, start, dim, STEP)
-                lines = part_of_items(items, place, inside, start, dim, STEP)
+                lines = part_of_items(items, place, inside, start, dim, stride, STEP)
                 score = multiply(query, lines, score, PRECISION, WIDEN)
         exponent = tl.where(inside[None, :], score * scale, -float("inf"))
         if ONE_EXCLUDED:
@@ -123,6 +124,7 @@ def masses_of_own(
     factor,
     width,
     dim,
+    stride,
     num_blocks,
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
@@ -147,6 +149,7 @@ def masses_of_own(
         tl.load(factor),
         width,
         dim,
+        stride,
         BLOCK,
         STEP,
         STEPS,
@@ -175,6 +178,7 @@ def exclude(
     factor,
     width,
     dim,
+    stride,
     num_blocks,
     BLOCK: tl.constexpr,
     STEP: tl.constexpr,
@@ -222,6 +226,7 @@ def exclude(
                 scale,
                 width,
                 dim,
+                stride,
                 BLOCK,
                 STEP,
                 STEPS,
