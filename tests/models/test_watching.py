@@ -300,11 +300,35 @@ def test_labels_are_as_short_as_tells_runs_apart() -> None:
         "uniform, 0.json",
         "uniform, 1.json",
     ]
+    for files, told in (
+        (["runs/a/result.json", "runs/b/log.jsonl"], ["a", "b"]),
+        (["a/run/seed0.json", "b/run/seed0.json"], ["a", "b"]),
+        (["runs/result.json", "runs/a/b/result.json"], ["runs", "runs/a/b"]),
+        (["runs/a/seed0.json", "runs/a/result.json"], ["seed0.json", "result.json"]),
+    ):
+        same = [Curves(Path(file), "A", "uniform", 0, [record(0)]) for file in files]
+        assert list(labelled(same)) == [f"uniform, {each}" for each in told]
     assert labels(("GenNi", "A", 0), ("GenNi", "A", 1), ("GenNi", "B", 1)) == [
         "GenNi, A, seed 0",
         "GenNi, A, seed 1",
         "GenNi, B, seed 1",
     ]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 300])
+def test_ticks_of_epochs_are_whole_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    drawn: list[Any] = []
+    keep = "negsamp_models.plots.save_picture"
+    monkeypatch.setattr(keep, lambda figure, *_, **__: drawn.append(figure))
+    plot_runs({"a": [record(epoch) for epoch in range(number)]}, tmp_path / "picture.png", "title")
+    over_epochs = [axes for axes in drawn[0].axes if axes.get_xlabel() == "epoch"]
+    assert over_epochs
+    for axes in over_epochs:
+        ticks = axes.get_xticks()
+        assert len(ticks)
+        assert (ticks == ticks.round()).all()
 
 
 def test_a_picture_leaves_out_what_tells_nothing(

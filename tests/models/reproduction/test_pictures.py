@@ -47,3 +47,15 @@ def test_points_have_bars_and_stand_side_by_side_in_the_range_of_the_figures(
     for line in axes.containers:
         low, high = line.lines[2][0].get_segments()[0][:, 1]
         assert high - low == pytest.approx(2 * 5 * LEAST)
+
+
+@pytest.mark.parametrize(("name", "label"), [("fig8", "initial alpha"), ("fig5", "alpha")])
+def test_the_axis_says_that_a_schedule_starts_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, label: str
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    grid = load_grid(name, ["Beauty"])
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    assert draw(grid, {run.key: result_of(run, 5.0) for run in runs}, tmp_path / "any.png")
+    assert [axes.get_xlabel() for axes in drawn[0].axes] == [label]
