@@ -23,6 +23,7 @@ from negsamp.sampler import Sampler
 from negsamp.schedules import Exponential, Linear, LossDriven
 from negsamp.scores import DotProduct, Scorer
 from negsamp.uniform import Uniform
+from negsamp.warning import NegSampWarning
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "Linear",
     "LossDriven",
     "NegSampError",
+    "NegSampWarning",
     "Negatives",
     "NoNegativesError",
     "Popularity",

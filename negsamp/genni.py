@@ -12,10 +12,10 @@ from negsamp.backend import Backend, Candidates, Catalogue
 from negsamp.errors import ConfigError, InvalidInputError
 from negsamp.interactions import Interactions
 from negsamp.negatives import Negatives
-from negsamp.preselection import chance_of_too_few
+from negsamp.preselection import Risk
 from negsamp.progress import as_schedule
 from negsamp.sampler import Sampler
-from negsamp.schedules import Schedule
+from negsamp.schedules import Constant, Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
@@ -173,25 +173,17 @@ class GenNi(Sampler):
         """Warn if the first pre-selections may well leave a row nothing to draw."""
         if self._progress.schedules["alpha"].bounds[1] == 0:  # no subset is ever looked at
             return
-        known, count, wanted = self._catalogue.interactions, self.candidates.count, 1
+        known = self._catalogue.interactions
         longest = 0 if known is None else known.lengths.max(initial=0)
-        excluded = min(int(longest) + 1, len(self.items))
-        if not self.replacement:
-            wanted = self.num_negatives
-        chance = chance_of_too_few(len(self.items), excluded, count, wanted)
-        if count < len(self.items) and chance > LIKELY:
-            enough = min(excluded + wanted, len(self.items))
-            share = math.ceil(1000 * enough / len(self.items)) / 1000
-            failing = min(10_000 * chance, 1.0)
-            warn_caller(
-                f"beta = {self.beta:g} pre-selects {count} of {len(self.items)} items, "
-                f"{'for each row' if self._per_row else 'the same for all rows of a call'}: among "
-                f"them a row with {excluded} excluded items, its target and what its user has, "
-                f"finds fewer than {wanted} to draw with probability {chance:.1g}. One such row "
-                f"fails the whole call with NoNegativesError: up to {failing:.0%} of calls with "
-                f"10,000 rows. Raise beta, or where it starts, as in Exponential(m, "
-                f"initial={share:g}), so that at least {enough} are pre-selected"
-            )
+        risk = Risk(
+            num_items=len(self.items),
+            num_excluded=min(int(longest) + 1, len(self.items)),
+            num_candidates=self.candidates.count,
+            num_wanted=1 if self.replacement else self.num_negatives,
+        )
+        if self._preselection is not None and risk.chance > LIKELY:
+            is_start = not isinstance(self._progress.schedules["beta"], Constant)
+            warn_caller(risk.words(self.beta, per_row=self._per_row, is_start=is_start))
 
     @property
     def _law(self) -> dict[str, Any]:

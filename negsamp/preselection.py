@@ -2,33 +2,98 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma
+from dataclasses import dataclass
+from math import ceil, exp, lgamma
 
-__all__ = ["chance_of_too_few"]
+__all__ = ["Risk"]
+
+NUM_ROWS = 10_000
+"""Of the calls whose failure is foretold."""
 
 
-def chance_of_too_few(
-    num_items: int, num_excluded: int, num_candidates: int, num_wanted: int
-) -> float:
-    """Return the probability that a row finds fewer admissible items than it wants.
+@dataclass(frozen=True)
+class Risk:
+    """That a row finds fewer admissible items among those pre-selected than it has to draw.
 
-    Of `num_items` items the row may not draw `num_excluded`. Among `num_candidates` distinct items
-    that are chosen uniformly, the number of those it may draw has the hypergeometric law; this is
-    its lower tail, P(number < num_wanted).
-
-    Examples
-    --------
-    >>> round(chance_of_too_few(num_items=3, num_excluded=2, num_candidates=2, num_wanted=1), 6)
-    0.333333
+    Attributes
+    ----------
+    num_items : int
+        Of the catalogue.
+    num_excluded : int
+        Of them, those that the row may not draw; its target is one.
+    num_candidates : int
+        How many distinct items are pre-selected, uniformly.
+    num_wanted : int
+        How many distinct items the row has to draw.
     """
-    admissible = num_items - num_excluded
-    chance = 0.0
-    for number in range(min(num_wanted, num_candidates + 1)):
-        left = num_candidates - number
-        if number <= admissible and left <= num_excluded:
-            ways = _log_choose(admissible, number) + _log_choose(num_excluded, left)
-            chance += exp(ways - _log_choose(num_items, num_candidates))
-    return min(chance, 1.0)
+
+    num_items: int
+    num_excluded: int
+    num_candidates: int
+    num_wanted: int
+
+    @property
+    def chance(self) -> float:
+        """Its probability for one row.
+
+        The number of admissible candidates has the hypergeometric law; this is its lower tail,
+        P(number < num_wanted).
+
+        Examples
+        --------
+        >>> round(Risk(num_items=3, num_excluded=2, num_candidates=2, num_wanted=1).chance, 6)
+        0.333333
+        """
+        admissible = self.num_items - self.num_excluded
+        chance = 0.0
+        for number in range(min(self.num_wanted, self.num_candidates + 1)):
+            left = self.num_candidates - number
+            if number <= admissible and left <= self.num_excluded:
+                ways = _log_choose(admissible, number) + _log_choose(self.num_excluded, left)
+                chance += exp(ways - _log_choose(self.num_items, self.num_candidates))
+        return min(chance, 1.0)
+
+    def words(self, beta: float, *, per_row: bool, is_start: bool) -> str:
+        """Return a warning of it.
+
+        Parameters
+        ----------
+        beta : float
+            The share that is pre-selected.
+        per_row : bool
+            Whether for each row, or once for all rows of a call.
+        is_start : bool
+            Whether beta only starts there.
+
+        Examples
+        --------
+        >>> from textwrap import fill
+        >>> print(fill(Risk(1500, 1, 1, 1).words(1e-05, per_row=False, is_start=False), 80))
+        beta = 1e-05 pre-selects 1 of 1,500 items for all rows of a call; a row that
+        excludes it has nothing left to draw, which fails the whole call (probability
+        0.0007 for a row with 1 excluded item, its target; up to 100% of calls with
+        10,000 rows). Pre-select at least 2, as with beta = 0.002
+        """
+        enough = min(self.num_excluded + self.num_wanted, self.num_items)
+        share = ceil(1000 * enough / self.num_items) / 1000
+        scope = "for each row" if per_row else "for all rows of a call"
+        remedy = "a beta that starts at" if is_start else "beta ="
+        excluded = "item, its target" if self.num_excluded == 1 else "items, its target included"
+        return (
+            f"beta = {beta:g} pre-selects {self.num_candidates:,} of {self.num_items:,} items "
+            f"{scope}; {self._row_in_words}, which fails the whole call (probability "
+            f"{self.chance:.1g} for a row with {self.num_excluded:,} excluded {excluded}; up to "
+            f"{min(NUM_ROWS * self.chance, 1.0):.0%} of calls with {NUM_ROWS:,} rows). Pre-select "
+            f"at least {enough:,}, as with {remedy} {share:g}"
+        )
+
+    @property
+    def _row_in_words(self) -> str:
+        if self.num_wanted > 1:
+            few = f"fewer than {self.num_wanted:,}"
+            return f"a row whose exclusions leave {few} has too few to draw without replacement"
+        them = "it" if self.num_candidates == 1 else "all of them"
+        return f"a row that excludes {them} has nothing left to draw"
 
 
 def _log_choose(n: int, k: int) -> float:

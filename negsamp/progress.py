@@ -86,7 +86,10 @@ def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: boo
 
     The range is [low, high], or (low, high] if `open_low`.
     """
-    schedule = value if isinstance(value, Schedule) else Constant(as_number(name, value))
+    if isinstance(value, Schedule):
+        schedule = value
+    else:
+        schedule = Constant(as_number(name, value, "a number or a schedule"))
     lowest, highest = schedule.bounds
     if lowest < low or highest > high or (open_low and lowest == low):
         left, right = "(" if open_low else "[", "]" if math.isfinite(high) else ")"

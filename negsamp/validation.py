@@ -37,6 +37,7 @@ __all__ = [
     "no_weight",
     "outside_catalogue",
     "place_of",
+    "row_name",
     "unknown_ids",
     "unknown_user",
 ]
@@ -64,14 +65,14 @@ def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> in
     return count
 
 
-def as_number(name: str, value: Any) -> float:
+def as_number(name: str, value: Any, allowed: str = "a number") -> float:
     """Return `value` as a finite float, or raise ConfigError."""
     if isinstance(value, bool | np.bool_ | str | bytes):
-        raise ConfigError(f"{name} must be a number; got {value!r}")
+        raise ConfigError(f"{name} must be {allowed}; got {value!r}")
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ConfigError(f"{name} must be a number; got {value!r}") from None
+        raise ConfigError(f"{name} must be {allowed}; got {value!r}") from None
     except OverflowError:
         raise ConfigError(f"{name} must be finite; got a number of over 308 digits") from None
     if not math.isfinite(number):
@@ -255,6 +256,14 @@ def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(index) for index in np.unravel_index(row, shape)) if shape else ()
 
 
+def row_name(row: int, shape: tuple[int, ...]) -> str:
+    """Name a row of the targets: "row 875", "row (3, 2)" of several axes, "the row" of none."""
+    place = place_of(row, shape)
+    if not place:
+        return "the row"
+    return f"row {place[0] if len(place) == 1 else place}"
+
+
 def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
     """Word the refusal of an id."""
     also = " (-1 stands for none)" if name == "exclude" else ""
@@ -274,7 +283,7 @@ def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception
 def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
     """Word that a row has an id that is not allowed, where it is no longer known which."""
     return InvalidInputError(
-        f"row {place_of(row, shape)} has a target or an excluded id outside the catalogue, or an "
+        f"{row_name(row, shape)} has a target or an excluded id outside the catalogue, or an "
         "unknown user"
     )
 
@@ -291,16 +300,18 @@ def few_negatives(
 
     `preselected` says whether the candidates may be fewer than the catalogue, which beta decides.
     """
-    row_text = f"row {place_of(row, shape)}"
+    name = row_name(row, shape)
     if admissible == 0:
         more = "exclude less, raise beta," if preselected else "exclude less,"
+        covered = "its one candidate" if num_candidates == 1 else f"all {num_candidates} candidates"
         return NoNegativesError(
-            f"{row_text} has no admissible item: its target and exclusions cover all "
-            f"{num_candidates} candidates; {more} or mask the row"
+            f"{name} has no admissible item: its target and exclusions cover {covered}; {more} or "
+            "mask the row"
         )
+    items = "1 admissible item" if admissible == 1 else f"{admissible} admissible items"
     return NoNegativesError(
-        f"{row_text} has {admissible} admissible items, fewer than num_negatives = "
-        f"{num_negatives}, and replacement=False forbids repeats"
+        f"{name} has {items}, fewer than num_negatives = {num_negatives}, and replacement=False "
+        "forbids repeats"
     )
 
 
@@ -308,7 +319,7 @@ def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
     """Word that no admissible item is left that has a score above -inf."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
-        f"row {place_of(row, shape)} has no item left to draw{left}: every admissible item has "
+        f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
         "score -inf or was drawn"
     )
 
@@ -317,7 +328,7 @@ def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
     """Word that the admissible items of a row all have count 0."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
-        f"row {place_of(row, shape)} has no item left to draw{left}: every admissible item has "
+        f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
         "count 0 or was drawn"
     )
 
@@ -333,6 +344,6 @@ def callable_per_row() -> Exception:
 def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
     """Word that a row was given a score that is not a number."""
     return InvalidScoresError(
-        f"row {place_of(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
+        f"{row_name(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
         "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"
     )

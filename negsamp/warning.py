@@ -5,7 +5,11 @@ from __future__ import annotations
 import inspect
 import warnings
 
-__all__ = ["warn_caller"]
+__all__ = ["NegSampWarning", "warn_caller"]
+
+
+class NegSampWarning(UserWarning):
+    """Category of all warnings of negsamp."""
 
 
 def warn_caller(text: str) -> None:
@@ -13,4 +17,4 @@ def warn_caller(text: str) -> None:
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals["__name__"].partition(".")[0] == "negsamp":
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, stacklevel=level)
+    warnings.warn(text, NegSampWarning, stacklevel=level)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 import negsamp
 from negsamp.backend import report_backends
-from negsamp_models.compare import SAMPLERS, compare
+from negsamp_models.compare import compare
 from negsamp_models.curves import labelled, read_curves
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display import results_table
 from negsamp_models.law_command import law_command
 from negsamp_models.marked_tables import rewrite_tables
+from negsamp_models.option_checks import check_kept_epochs, check_pretrained_option, run_options
 from negsamp_models.options import (
+    MODEL,
+    SAMPLER,
+    TRAINING,
     AlphaOption,
     BetaOption,
     CheckpointBatchesOption,
@@ -45,7 +49,6 @@ from negsamp_models.options import (
     TensorboardOption,
     given,
     parse_epochs,
-    parse_schedule,
     sampler_config,
     setting,
 )
@@ -59,9 +62,10 @@ from negsamp_models.runs import train_in_folder
 from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
 from negsamp_models.session import complaints, joined_session
-from negsamp_models.settings import MODELS, RunOptions, default_settings
+from negsamp_models.settings import MODELS, default_settings
 from negsamp_models.snapshots import missing_snapshots
-from negsamp_models.tables import markdown, summarise
+from negsamp_models.tables import describe_sampler, markdown, summarise
+from negsamp_models.whole_tables import print_whole, whole_table
 from negsamp_models.wording import plural
 
 __all__ = ["application"]
@@ -72,7 +76,7 @@ application = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="""Negative samplers for retrieval and sequence models, and the models that prove them.
+    help="""Negative samplers for retrieval and sequence models, with reference models.
 
     Start with `negsamp compare`: it trains the same SASRec with uniform, popularity and GenNi
     negatives on embedded data, in about two minutes, and shows what the choice decides. Then
@@ -102,27 +106,44 @@ def _before_any_command(
 def compare_command(
     dataset: DatasetOption = "synthetic",
     data_dir: DataDirOption = None,
-    output: OutputOption = Path("negsamp-compare"),
     alpha: Annotated[
-        str, typer.Option(help="GenNi's hardness: a number, or a schedule (see train --help).")
+        str,
+        typer.Option(
+            help="For GenNi: hardness, a number or a schedule (see `negsamp train --help`).",
+            rich_help_panel=SAMPLER,
+        ),
     ] = "2.5",
     beta: Annotated[
-        str, typer.Option(help="GenNi's share of the catalogue: a number or a schedule.")
+        str,
+        typer.Option(
+            help="For GenNi: share of the catalogue that is pre-selected, a number or a schedule.",
+            rich_help_panel=SAMPLER,
+        ),
     ] = "1.0",
-    gamma: Annotated[float, typer.Option(help="Power of the counts for popularity.")] = 0.75,
+    gamma: Annotated[
+        float,
+        typer.Option(help="For popularity: power of the counts.", rich_help_panel=SAMPLER),
+    ] = 0.75,
+    exclude_interactions: ExcludeOption = False,
     seed: SeedOption = 0,
     max_epochs: EpochsOption = None,
     patience: PatienceOption = None,
-    exclude_interactions: ExcludeOption = False,
     device: DeviceOption = "auto",
+    cuda_graphs: CudaGraphsOption = False,
+    output: OutputOption = Path("negsamp-compare"),
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
-    cuda_graphs: CudaGraphsOption = False,
 ) -> None:
     """Train the same SASRec with uniform, popularity and GenNi negatives, and compare.
+
+    For example:
+
+        negsamp compare
+
+        negsamp compare --dataset Beauty --alpha 2.5 -o runs/beauty
 
     Prints HR and NDCG on the test items with the time an epoch takes, and writes
     `compare.json` (configuration, every epoch, results) and `compare.png` (validation curves) to
@@ -134,13 +155,16 @@ def compare_command(
     The embedded data are synthetic: they show the machinery and a tendency, no published figure.
     """
     with joined_session() as (processes, console):
-        options = RunOptions(
-            resume,
-            checkpoint_seconds,
-            checkpoint_batches,
-            tensorboard,
-            cuda_graphs=cuda_graphs,
+        options = run_options(
+            processes,
+            device,
+            "genni",
+            resume=resume,
             overwrite=overwrite,
+            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_batches=checkpoint_batches,
+            tensorboard=tensorboard,
+            cuda_graphs=cuda_graphs,
         )
         data = load_dataset(dataset, data_dir)
         settings = replace(
@@ -150,12 +174,11 @@ def compare_command(
             device=device,
             **given(max_epochs=max_epochs, patience=patience),
         )
-        samplers = {
-            "uniform": SAMPLERS["uniform"],
-            f"popularity^{gamma:g}": SAMPLERS["popularity"] | {"gamma": gamma},
-            f"GenNi {alpha}": SAMPLERS["GenNi"]
-            | {"alpha": parse_schedule("alpha", alpha), "beta": parse_schedule("beta", beta)},
-        }
+        samplers = [
+            sampler_config("uniform", None, None, None),
+            sampler_config("popularity", None, None, gamma),
+            sampler_config("genni", alpha, beta, None),
+        ]
         compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}", markup=False)
 
@@ -164,48 +187,77 @@ def compare_command(
 def train_command(
     dataset: DatasetOption = "synthetic",
     data_dir: DataDirOption = None,
-    output: OutputOption = Path("negsamp-run"),
-    sampler: Annotated[str, typer.Option(help="uniform, popularity or genni.")] = "genni",
-    num_negatives: Annotated[int, typer.Option("--num-negatives", "-k", min=1)] = 1,
+    sampler: Annotated[
+        str, typer.Option(help="uniform, popularity or genni.", rich_help_panel=SAMPLER)
+    ] = "genni",
+    num_negatives: Annotated[
+        int,
+        typer.Option(
+            "--num-negatives",
+            "-k",
+            min=1,
+            help="Number of negatives per positive.",
+            rich_help_panel=SAMPLER,
+        ),
+    ] = 1,
     alpha: AlphaOption = None,
     beta: BetaOption = None,
     gamma: GammaOption = None,
-    loss: Annotated[
-        Literal["nce", "bpr", "sampled_softmax"],
-        typer.Option(help="nce (eq. 4), bpr (section 4.2), or a softmax corrected by log_q."),
-    ] = "nce",
-    seed: SeedOption = 0,
-    max_epochs: EpochsOption = None,
-    patience: PatienceOption = None,
-    batch_size: Annotated[int | None, setting("Sequences a batch.", "batch_size")] = None,
-    learning_rate: Annotated[float | None, setting("Of Adam.", "learning_rate")] = None,
-    hidden_size: HiddenSizeOption = None,
-    num_layers: LayersOption = None,
-    num_heads: HeadsOption = None,
-    dropout: DropoutOption = None,
-    max_length: Annotated[int | None, setting("Longest input.", "max_length")] = None,
+    exclude_interactions: ExcludeOption = False,
+    sharded_items: ShardedItemsOption = False,
     model: Annotated[
         Literal["sasrec", "s3rec"],
-        typer.Option(help="sasrec, or s3rec: the same from pre-trained weights."),
+        typer.Option(
+            help="sasrec, or s3rec: the same from pre-trained weights.", rich_help_panel=MODEL
+        ),
     ] = "sasrec",
     pretrained: Annotated[
         Path | None,
         typer.Option(
-            help="For s3rec: pretrained.safetensors of negsamp pretrain. Its sizes are used."
+            help="For s3rec: pretrained.safetensors of `negsamp pretrain`. Its sizes are used.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
-    exclude_interactions: ExcludeOption = False,
+    hidden_size: HiddenSizeOption = None,
+    num_layers: LayersOption = None,
+    num_heads: HeadsOption = None,
+    dropout: DropoutOption = None,
+    max_length: Annotated[
+        int | None, setting("Longest input sequence, in items.", "max_length", panel=MODEL)
+    ] = None,
+    loss: Annotated[
+        Literal["nce", "bpr", "sampled_softmax"],
+        typer.Option(
+            help="nce (eq. 4), bpr (section 4.2), or a softmax corrected by log_q.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "nce",
+    seed: SeedOption = 0,
+    max_epochs: EpochsOption = None,
+    patience: PatienceOption = None,
+    batch_size: Annotated[
+        int | None, setting("Sequences per batch.", "batch_size", panel=TRAINING)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, setting("Learning rate of Adam.", "learning_rate", panel=TRAINING)
+    ] = None,
     device: DeviceOption = "auto",
+    cuda_graphs: CudaGraphsOption = False,
+    output: OutputOption = Path("negsamp-run"),
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
     tensorboard: TensorboardOption = False,
     keep_weights: KeepWeightsOption = "",
-    sharded_items: ShardedItemsOption = False,
-    cuda_graphs: CudaGraphsOption = False,
 ) -> None:
     """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
+
+    For example:
+
+        negsamp train --sampler genni -o runs/genni
+
+        negsamp train --dataset Beauty --alpha 2.5 -o runs/beauty
 
     Alpha and beta are numbers or schedules, written NAME:argument=value,...:
 
@@ -226,16 +278,20 @@ def train_command(
     """
     with joined_session() as (processes, console):
         epochs = parse_epochs(keep_weights)
-        options = RunOptions(
-            resume,
-            checkpoint_seconds,
-            checkpoint_batches,
-            tensorboard,
+        options = run_options(
+            processes,
+            device,
+            sampler,
+            resume=resume,
+            overwrite=overwrite,
+            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_batches=checkpoint_batches,
+            tensorboard=tensorboard,
             keep_weights=epochs,
             sharded_items=sharded_items,
             cuda_graphs=cuda_graphs,
-            overwrite=overwrite,
         )
+        check_pretrained_option(model, pretrained)
         weights = None if pretrained is None else read_pretrained(pretrained)
         data = load_dataset(dataset, data_dir)
         settings = replace(
@@ -258,12 +314,14 @@ def train_command(
                 max_length=max_length,
             ),
         )
+        check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
+        name = describe_sampler(config, asdict(settings))
         result = train_in_folder(
-            sampler, data, config, settings, output, options, console, processes, weights
+            name, data, config, settings, output, options, console, processes, weights
         )
         title = f"{MODELS[settings.model]} on {data.name}"
-        console.print(results_table(title, {sampler: result}))
+        print_whole(console, results_table(title, {name: result}))
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors", markup=False)
         if missing := missing_snapshots(output / "weights", epochs):
             console.print(
@@ -343,13 +401,13 @@ def info_command() -> None:
     """Show the version, the backends with their devices, and why one is missing."""
     console = Console()
     console.print(f"negsamp {negsamp.__version__}, Python {sys.version.split()[0]}")
-    table = Table("backend", "version", "devices", "")
-    for report in report_backends():
-        details = report.details
-        table.add_row(
+    rows = [
+        (
             report.name,
-            details.get("version", "-"),
-            details.get("devices", "-"),
-            "[green]ready[/]" if report.problem is None else report.problem.replace("[", "\\["),
+            report.details.get("version", "-"),
+            report.details.get("devices", "-"),
+            "[green]ready[/]" if report.problem is None else escape(report.problem),
         )
-    console.print(table)
+        for report in report_backends()
+    ]
+    print_whole(console, whole_table(["backend", "version", "devices", "status"], [], rows))

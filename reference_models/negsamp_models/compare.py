@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,17 @@ from negsamp_models.records import RunResult
 from negsamp_models.results import write_json
 from negsamp_models.runs import train_in_folder
 from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.tables import describe_sampler
 from negsamp_models.training import Trainer
+from negsamp_models.whole_tables import print_whole
 
-__all__ = ["SAMPLERS", "compare"]
-
-SAMPLERS: dict[str, dict[str, Any]] = {
-    "uniform": {"sampler": "uniform"},
-    "popularity": {"sampler": "popularity", "gamma": 0.75},
-    "GenNi": {"sampler": "genni", "alpha": 2.5, "beta": 1.0},
-}
-"""What is compared by default: the paper's SASRec, SASRec_pop and GenNi_SA."""
+__all__ = ["compare"]
 
 
 def compare(
     dataset: Dataset,
     settings: TrainingSettings,
-    samplers: Mapping[str, Mapping[str, Any]],
+    samplers: Iterable[Mapping[str, Any]],
     folder: Path,
     options: RunOptions,
     console: Console,
@@ -46,11 +42,11 @@ def compare(
         What to train on.
     settings : TrainingSettings
         Of every run.
-    samplers : mapping of str to mapping
-        Label to configuration, as for :func:`negsamp_models.samplers.build_sampler`.
+    samplers : iterable of mapping
+        Configurations, as for :func:`negsamp_models.samplers.build_sampler`.
     folder : Path
         Gets ``compare.json`` (everything) and ``compare.png`` (validation curves), and for each
-        label a folder, see :func:`negsamp_models.runs.train_in_folder`.
+        sampler a folder, see :func:`negsamp_models.runs.train_in_folder`.
     options : RunOptions
         Of every run. With `resume`, runs that are done are read, and one that was cut off goes on.
     console : Console
@@ -61,6 +57,7 @@ def compare(
     Returns
     -------
     dict of str to RunResult
+        By what :func:`negsamp_models.tables.describe_sampler` calls the samplers.
     """
     statistics = dataset.statistics()
     console.print(
@@ -68,16 +65,17 @@ def compare(
         f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
         f"{dataset.description}"
     )
-    for config in samplers.values():  # a wrong setting costs no training
+    configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
+    for config in configs.values():  # a wrong setting costs no training
         Trainer(dataset, config, settings, processes=processes)
     results = {
         label: train_in_folder(
             label, dataset, config, settings, folder / _slug(label), options, console, processes
         )
-        for label, config in samplers.items()
+        for label, config in configs.items()
     }
     title = f"SASRec on {dataset.name}"
-    console.print(results_table(title, results))
+    print_whole(console, results_table(title, results))
     if processes.rank == 0:
         curves = {label: run.epochs for label, run in results.items()}
         plot_curves(curves, folder / "compare.png", title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class Curves:
     file : Path
         Its result or its log.
     dataset, negatives : str
-        Name of the data set, and what the sampler is.
+        Name of the data set, and of the sampler, see `describe_sampler`.
     seed : int
         Of the run.
     records : list of EpochRecord
@@ -67,16 +67,34 @@ def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
 def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
     """Name each run by its negatives, and by what else it takes to tell it from the others.
 
-    That is the data set where there are several, then the seed, then the file.
+    That is the data set where there are several, then the seed, then the folder or the file.
     """
     runs = list(runs)
-    parts = [(run.dataset, f"seed {run.seed}", str(run.file)) for run in runs]
+    places = _places([run.file for run in runs])
+    parts = [
+        (run.dataset, f"seed {run.seed}", place) for run, place in zip(runs, places, strict=True)
+    ]
     labels = [run.negatives for run in runs]
     for place, each in enumerate(zip(*parts, strict=True)):
         several = len(set(each)) > 1
         if several and (place == 0 or len(set(labels)) < len(labels)):
             labels = [f"{label}, {part}" for label, part in zip(labels, each, strict=True)]
     return {label: run.records for label, run in zip(labels, runs, strict=True)}
+
+
+def _places(files: Sequence[Path]) -> list[str]:
+    """Return where files are, without what their paths begin and end with in common.
+
+    Their names are left out where their folders tell them apart.
+    """
+    folders = [file.parent for file in files]
+    paths = folders if len(set(folders)) == len(files) else files
+    parts = [path.parts for path in paths]
+    while min(map(len, parts)) > 1 and len({each[0] for each in parts}) == 1:
+        parts = [each[1:] for each in parts]
+    while min(map(len, parts)) > 1 and len({each[-1] for each in parts}) == 1:
+        parts = [each[:-1] for each in parts]
+    return ["/".join(each) for each in parts]
 
 
 def _below(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.whole_tables import whole_table
 
 __all__ = ["ProgressDisplay", "results_table"]
 
@@ -108,22 +109,29 @@ def results_table(
 ) -> Table:
     """Return a table of test metrics in percent, one line a run, the best of each in bold."""
     caption = "test items, in percent, among all items; the epoch best on validation"
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("negatives", no_wrap=True)
-    for metric in (*metrics, "best", "s/epoch", "sampling"):
-        table.add_column(metric, justify="right", no_wrap=True)
     best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
-    for name, result in results.items():
-        cells = [f"{result.test[metric]:.2f}" for metric in metrics]
-        bold = [
-            f"[bold]{cell}[/]" if result.test[metric] == best[metric] else cell
-            for cell, metric in zip(cells, metrics, strict=True)
-        ]
-        table.add_row(
-            name,
-            *bold,
+
+    def cell(result: RunResult, metric: str) -> str:
+        text = f"{result.test[metric]:.2f}"
+        return f"[bold]{text}[/]" if result.test[metric] == best[metric] else text
+
+    rows = [
+        (
+            escape(name),
+            *(cell(result, metric) for metric in metrics),
             f"{result.best_epoch + 1}/{len(result.epochs)}",
             f"{result.seconds_per_epoch:.1f}",
             f"{result.sampling_share:.0%}",
         )
-    return table
+        for name, result in results.items()
+    ]
+    return whole_table(
+        ["negatives"],
+        [*metrics, "best", "s/epoch", "sampling"],
+        rows,
+        title=title,
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )

@@ -38,10 +38,10 @@ def law_command(
         ),
     ] = None,
     length: Annotated[
-        int, typer.Option(min=1, help="The first user with so many training positions is taken.")
+        int, typer.Option(min=1, help="Take the first user with this many training positions.")
     ] = LawRequest.length,
 ) -> None:
-    """Draw what one user's negatives are drawn from, along the sequence and over training.
+    """Plot the distribution of one user's negatives, along the sequence and over training.
 
     Takes the weights that a finished run left: the best, and those of `--keep-weights`:
 

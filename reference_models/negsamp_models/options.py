@@ -11,6 +11,11 @@ import negsamp
 from negsamp_models.settings import SYNTHETIC_SETTINGS, TrainingSettings
 
 __all__ = [
+    "DATA",
+    "MODEL",
+    "OUTPUT",
+    "SAMPLER",
+    "TRAINING",
     "AlphaOption",
     "BetaOption",
     "CheckpointBatchesOption",
@@ -42,6 +47,9 @@ __all__ = [
 ]
 
 
+DATA, SAMPLER, MODEL, TRAINING, OUTPUT = "Data", "Sampler", "Model", "Training", "Output"
+"""Panels of the help."""
+
 _DEFAULT_SETTINGS = TrainingSettings()
 
 
@@ -49,6 +57,7 @@ def setting(
     text: str,
     name: str,
     *flags: str,
+    panel: str,
     default: Any = _DEFAULT_SETTINGS,
     synthetic: Any = SYNTHETIC_SETTINGS,
 ) -> Any:
@@ -62,19 +71,22 @@ def setting(
         Of the setting.
     *flags : str
         The option, where it is not named as its parameter is.
+    panel : str
+        Of the help.
     default, synthetic
         The settings of any data set, and of the embedded one.
     """
     value, embedded = (f"{getattr(each, name):g}" for each in (default, synthetic))
     values = value if embedded == value else f"{value}; {embedded} for synthetic"
-    return typer.Option(*flags, help=f"{text} Default {values}.")
+    return typer.Option(*flags, help=f"{text} Default {values}.", rich_help_panel=panel)
 
 
 DatasetOption = Annotated[
     str,
     typer.Option(
         help="synthetic (embedded, no network), Beauty, Sports, Toys, Yelp, or NAME for your own "
-        "NAME.txt in --data-dir: a line a user, `user item item ...`, ids from 1.",
+        "NAME.txt in --data-dir: one user per line, `user item item ...`, ids from 1.",
+        rich_help_panel=DATA,
     ),
 ]
 DataDirOption = Annotated[
@@ -82,57 +94,89 @@ DataDirOption = Annotated[
     typer.Option(
         help="Folder of the data files. Default: the environment variable NEGSAMP_DATA, else the "
         "user's cache, into which the four public sets are downloaded and checked.",
+        rich_help_panel=DATA,
     ),
 ]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
+    Path,
+    typer.Option(
+        "--output", "-o", help="Folder for the results; made if missing.", rich_help_panel=OUTPUT
+    ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of weights, batches, dropout and negatives.")]
+SeedOption = Annotated[
+    int,
+    typer.Option(help="Seed of weights, batches, dropout and negatives.", rich_help_panel=TRAINING),
+]
 EpochsOption = Annotated[
-    int | None, setting("Stop after so many epochs in any case.", "max_epochs", "--max-epochs")
+    int | None,
+    setting(
+        "Stop after this many epochs in any case.", "max_epochs", "--max-epochs", panel=TRAINING
+    ),
 ]
 PatienceOption = Annotated[
     int | None,
-    setting("Stop after so many epochs without a better validation NDCG@10.", "patience"),
+    setting(
+        "Stop after this many epochs without a better validation NDCG@10.",
+        "patience",
+        panel=TRAINING,
+    ),
 ]
-HiddenSizeOption = Annotated[int | None, setting("Size of the embeddings.", "hidden_size")]
-LayersOption = Annotated[int | None, setting("Transformer layers.", "num_layers")]
+HiddenSizeOption = Annotated[
+    int | None, setting("Size of the embeddings.", "hidden_size", panel=MODEL)
+]
+LayersOption = Annotated[
+    int | None, setting("Number of transformer layers.", "num_layers", panel=MODEL)
+]
 HeadsOption = Annotated[
-    int | None, setting("Attention heads; they divide the hidden size.", "num_heads")
+    int | None,
+    setting("Number of attention heads; divides the hidden size.", "num_heads", panel=MODEL),
 ]
-DropoutOption = Annotated[float | None, setting("In [0, 1).", "dropout")]
+DropoutOption = Annotated[
+    float | None, setting("Dropout probability, in [0, 1).", "dropout", panel=MODEL)
+]
 ExcludeOption = Annotated[
     bool,
     typer.Option(
         "--exclude-interactions",
         help="Exclude all items of the user's training part from the negatives, not the target "
         "alone.",
+        rich_help_panel=SAMPLER,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=TRAINING)
+]
 ResumeOption = Annotated[
     bool,
     typer.Option(
         "--resume",
         help="Go on from the last checkpoint in the output folder, bit for bit; begin if there is "
         "none, and show the result again if the run is done.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 OverwriteOption = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Begin anew, and remove what an earlier run left in the output folder."
+        "--overwrite",
+        help="Begin anew, and remove what an earlier run left in the output folder.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 CheckpointSecondsOption = Annotated[
     float,
     typer.Option(
-        help="Save within an epoch too, when so long has passed. After an epoch a run is saved in "
+        help="Save within an epoch too, after this many seconds. After an epoch a run is saved in "
         "any case, unless that takes more than a twentieth of the time.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 CheckpointBatchesOption = Annotated[
-    int | None, typer.Option(help="Save after so many batches, and every epoch, at any cost.")
+    int | None,
+    typer.Option(
+        help="Save after this many batches, and after every epoch, at any cost.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 KeepWeightsOption = Annotated[
     str,
@@ -140,6 +184,7 @@ KeepWeightsOption = Annotated[
         metavar="EPOCHS",
         help="Keep the weights after these epochs, such as 0,1,5,20, for `negsamp law`; 0 is "
         "before training.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 ShardedItemsOption = Annotated[
@@ -149,6 +194,7 @@ ShardedItemsOption = Annotated[
         help="Under torchrun, for genni: each process scores its slice of the items alone, for the "
         "rows of all processes, and the negatives are the same. Only the scores of the sampler are "
         "divided so: each process still holds, trains and evaluates with the whole table.",
+        rich_help_panel=SAMPLER,
     ),
 ]
 CudaGraphsOption = Annotated[
@@ -157,6 +203,7 @@ CudaGraphsOption = Annotated[
         "--cuda-graphs",
         help="On one GPU with Triton: take each step as one CUDA graph, with the data on the "
         "device. Other negatives and noise than without, from the same laws. Not measured yet.",
+        rich_help_panel=TRAINING,
     ),
 ]
 TensorboardOption = Annotated[
@@ -165,23 +212,31 @@ TensorboardOption = Annotated[
         "--tensorboard",
         help="Write logs for TensorBoard to the folder tensorboard of the run; look at them with "
         '`tensorboard --logdir FOLDER`. Needs `pip install "negsamp[watch]"`.',
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
 AlphaOption = Annotated[
     str | None,
-    typer.Option(help="For genni: hardness, a number or a schedule; 0 is uniform. Default 2.5."),
+    typer.Option(
+        help="For genni: hardness, a number or a schedule; 0 is uniform. Default 2.5.",
+        rich_help_panel=SAMPLER,
+    ),
 ]
 BetaOption = Annotated[
     str | None,
     typer.Option(
         help="For genni: share of the catalogue that is pre-selected, a number or a schedule. "
-        "Default 1."
+        "Default 1.",
+        rich_help_panel=SAMPLER,
     ),
 ]
 GammaOption = Annotated[
-    float | None, typer.Option(help="For popularity: power of the counts. Default 0.75.")
+    float | None,
+    typer.Option(
+        help="For popularity: power of the counts. Default 0.75.", rich_help_panel=SAMPLER
+    ),
 ]
 
 

@@ -121,6 +121,8 @@ def _draw(
 
 def _draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, Sequence[EpochRecord]]) -> None:
     """Draw one line a run, with a dot at the epoch whose weights are kept."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  (heavy, and for pictures alone)
+
     for label, records in runs.items():
         values = [panel.value(record) for record in records]
         points = [float("nan") if value is None else value for value in values]
@@ -131,4 +133,6 @@ def _draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, Sequence[EpochRecor
         best = best_epoch(records)
         axes.plot(places[best], points[best], "o", color=line.get_color())
     axes.set(ylabel=panel.label, xlabel="training time, seconds" if panel.over_time else "epoch")
+    if not panel.over_time:
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)

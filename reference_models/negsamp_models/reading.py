@@ -14,8 +14,18 @@ from negsamp_models.run_key import key_of
 __all__ = ["files_at", "read_by_key", "read_result", "read_results", "result_files"]
 
 
-def read_result(file: Path) -> RunResult:
+_MAKE_AGAIN = "move it away, and the run can be made again"
+_NAME_ANOTHER = "leave it out, or name the result.json of a run"
+
+
+def read_result(file: Path, remedy: str = _MAKE_AGAIN) -> RunResult:
     """Read the result of a run.
+
+    Parameters
+    ----------
+    file : Path
+    remedy : str
+        What to do if it is none.
 
     Raises
     ------
@@ -25,10 +35,7 @@ def read_result(file: Path) -> RunResult:
     try:
         return RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise DatasetError(
-            f"{file} is not the result of a run: {error}; move it away, and the run can be made "
-            "again"
-        ) from error
+        raise DatasetError(f"{file} is not the result of a run: {error}; {remedy}") from error
 
 
 def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
@@ -46,11 +53,11 @@ def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
             f"no result.json or seedN.json, N a number, in {', '.join(map(str, paths))}; make one "
             "with: negsamp train"
         )
-    return list(read_by_key(files).values())
+    return list(read_by_key(files, _NAME_ANOTHER).values())
 
 
-def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
-    """Read result files, each once, by the key of their run.
+def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, RunResult]:
+    """Read result files, each once, by the key of their run; `remedy` is that of `read_result`.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def read_by_key(files: Iterable[Path]) -> dict[str, RunResult]:
     results: dict[str, RunResult] = {}
     read: dict[str, Path] = {}
     for file in {file.resolve(): file for file in files}.values():
-        result = read_result(file)
+        result = read_result(file, remedy)
         key = key_of(result.dataset, result.sampler, result.settings, result.pretraining)
         if key in read:
             digests = {result.data_sha256, results[key].data_sha256} - {None}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from negsamp import InvalidInputError
+from negsamp.validation import as_number
 from negsamp_models.settings import TrainingSettings
 
 __all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch"]
@@ -101,6 +102,8 @@ class RunResult:
         :class:`negsamp_models.law.LawStudy`.
     data_sha256 : str or None
         Of the data set, see ``Dataset.sha256``; None in results of before it was noted.
+    stated_seconds : float or None
+        The seconds of an epoch as the file states them that the result was read from.
     """
 
     dataset: str
@@ -115,21 +118,28 @@ class RunResult:
     pretraining: dict[str, Any] | None = None
     law: dict[str, Any] | None = None
     data_sha256: str | None = None
+    stated_seconds: float | None = field(default=None, compare=False)
+
+    @property
+    def timed_epochs(self) -> list[EpochRecord]:
+        """All epochs but the first, in which code is compiled; that one if there is no other."""
+        return self.epochs[1:] or self.epochs
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Median wall-clock time of an epoch's batches, validation not included."""
-        return float(np.median([record.training_seconds for record in self.epochs]))
+        """Median wall-clock time of a timed epoch's batches, validation not included.
+
+        A file's statement stands, whatever epochs were timed when it was written.
+        """
+        if self.stated_seconds is not None:
+            return self.stated_seconds
+        return float(np.median([record.training_seconds for record in self.timed_epochs]))
 
     @property
     def sampling_share(self) -> float:
-        """Share of the training time that sampling took, of 1.
-
-        The first epoch, in which code is compiled, counts only where there is no other.
-        """
-        timed = self.epochs[1:] or self.epochs
-        sampling = sum(record.sampling_seconds for record in timed)
-        return sampling / sum(record.training_seconds for record in timed)
+        """Share of the training time of the timed epochs that sampling took, of 1."""
+        sampling = sum(record.sampling_seconds for record in self.timed_epochs)
+        return sampling / sum(record.training_seconds for record in self.timed_epochs)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:
@@ -151,11 +161,14 @@ class RunResult:
         if not values["epochs"]:
             raise InvalidInputError("it has no epoch")
         values |= {name: content.get(name) for name in ("pretraining", "law", "data_sha256")}
+        if (stated := content.get("seconds_per_epoch")) is not None:
+            values["stated_seconds"] = as_number("seconds_per_epoch", stated)
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
         content = asdict(self)
+        del content["stated_seconds"]
         for name in ("law", "data_sha256"):
             if content[name] is None:
                 del content[name]

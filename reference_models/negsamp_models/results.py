@@ -41,18 +41,33 @@ def check_writable(folder: str | Path) -> None:
     Raises
     ------
     InvalidInputError
-        With the folder and the system's reason.
+        With the folder, what of it cannot be made, and the system's reason.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, _hindrance(folder, error)) from error
+    try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
-        raise InvalidInputError(
-            f"results cannot be written to {folder}: {reason}; name another folder"
-        ) from error
+        raise _not_writable(folder, error.strerror) from error
+
+
+def _hindrance(folder: Path, error: OSError) -> str:
+    """Say what stands in the way of making a folder."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        file = next(each for each in (*reversed(folder.parents), folder) if not each.is_dir())
+        return f"{'it' if file == folder else file} is a file"
+    part = Path(error.filename)
+    return f"no folder {part.name!r} can be made in {part.parent} ({error.strerror})"
+
+
+def _not_writable(folder: Path, reason: str | None) -> InvalidInputError:
+    return InvalidInputError(
+        f"results cannot be written to {folder}: {reason}; name another folder"
+    )
 
 
 def write_json(path: str | Path, content: Any) -> None:

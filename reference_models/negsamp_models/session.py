@@ -17,6 +17,7 @@ from rich.markup import escape
 from negsamp import NegSampError
 from negsamp_models.distributed import Processes, joined_processes
 from negsamp_models.interruption import RunStoppedError
+from negsamp_models.told_warnings import warnings_told
 
 __all__ = ["complaints", "joined_session"]
 
@@ -45,12 +46,21 @@ def joined_session() -> Iterator[tuple[Processes, Console]]:
 
 @contextmanager
 def complaints() -> Iterator[None]:
-    """Show an error of ours as one line, and leave with status 2, or 128 + signal if stopped."""
+    """Show errors and warnings of ours as a line each.
+
+    An error leaves with status 2, a run that was stopped with 128 + signal.
+    """
     rank = int(os.environ.get("RANK", "0"))
     who = f"process {rank}: " if rank else ""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def warn(text: str) -> None:
+        if rank == 0:
+            console.print(f"[yellow]warning:[/] {escape(text)}")
+
     try:
-        yield
+        with warnings_told(warn):
+            yield
     except RunStoppedError as stopped:
         if rank == 0:
             console.print(f"{escape(str(stopped))}. Go on with:\n\n    {escape(_command())}\n")

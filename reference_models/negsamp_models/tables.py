@@ -26,8 +26,8 @@ class Row:
 
     Attributes
     ----------
-    dataset, negatives : str
-        Name of the data set, and what the sampler was.
+    dataset, configuration : str
+        Name of the data set, and what else tells the runs from others.
     means, deviations : dict of str to float
         Of the test metrics in percent, over seeds; the sample standard deviation is 0 for one.
     num_seeds : int
@@ -38,7 +38,7 @@ class Row:
     """
 
     dataset: str
-    negatives: str
+    configuration: str
     means: dict[str, float]
     deviations: dict[str, float]
     num_seeds: int
@@ -102,7 +102,7 @@ def markdown(rows: Iterable[Row], times: bool = True) -> str:
     """Return a Markdown table, with the seconds of an epoch or without."""
     names = [*METRICS, "seeds", *(["s / epoch"] if times else [])]
     lines = [
-        f"| data | negatives | {' | '.join(names)} |",
+        f"| data | configuration | {' | '.join(names)} |",
         f"| --- | --- |{' ---: |' * len(names)}",
     ]
     for row in rows:
@@ -114,7 +114,7 @@ def markdown(rows: Iterable[Row], times: bool = True) -> str:
         cells.append(str(row.num_seeds))
         if times:
             cells.append("-" if row.seconds_per_epoch is None else f"{row.seconds_per_epoch:.1f}")
-        lines.append(f"| {row.dataset} | {row.negatives} | {' | '.join(cells)} |")
+        lines.append(f"| {row.dataset} | {row.configuration} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -128,7 +128,7 @@ def _row(runs: list[RunResult]) -> Row:
     seconds = float(np.mean([run.seconds_per_epoch for run in runs]))
     return Row(
         dataset=runs[0].dataset,
-        negatives=describe_run(runs[0]),
+        configuration=describe_run(runs[0]),
         means={metric: float(np.mean(each)) for metric, each in values.items()},
         deviations={metric: float(np.std(each, ddof=ddof)) for metric, each in values.items()},
         num_seeds=len({run.settings["seed"] for run in runs}),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 import negsamp
-from negsamp import ConfigError
+from negsamp import ConfigError, NegSampWarning
+from negsamp_models import option_checks
 from negsamp_models.commands import application
+from negsamp_models.distributed import Processes
+from negsamp_models.option_checks import check_graphs_option, run_options
 from negsamp_models.options import parse_schedule
 from negsamp_models.s3rec.commands import SYNTHETIC_PRETRAINING
 from negsamp_models.s3rec.settings import PretrainingSettings
@@ -48,13 +53,16 @@ def test_compare_writes_a_table_a_picture_and_everything(data_dir: Path, tmp_pat
     output = tmp_path / "out"
     result = run("compare", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--alpha", "1.5")
     assert result.exit_code == 0, result.output
-    for words in ("uniform", "popularity^0.75", "GenNi 1.5", "NDCG@10", "41 users, 15 items"):
+    samplers = ["uniform", "popularity gamma=0.75", "GenNi alpha=1.5 beta=1"]
+    for words in (*samplers, "NDCG@10", "41 users, 15 items"):
         assert words in plain(result.output)
-    names = ["compare.json", "compare.png", "genni-1.5", "popularity-0.75", "uniform"]
+    folders = ["genni-alpha=1.5-beta=1", "popularity-gamma=0.75", "uniform"]
+    names = ["compare.json", "compare.png", *folders]
     assert sorted(path.name for path in output.iterdir()) == names
     assert (output / "compare.png").read_bytes().startswith(b"\x89PNG")
     runs = json.loads((output / "compare.json").read_text())
-    assert runs["GenNi 1.5"]["sampler"] == {"sampler": "genni", "alpha": 1.5, "beta": 1.0}
+    assert list(runs) == samplers
+    assert runs[samplers[2]]["sampler"] == {"sampler": "genni", "alpha": 1.5, "beta": 1.0}
     assert [len(each["epochs"]) for each in runs.values()] == [2, 2, 2]
     assert {each["settings"]["hidden_size"] for each in runs.values()} == {64}
 
@@ -74,17 +82,20 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             *("--seed", seed, "--hidden-size", "8", "--loss", "bpr", "-k", "2"),
         )
         assert result.exit_code == 0, result.output
+        name = "GenNi alpha=loss_driven(initial=1) beta=exponential(m=2, initial=0.2) k=2 bpr"
+        assert plain(result.output).startswith(f"{name} epoch 1 loss")
+        assert f"negatives HR@5 NDCG@5 HR@10 NDCG@10 best s/epoch sampling ─── {name} " in re.sub(
+            "─+", "───", plain(result.output)
+        )
     names = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
     assert sorted(path.name for path in (tmp_path / "run0").iterdir()) == names
     weights = load_file(tmp_path / "run0" / "model.safetensors")
     assert weights["items.weight"].shape == (16, 8)
     table = run("table", str(tmp_path / "run0"), str(tmp_path / "run1"))
     assert table.exit_code == 0, table.output
-    line = table.output.splitlines()[2]
-    assert line.startswith(
-        "| Tiny | GenNi alpha=loss_driven(initial=1) beta=exponential(m=2, initial=0.2) k=2 bpr "
-        "max_epochs=2 hidden_size=8 |"
-    )
+    head, _, line = table.output.splitlines()
+    assert head.startswith("| data | configuration | HR@5 |")
+    assert line.startswith(f"| Tiny | {name} max_epochs=2 hidden_size=8 |")
     tests = [
         json.loads((tmp_path / f"run{seed}" / "result.json").read_text())["test"]["HR@5"]
         for seed in (0, 1)
@@ -115,7 +126,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--alpha", "2,5"], "--alpha '2,5' is no number; as a schedule: unknown"),
         (["compare", "--beta", "exponential"], "is no number; as a schedule: beta's schedule"),
         *(
-            ([command, "--overwrite", "--resume", "--dataset", "None"], "overwrite must be False")
+            ([command, "--overwrite", "--resume", "--dataset", "None"], "give either --resume or")
             for command in ("train", "compare", "pretrain")
         ),
         (["train", "--alpha", "-1"], "alpha must stay in [0, inf); got -1"),
@@ -126,9 +137,22 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--device", "gpu"], "device must be auto"),
         (["reproduce", "table1", "--device", "gpu"], "device must be auto"),
         *(
-            ([*command, "--device", "cpu", "--cuda-graphs"], "cuda_graphs must be False on cpu")
-            for command in (["train"], ["reproduce", "table1"])
+            (
+                [*command, "--device", "cpu", "--cuda-graphs"],
+                "error: --cuda-graphs needs a CUDA device; this run is on the CPU",
+            )
+            for command in (["train"], ["compare"], ["reproduce", "table1"])
         ),
+        (["train", "--cuda-graphs", "--device", "gpu"], "device must be auto"),
+        (["train", "--sharded-items"], "--sharded-items needs several processes: start the run"),
+        (["train", "--model", "s3rec"], "--model s3rec needs --pretrained FILE; make one with"),
+        (["train", "--pretrained", "x"], "--pretrained is for --model s3rec; the model is sasrec"),
+        (
+            ["train", "--keep-weights", "0,3,4,9", "--max-epochs", "3"],
+            "--keep-weights 4,9: the run has at most 3 epochs; leave out later ones, or raise",
+        ),
+        (["train", "--keep-weights", "101"], "--keep-weights 101: the run has at most 100 epochs"),
+        (["train", "-o", "/dev/null/a"], "written to /dev/null/a: /dev/null is a file; name"),
         (["train", "--max-length", "1"], "max_length must be >= 2, for one item is no sequence"),
         (["train", "--checkpoint-seconds", "0"], "checkpoint_seconds must be > 0; got 0"),
         (["train", "--checkpoint-batches", "0"], "checkpoint_batches must be an integer >= 1"),
@@ -149,6 +173,20 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
     assert plain(result.output).startswith("error: ")
     assert message in plain(result.output)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_for_another_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ConfigError, match="--cuda-graphs needs a single process: start the run wit"
+    ):
+        check_graphs_option(Processes(0, 2), "cpu")
+    monkeypatch.setattr(option_checks, "device_named", lambda _: torch.device("cuda"))
+    monkeypatch.setattr("negsamp_torch.fused.works_on", lambda _: False)
+    with pytest.raises(ConfigError, match="--cuda-graphs needs Triton, and a GPU that its kernels"):
+        check_graphs_option(Processes(), "cuda")
+    options = {"resume": False, "overwrite": False, "sharded_items": True}
+    with pytest.raises(ConfigError, match="--sharded-items is for genni; the sampler is uniform"):
+        run_options(Processes(0, 2), "cpu", "uniform", **options)
 
 
 @pytest.mark.parametrize(
@@ -208,13 +246,14 @@ def test_a_comparison_goes_on_where_it_was_cut_off(data_dir: Path, tmp_path: Pat
     assert run(*arguments).exit_code == 0
     whole = json.loads((output / "compare.json").read_text())
     (output / "compare.json").unlink()
-    (output / "genni-2.5" / "result.json").unlink()
+    genni = "GenNi alpha=2.5 beta=1"
+    (output / "genni-alpha=2.5-beta=1" / "result.json").unlink()
     result = run(*arguments, "--resume")
     assert result.exit_code == 0, result.output
     again = json.loads((output / "compare.json").read_text())
     assert again["uniform"] == whole["uniform"]  # read, with its times, not trained
-    assert again["GenNi 2.5"]["test"] == whole["GenNi 2.5"]["test"]
-    assert again["GenNi 2.5"]["epochs"] != whole["GenNi 2.5"]["epochs"]  # its times differ
+    assert again[genni]["test"] == whole[genni]["test"]
+    assert again[genni]["epochs"] != whole[genni]["epochs"]  # its times differ
     result = run(*arguments, "--resume", "--seed", "1")
     assert result.exit_code == 2
     assert "uniform/result.json is of another run: settings.seed is 0" in plain(result.output)
@@ -224,7 +263,7 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert run("compare", *TINY, "--data-dir", str(data_dir), "-o", str(output)).exit_code == 0
     (output / "uniform" / "result.json").unlink()
-    (output / "genni-2.5" / "log.jsonl").unlink()
+    (output / "genni-alpha=2.5-beta=1" / "log.jsonl").unlink()
     picture = tmp_path / "curves.svg"
     result = run("plot", str(output), "-o", str(picture), "--metric", "HR@5")
     assert result.exit_code == 0, result.output
@@ -241,7 +280,49 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
 def test_info_lists_the_backends() -> None:
     result = run("info")
     assert result.exit_code == 0
+    assert re.search(r"devices \S+ status ", plain(result.output))
     assert re.search(r"numpy \S+ NumPy [\d.]+ \S+ cpu \S+ ready", plain(result.output))
+
+
+def test_a_warning_is_one_line_of_words(tmp_path: Path) -> None:
+    arguments = ["train", "--beta", "0.00001", "-o", str(tmp_path / "out")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", NegSampWarning)
+        result = run(*arguments)
+    assert result.exit_code == 2
+    warning, error = result.stderr.splitlines()
+    assert plain(warning).startswith("warning: beta = 1e-05 pre-selects 1 of 1,500 items for all")
+    assert plain(warning).endswith("Pre-select at least 2, as with beta = 0.002")
+    assert re.match(r"error: row \d+ has no admissible item: ", plain(error))
+
+
+def test_help_begins_with_examples_and_groups_the_options() -> None:
+    examples = {
+        "train": "negsamp train --sampler genni -o runs/genni negsamp train --dataset Beauty",
+        "compare": "negsamp compare negsamp compare --dataset Beauty --alpha 2.5 -o runs/beauty",
+    }
+    for command in ("train", "compare", "pretrain"):
+        shown = run(command, "--help").output
+        panels = re.findall(r"╭─ (\w+) ─", shown)
+        models = [] if command == "compare" else ["Model"]
+        assert panels == ["Options", "Data", "Sampler", *models, "Training", "Output"]
+        first = plain(shown).partition("For example: ")[2]
+        assert first.startswith(examples.get(command, ""))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([], "sequence models, with reference models. "),
+        ([], "│ law Plot the distribution of one user's negatives, along the sequence and over"),
+        (["pretrain"], "S3-Rec: pre-train a bidirectional SASRec on item attributes and masked"),
+        (["pretrain"], "--masked-items <float> Weight of the masked-item objective. Default 1."),
+        (["train"], "within an epoch too, after this many seconds. After an epoch a run is"),
+        (["train"], "-k <int range> [x>=1] Number of negatives per positive. "),
+    ],
+)
+def test_help_is_in_the_terms_of_the_field(command: list[str], words: str) -> None:
+    assert words in plain(run(*command, "--help").output)
 
 
 @pytest.mark.parametrize("command", [[], ["compare"], ["train"], ["info"], ["table"], ["plot"]])
@@ -284,7 +365,8 @@ def test_help_says_what_a_setting_is_if_it_is_not_given(
         value, embedded = getattr(default, name), getattr(synthetic, name)
         expected = f"{value:g}" if value == embedded else f"{value:g}; {embedded:g} for synthetic"
         option = "--" + name.replace("_", "-")
-        assert re.search(rf"{option} <\w+> [^│]*? Default {re.escape(expected)}\. --", shown), name
+        pattern = rf"{option} <\w+> [^╰]*? Default {re.escape(expected)}\. [-╰]"
+        assert re.search(pattern, shown), name
 
 
 def test_schedules_are_numbers_or_named() -> None:

@@ -199,8 +199,9 @@ def test_a_signal_at_the_very_end_does_not_undo_the_run(tmp_path: Path) -> None:
 
 def test_weights_that_are_not_kept_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    first = train(folder, "--keep-weights", "1,5")
-    assert "Not kept: the weights after 5 epochs." in first.output
+    short = ["--max-epochs", "99", "--patience", "1", "--keep-weights", "1,99"]
+    assert "Not kept: the weights after 99 epochs." in train(tmp_path / "short", *short).output
+    assert "Not kept" not in train(folder, "--keep-weights", "1").output
     again = train(folder, "--resume", "--keep-weights", "0,1")
     assert "Not kept: the weights after 0 epochs." in again.output
     assert "Not kept" not in train(folder, "--resume", "--keep-weights", "1").output

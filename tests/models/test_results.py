@@ -58,6 +58,23 @@ def test_a_folder_in_whose_place_is_a_file_is_refused(tmp_path: Path) -> None:
         check_writable(str(tmp_path / "file"))
 
 
+def test_what_cannot_be_made_of_a_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "deeper" / "still"
+    with pytest.raises(InvalidInputError, match=f"{folder}: {tmp_path / 'file'} is a file; name"):
+        check_writable(folder)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "new"))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    message = rf"no folder 'new' can be made in {tmp_path} \(Permission denied\); name another"
+    with pytest.raises(InvalidInputError, match=message):
+        check_writable(tmp_path / "new" / "run")
+
+
 def test_numbers_that_json_has_not_are_refused_before_writing(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     with pytest.raises(ValueError, match="not JSON compliant"):

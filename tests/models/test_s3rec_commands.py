@@ -156,8 +156,8 @@ def test_weights_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path
     assert pretrain(data_dir, tmp_path / "pre").exit_code == 0
     file = str(tmp_path / "pre" / "pretrained.safetensors")
     cases = [
-        (["--model", "s3rec"], "'s3rec' with pre-trained weights (--pretrained FILE"),
-        (["--pretrained", file], "got 'sasrec'"),
+        (["--model", "s3rec"], "--model s3rec needs --pretrained FILE; make one with"),
+        (["--pretrained", file], "--pretrained is for --model s3rec; the model is sasrec"),
         (["--model", "s3rec", "--pretrained", str(tmp_path)], "is missing or not a file"),
         (
             ["--model", "s3rec", "--pretrained", file, "--hidden-size", "16"],

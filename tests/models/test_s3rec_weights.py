@@ -135,7 +135,7 @@ def test_a_result_says_where_it_began(dataset: Dataset, file: Path) -> None:
     old["settings"] = {k: v for k, v in old["settings"].items() if k != "model"}
     assert RunResult.from_json(old) == plain
     rows = summarise([result, plain])
-    names = {row.negatives.partition(" max_epochs=2")[0] for row in rows}
+    names = {row.configuration.partition(" max_epochs=2")[0] for row in rows}
     assert names == {"S3-Rec uniform pre-trained for 2 epochs", "uniform"}
 
 

@@ -96,7 +96,7 @@ def test_a_run_is_the_same_with_and_without_slices(tmp_path: Path) -> None:
     assert results[0]["test"] == results[1]["test"]
     alone = start([*arguments, "--sharded-items", "-o", str(tmp_path / "one")], tmp_path / "a.txt")
     assert finish(alone) == [2]
-    assert "sharded_items must be False in a run of one process" in (tmp_path / "a.txt").read_text()
+    assert "--sharded-items needs several processes" in (tmp_path / "a.txt").read_text()
 
 
 def test_other_samplers_have_no_scores_to_divide() -> None:

@@ -186,7 +186,12 @@ class TestLoading:
             load_dataset(name, tiny)
         message = str(caught.value)
         assert message.startswith(f"unknown data set {name!r}: {hint}known are Tiny, T, synthetic;")
-        assert f"data_dir is {tiny}, which holds Tiny.txt, Tiny_item2attributes.json" in message
+        assert message.endswith(f"data_dir is {tiny}, which holds Tiny, mine")
+
+    def test_an_unknown_name_where_no_data_are(self, tmp_path: Path) -> None:
+        written(tmp_path, "README.md", "no data")
+        with pytest.raises(DatasetError, match=r"which holds no data set$"):
+            load_dataset("mine", tmp_path)
 
     def test_a_path_is_no_name(self, tiny: Path) -> None:
         written(tiny, "mine.txt", TINY)

@@ -18,14 +18,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from negsamp import ConfigError
 from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
-from negsamp_models.display import ProgressDisplay
+from negsamp_models.display import ProgressDisplay, results_table
 from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.plots import plot_runs
 from negsamp_models.probe import Probe
-from negsamp_models.records import EpochRecord, best_epoch
+from negsamp_models.records import EpochRecord, RunResult, best_epoch
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together
+from negsamp_models.whole_tables import print_whole
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -59,11 +60,38 @@ def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_share_of_sampling_is_without_what_the_first_epoch_compiles(dataset: Dataset) -> None:
+def test_times_are_without_what_the_first_epoch_compiles(dataset: Dataset) -> None:
     result = Trainer(dataset, {"sampler": "uniform"}, SETTINGS).run()
     first = replace(record(0), training_seconds=20.0, sampling_seconds=18.0)
-    assert replace(result, epochs=[first, record(1), record(2)]).sampling_share == 0.25
-    assert replace(result, epochs=[first]).sampling_share == 0.9
+    two, one = (replace(result, epochs=epochs) for epochs in ([first, record(1)], [first]))
+    assert (two.seconds_per_epoch, two.sampling_share) == (2.0, 0.25)
+    assert (one.seconds_per_epoch, one.sampling_share) == (20.0, 0.9)
+    content = two.to_json()
+    assert content["seconds_per_epoch"] == 2.0
+    stated = RunResult.from_json(content | {"seconds_per_epoch": 11.0})
+    assert (stated, stated.seconds_per_epoch) == (two, 11.0)
+    assert stated.to_json() == content | {"seconds_per_epoch": 11.0}
+    del content["seconds_per_epoch"]
+    assert RunResult.from_json(content).seconds_per_epoch == 2.0
+    with pytest.raises(ConfigError, match="seconds_per_epoch must be a number; got 'x'"):
+        RunResult.from_json(content | {"seconds_per_epoch": "x"})
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_tables_wrap_names_and_cut_nothing(dataset: Dataset, width: int) -> None:
+    result = Trainer(dataset, {"sampler": "uniform"}, replace(SETTINGS, max_epochs=1)).run()
+    result = replace(result, test=dict.fromkeys(result.test, 12.34), epochs=[record(0)] * 300)
+    names = ["popularity gamma=0.75", "GenNi alpha=2.5 beta=exponential(m=40)"]
+    written = io.StringIO()
+    table = results_table("SASRec", dict.fromkeys(names, result))
+    print_whole(Console(file=written, width=width), table)
+    lines = written.getvalue().splitlines()
+    assert max(map(len, lines)) <= max(width, 60)
+    figures = "12.34  12.34 12.34   12.34 1/300     2.0      25%"
+    assert [line.strip().endswith(figures) for line in lines].count(True) == 2
+    told = "".join(line[: -len(figures)].strip() for line in lines if line[:1].strip())
+    for name in names:
+        assert name.replace(" ", "") in told.replace(" ", "")
 
 
 def test_a_file_gets_a_line_for_each_epoch_and_no_bar() -> None:
@@ -272,11 +300,35 @@ def test_labels_are_as_short_as_tells_runs_apart() -> None:
         "uniform, 0.json",
         "uniform, 1.json",
     ]
+    for files, told in (
+        (["runs/a/result.json", "runs/b/log.jsonl"], ["a", "b"]),
+        (["a/run/seed0.json", "b/run/seed0.json"], ["a", "b"]),
+        (["runs/result.json", "runs/a/b/result.json"], ["runs", "runs/a/b"]),
+        (["runs/a/seed0.json", "runs/a/result.json"], ["seed0.json", "result.json"]),
+    ):
+        same = [Curves(Path(file), "A", "uniform", 0, [record(0)]) for file in files]
+        assert list(labelled(same)) == [f"uniform, {each}" for each in told]
     assert labels(("GenNi", "A", 0), ("GenNi", "A", 1), ("GenNi", "B", 1)) == [
         "GenNi, A, seed 0",
         "GenNi, A, seed 1",
         "GenNi, B, seed 1",
     ]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 300])
+def test_ticks_of_epochs_are_whole_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    drawn: list[Any] = []
+    keep = "negsamp_models.plots.save_picture"
+    monkeypatch.setattr(keep, lambda figure, *_, **__: drawn.append(figure))
+    plot_runs({"a": [record(epoch) for epoch in range(number)]}, tmp_path / "picture.png", "title")
+    over_epochs = [axes for axes in drawn[0].axes if axes.get_xlabel() == "epoch"]
+    assert over_epochs
+    for axes in over_epochs:
+        ticks = axes.get_xticks()
+        assert len(ticks)
+        assert (ticks == ticks.round()).all()
 
 
 def test_a_picture_leaves_out_what_tells_nothing(

@@ -22,6 +22,7 @@ from negsamp import (
     InvalidScoresError,
     LossDriven,
     NegSampError,
+    NegSampWarning,
     NoNegativesError,
     Popularity,
     Sampler,
@@ -72,7 +73,7 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(5, backend="trch"), "unknown backend 'trch'; known: auto, .*mean 'torch'"),
     (lambda: GenNi(5, alpha=math.nan), "alpha must be finite; got nan"),
     (lambda: GenNi(5, alpha=-0.5), r"alpha must stay in \[0, inf\); got -0.5"),
-    (lambda: GenNi(5, alpha="2"), "alpha must be a number; got '2'"),  # type: ignore[arg-type]
+    (lambda: GenNi(5, alpha="2"), "alpha must be a number or a schedule; got '2'"),  # type: ignore[arg-type]
     (lambda: GenNi(5, beta=0), r"beta must stay in \(0, 1\]; got 0"),
     (lambda: GenNi(5, beta=1.5), r"beta must stay in \(0, 1\]; got 1.5"),
     (lambda: GenNi(5, beta=LossDriven()), r"beta must stay in \(0, 1\]; got LossDriven\("),
@@ -293,6 +294,30 @@ def test_calls_refuse_and_are_not_counted(
     assert json.dumps(sampler.state_dict()) == state
 
 
+@pytest.mark.parametrize(("shape", "name"), [((4,), "row 3"), ((2, 2), r"row \(1, 1\)")])
+def test_a_row_has_the_name_of_its_place(
+    backend: Adapter, shape: tuple[int, ...], name: str
+) -> None:
+    targets, queries = np.ones(shape, np.int64), np.ones((4, 2))
+    queries[3] = math.nan
+    given = (backend.array(queries.reshape(*shape, 2)), backend.array(np.ones((11, 2))))
+    with pytest.raises(InvalidScoresError, match=f"^{name} has a score that is NaN"):
+        GenNi(ITEMS, backend=backend.name).sample(backend.array(targets), score=DotProduct(*given))
+    exclude = np.full((4, 10), -1)
+    exclude[3] = np.arange(1, 11)
+    hidden = backend.array(exclude.reshape(*shape, 10))
+    with pytest.raises(NoNegativesError, match=f"^{name} has no admissible item"):
+        Uniform(ITEMS, backend=backend.name).sample(backend.array(targets), exclude=hidden)
+
+
+def test_what_is_one_is_named_in_the_singular() -> None:
+    exclude = np.arange(1, 10)[None]
+    with pytest.raises(NoNegativesError, match="row 0 has 1 admissible item, fewer"):
+        Uniform(ITEMS, 2, replacement=False).sample(np.array([1]), exclude=exclude)
+    with pytest.raises(NoNegativesError, match=r"^the row has .* cover its one candidate; exclude"):
+        Uniform(1).sample(np.array(0))
+
+
 def test_a_callable_that_returns_nothing_is_refused(backend: Adapter) -> None:
     message = r"callable returned a NoneType for 10 item ids; .* shape .* \(6, 10\)"
     with pytest.raises(InvalidInputError, match=message):
@@ -353,20 +378,24 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
         lambda: from_config(config, items=ITEMS, interactions=SEEN),
     ]
     for build in builds:
-        with pytest.warns(UserWarning, match=r"pre-selects 1 of 10 .*3 excluded.* 0\.3\.") as said:
+        with pytest.warns(NegSampWarning) as said:
             build()
         assert said[0].filename == __file__
-    with pytest.warns(UserWarning, match="items, for each row: among them a row with 3"):
-        GenNi(ITEMS, beta=0.1, interactions=SEEN, candidates="query")
-    with pytest.warns(UserWarning, match=r"finds fewer than 4 to draw with probability 0.4"):
+        assert str(said[0].message) == (
+            "beta = 0.1 pre-selects 1 of 10 items for all rows of a call; a row that excludes it "
+            "has nothing left to draw, which fails the whole call (probability 0.3 for a row with "
+            "3 excluded items, its target included; up to 100% of calls with 10,000 rows). "
+            "Pre-select at least 4, as with beta = 0.4"
+        )
+    with pytest.warns(
+        NegSampWarning, match=r"2 of 10 items for each row; .* all of them .* 0\.07 "
+    ):
+        GenNi(ITEMS, beta=0.2, interactions=SEEN, candidates="query")
+    with pytest.warns(NegSampWarning, match=r"leave fewer than 4 .* 0\.4 .* 1 excluded item, its"):
         GenNi(ITEMS, 4, beta=0.4, replacement=False, interactions=None)
     seen = Interactions.from_sequences([range(9), range(4)])
-    message = (
-        r"beta = 0\.001 pre-selects 1 of 1000 items, the same for all rows of a call: among them "
-        r"a row with 10 excluded items, .* 0\.01\. .* fails the whole call .* up to 100% of .* "
-        r"initial=0\.011\), so that at least 11 are pre-selected"
-    )
-    with pytest.warns(UserWarning, match=message):
+    message = r"1 of 1,000 items .* at least 11, as with a beta that starts at 0\.011$"
+    with pytest.warns(NegSampWarning, match=message):
         GenNi(1000, beta=Exponential(m=40), interactions=seen)
     GenNi(1000, beta=Exponential(m=40, initial=0.011), interactions=seen)
     GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded

@@ -79,9 +79,9 @@ def test_an_error_is_told_later() -> None:
     sampler, given = sampler_of("genni"), arguments()
     given["score"].queries[3] = torch.nan
     sampler.sample(**given)
-    with pytest.raises(InvalidScoresError, match=r"row \(3,\) has a score that is NaN"):
+    with pytest.raises(InvalidScoresError, match="row 3 has a score that is NaN"):
         sampler.state_dict()
-    with pytest.raises(InvalidScoresError, match=r"row \(3,\)"):
+    with pytest.raises(InvalidScoresError, match="row 3"):
         sampler_of("genni", validate="now").sample(**given)
 
 

@@ -256,11 +256,11 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
     assert first.keys() == wanted.keys()
     first, second = said(tmp_path / "both")
     everywhere = {
-        "score": "InvalidScoresError: row (1,) has a score that is NaN or +inf",
+        "score": "InvalidScoresError: row 1 has a score that is NaN or +inf",
         "fit nowhere": "InvalidInputError: queries have shape (89, 8); they must be",
         "query": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
         "query, law": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
-        "few": "NoNegativesError: row (1,) has ",
+        "few": "NoNegativesError: row 1 has ",
         "nothing": "nothing",
     }
     for name, message in everywhere.items():
@@ -274,7 +274,7 @@ def test_a_draw_belongs_to_one_rank(tmp_path: Path) -> None:
     on_ranks(2, tmp_path, claim_wrongly)
     first, second = said(tmp_path)
     for name, count in (("both", 2), ("none", 0)):
-        words = f"InvalidInputError: row (1,) was drawn by {count} ranks, not by one"
+        words = f"InvalidInputError: row 1 was drawn by {count} ranks, not by one"
         assert first[name].startswith(words), first[name]
     assert second == first
 

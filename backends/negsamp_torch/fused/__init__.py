@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import torch
 
+from negsamp import NegSampWarning
+
 __all__ = ["launching_on", "works_on"]
 
 SLOWER = "so negsamp draws on CUDA without its fused kernels: the same draws, several times slower"
@@ -46,7 +48,7 @@ def _makes_kernels(device: torch.device) -> bool:
         warnings.warn(
             f"Triton cannot make kernels here ({what}), {SLOWER}; it needs a C compiler, and the "
             "headers of Python and the driver",
-            RuntimeWarning,
+            NegSampWarning,
             stacklevel=2,
         )
         return False
@@ -59,7 +61,7 @@ def _has_triton() -> bool:
         return True
     warnings.warn(
         f"Triton is not installed, {SLOWER}; pip install triton",
-        RuntimeWarning,
+        NegSampWarning,
         stacklevel=2,
     )
     return False

@@ -126,7 +126,7 @@ def _check_drawn(
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
     _, number = rows.number_of_first(wrong)
     raise InvalidInputError(
-        f"row {validation.place_of(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
+        f"{validation.row_name(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
         "ranks, not by one: they computed different picks from the same masses, as on different "
         "devices"
     )

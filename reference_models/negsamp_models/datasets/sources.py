@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,10 +154,13 @@ def load_dataset(
         elif published and origin == _CACHE:
             _download(path, published.checksums[path.name], base_url)
         else:
+            names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
             remedy = "put the file there"
             if published:
                 remedy += f", or leave data_dir and {_FOLDER_VARIABLE} unset to download it"
-            raise DatasetError(f"{path} is missing: {_looked(folder, origin)}; {remedy}")
+            raise DatasetError(
+                f"{path} is missing: {_looked(folder, origin, names, 'file')}; {remedy}"
+            )
     return read_dataset(*wanted, name=stem, description=published.description if published else "")
 
 
@@ -217,16 +221,16 @@ def _unknown_name(name: str, folder: Path, origin: str) -> DatasetError:
     hint = f"did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
     return DatasetError(
         f"unknown data set {name!r}: {hint}known are {', '.join(known)}; data of your own go by "
-        f"the name of their file without .txt, but {_looked(folder, origin)}"
+        f"the name of their file without .txt, but {_looked(folder, origin, own, 'data set')}"
     )
 
 
-def _looked(folder: Path, origin: str) -> str:
-    """Say where was looked and what is there."""
+def _looked(folder: Path, origin: str, names: Iterable[str], kind: str) -> str:
+    """Say where was looked, and the names of what of a kind is there."""
     if not folder.is_dir():
         return f"{origin} is {folder}, which is not a folder"
-    names = sorted(path.name for path in folder.iterdir())
-    shown = ", ".join(names[:_NAMES_SHOWN]) or "nothing"
+    names = sorted(names)
+    shown = ", ".join(names[:_NAMES_SHOWN]) or f"no {kind}"
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return f"{origin} is {folder}, which holds {shown}{more}"
 

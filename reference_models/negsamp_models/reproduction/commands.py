@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from negsamp import ConfigError
-from negsamp_models.captured import check_cuda_graphs
 from negsamp_models.distributed import Processes
+from negsamp_models.option_checks import check_graphs_option
 from negsamp_models.options import CudaGraphsOption, DataDirOption, DeviceOption, given
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
@@ -27,9 +27,11 @@ from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
+from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.results import check_writable
 from negsamp_models.session import complaints
 from negsamp_models.settings import device_named
+from negsamp_models.whole_tables import print_whole, whole_table
 from negsamp_models.wording import duration, plural
 
 __all__ = ["report_command", "reproduce_command"]
@@ -80,15 +82,15 @@ def reproduce_command(
         if every and names:
             raise ConfigError(f"name tables and figures or give --all; got both: {names}")
         grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
-        place = device_named(device)  # a wrong one fails once, and not in each run
+        device_named(device)  # a wrong one fails once, and not in each run
         if cuda_graphs:
-            check_cuda_graphs(Processes(), place)
+            check_graphs_option(Processes(), device)
         found = results_below(results)
         if not (names or every or dry_run):
-            console.print(_overview(grids, found, results))
+            print_whole(console, _overview(grids, found, results))
             return
         if dry_run:
-            console.print(_plan(grids, found, results))
+            print_whole(console, _plan(grids, found, results))
             console.print(Outlook.of(grids, found, results).words(jobs))
             return
         with (
@@ -129,8 +131,7 @@ def report_command(
     console = Console()
     with complaints():
         grids = [load_grid(name) for name in grid_names()]
-        if not (found := results_below(results)):
-            raise ConfigError(f"{results} holds no result of a run: nothing to report")
+        found = _asked_for(grids, results)
         check_writable(output)
         replaced = replaced_below(results)
         drawn = {}
@@ -145,6 +146,20 @@ def report_command(
         console.print(f"{plural(len(found), 'run')}; written: {output / 'index.md'}, {pictures}")
 
 
+def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:
+    """Read the results that tables and figures are made of."""
+    if not (found := results_below(folder)):
+        raise ConfigError(f"{folder} holds no result of a run: nothing to report")
+    if not (asked := results_asked_for(grids, found)):
+        number = len(found)
+        none = "the one run" if number == 1 else f"none of the {number} runs"
+        raise ConfigError(
+            f"{none} in {folder} belongs to {'no' if number == 1 else 'a'} table of the paper; "
+            "make some with: negsamp reproduce table1"
+        )
+    return asked
+
+
 @contextmanager
 def _told_of_interruption(console: Console) -> Iterator[None]:
     try:
@@ -156,25 +171,27 @@ def _told_of_interruption(console: Console) -> Iterator[None]:
 
 def _overview(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table:
     caption = "make them with, for instance: negsamp reproduce table1 --dataset Beauty --jobs 2"
-    table = Table("name", "what", "runs left", "about", caption=caption, box=box.SIMPLE_HEAD)
-    for grid in grids:
-        left = Outlook.of([grid], found, folder)
-        table.add_row(grid.name, grid.title, str(len(left.runs)), left.time())
-    return table
+    rows = [
+        (grid.name, grid.title, str(len(left.runs)), left.time())
+        for grid, left in ((grid, Outlook.of([grid], found, folder)) for grid in grids)
+    ]
+    return whole_table(
+        ["name", "what"], ["runs left", "about"], rows, caption=caption, box=box.SIMPLE_HEAD
+    )
 
 
 def _plan(grids: list[Grid], found: dict[str, RunResult], folder: Path) -> Table:
-    table = Table("run", "for", "expected", box=box.SIMPLE_HEAD)
+    rows: list[tuple[str, str, str]] = []
     runs = by_need(grids, found)
     waiting = Counter(run.first_step(folder).key for run in runs)
     for run in runs:
         first = run.first_step(folder)
         if isinstance(first, PlannedPretraining) and first.key in waiting:
             number = plural(waiting.pop(first.key), "run")
-            table.add_row(named(first), number, _time(first.expected_seconds(folder)))
+            rows.append((named(first), number, _time(first.expected_seconds(folder))))
         wanted = [grid.name for grid in grids if run.key in {r.key for r in grid.missing(found)}]
-        table.add_row(named(run), ", ".join(wanted), _time(expected_seconds(run, found)))
-    return table
+        rows.append((named(run), ", ".join(wanted), _time(expected_seconds(run, found))))
+    return whole_table(["run", "for"], ["expected"], rows, box=box.SIMPLE_HEAD)
 
 
 def _time(seconds: float | None) -> str:

@@ -174,6 +174,13 @@ class Grid:
         key = "" if self.sweep is None else self.sweep[0]
         return {"num_negatives": "k", "num_layers": "layers"}.get(key, key).replace("_", " ")
 
+    @property
+    def sweeps_starts(self) -> bool:
+        """Whether what is swept is where schedules start, be it in some rows alone."""
+        key = "" if self.sweep is None else self.sweep[0]
+        runs = (run for cell in self.cells for choice in cell.choices for run in choice.runs)
+        return any(isinstance(run.sampler.get(key), Mapping) for run in runs)
+
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
         """Return the runs to be made next, each once."""
         runs = {run.key: run for cell in self.cells for run in cell.missing(results)}

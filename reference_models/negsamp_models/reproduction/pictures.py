@@ -137,7 +137,8 @@ def _draw_sweep(
     else:
         axes.set_xticks(values)
     where = metric if metric.startswith("validation") else f"test {metric}"
-    axes.set(xlabel=grid.swept, ylabel=f"{where}, percent")
+    swept = f"initial {grid.swept}" if grid.sweeps_starts else grid.swept
+    axes.set(xlabel=swept, ylabel=f"{where}, percent")
     ends = (
         _moved(end, side, values, is_log)
         for end, side in ((min(values), -0.05), (max(values), 0.05))

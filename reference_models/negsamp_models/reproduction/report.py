@@ -16,7 +16,7 @@ from negsamp_models.reproduction.figures import law_of
 from negsamp_models.reproduction.grid_tables import grid_tables
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
-from negsamp_models.reproduction.seeds import with_all_seeds
+from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
 from negsamp_models.reproduction.summary import evidence_of, summary
 from negsamp_models.results import write_whole
 
@@ -35,12 +35,13 @@ def page(
     ----------
     grids : sequence of Grid
     results : mapping
-        By key.
+        By key; those that no grid has are left out.
     pictures : mapping
         File names by grid.
     replaced : sequence of RunResult
         Results of runs that were made again.
     """
+    results = results_asked_for(grids, results)
     noise = SeedNoise.of(results.values())
     grids = with_all_seeds(grids, results)
     parts = {part: [grid for grid in grids if grid.part == part] for part in _HEADINGS}

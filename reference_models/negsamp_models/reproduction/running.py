@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
 from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
+from negsamp_models.told_warnings import warnings_told
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together
 
@@ -185,7 +187,8 @@ def _work(
 ) -> RunResult | PretrainingResult:
     """Do a step, and leave with the command if that was killed meanwhile."""
     try:
-        return _make(step, folder, data_dir, device, cuda_graphs)
+        with warnings_told(partial(_notice, step)):
+            return _make(step, folder, data_dir, device, cuda_graphs)
     finally:
         end_without_parent()
 
@@ -248,11 +251,7 @@ def _pretrain(
         if _events is not None:
             _events.put(Event(step.key, record.epoch))
 
-    def notice(text: str) -> None:
-        if _events is not None:
-            _events.put(Notice(step.key, text))
-
-    return step.make(folder, data_dir, device, tell, notice)
+    return step.make(folder, data_dir, device, tell, partial(_notice, step))
 
 
 @dataclass
@@ -269,8 +268,12 @@ class _Teller(Silent):
 
     def on_notice(self, text: str) -> None:
         """Send the notice."""
-        if _events is not None:
-            _events.put(Notice(self.run.key, text))
+        _notice(self.run, text)
+
+
+def _notice(step: Step, text: str) -> None:
+    if _events is not None:
+        _events.put(Notice(step.key, text))
 
 
 def _set_events(events: Queue[Event | Notice]) -> None:

@@ -10,12 +10,30 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Choice, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 
-__all__ = ["configuration", "with_all_seeds"]
+__all__ = ["configuration", "results_asked_for", "with_all_seeds"]
 
 
 def configuration(run: PlannedRun) -> str:
     """Return what runs that differ in the seed alone have in common."""
     return replace(run, settings=replace(run.settings, seed=0)).key
+
+
+def results_asked_for(
+    grids: Iterable[Grid], results: Mapping[str, RunResult]
+) -> dict[str, RunResult]:
+    """Return the results whose configuration, with whatever seed, a grid has."""
+    asked = {
+        configuration(run)
+        for grid in grids
+        for cell in grid.cells
+        for choice in cell.choices
+        for run in choice.runs
+    }
+    return {
+        key: result
+        for key, result in results.items()
+        if configuration(PlannedRun.of(result)) in asked
+    }
 
 
 def with_all_seeds(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[Grid]:

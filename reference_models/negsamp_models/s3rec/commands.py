@@ -12,7 +12,11 @@ from rich.console import Console
 
 from negsamp import ConfigError
 from negsamp_models.datasets import Dataset, load_dataset
+from negsamp_models.option_checks import run_options
 from negsamp_models.options import (
+    MODEL,
+    SAMPLER,
+    TRAINING,
     AlphaOption,
     BetaOption,
     CheckpointBatchesOption,
@@ -42,42 +46,27 @@ from negsamp_models.s3rec.settings import (
 )
 from negsamp_models.s3rec.watching import PretrainingDisplay
 from negsamp_models.session import joined_session
-from negsamp_models.settings import RunOptions
 
 __all__ = ["SYNTHETIC_PRETRAINING", "pretrain_command"]
 
 SYNTHETIC_PRETRAINING = PretrainingSettings(epochs=20, hidden_size=32, max_length=20, dropout=0.2)
 """For the embedded data: done in about two minutes, and of the sizes that train has for them."""
 
-_setting = partial(setting, default=PretrainingSettings(), synthetic=SYNTHETIC_PRETRAINING)
-_weight = partial(setting, default=ObjectiveWeights(), synthetic=SYNTHETIC_PRETRAINING.weights)
+_setting = partial(
+    setting, panel=TRAINING, default=PretrainingSettings(), synthetic=SYNTHETIC_PRETRAINING
+)
+_weight = partial(_setting, default=ObjectiveWeights(), synthetic=SYNTHETIC_PRETRAINING.weights)
 
 
 def pretrain_command(
     dataset: DatasetOption = "synthetic",
     data_dir: DataDirOption = None,
-    output: OutputOption = Path("negsamp-pretrained"),
-    epochs: Annotated[
-        int | None,
-        _setting("Passes over all prefixes; as the authors do, 100 on Sports and Yelp.", "epochs"),
-    ] = None,
-    batch_size: Annotated[int | None, _setting("Prefixes a batch.", "batch_size")] = None,
-    learning_rate: Annotated[float | None, _setting("Of Adam.", "learning_rate")] = None,
-    mask_probability: Annotated[
-        float | None,
-        _setting("Of an item that is not the last of its prefix.", "mask_probability"),
-    ] = None,
-    associated_attributes: Annotated[
-        float | None, _weight("Weight of this objective.", "associated_attributes")
-    ] = None,
-    masked_items: Annotated[float | None, _weight("The same.", "masked_items")] = None,
-    masked_attributes: Annotated[float | None, _weight("The same.", "masked_attributes")] = None,
-    segments: Annotated[float | None, _weight("The same.", "segments")] = None,
     sampler: Annotated[
         str,
         typer.Option(
             help="What draws the negatives of masked items: uniform, as the authors do, popularity "
-            "or genni."
+            "or genni.",
+            rich_help_panel=SAMPLER,
         ),
     ] = "uniform",
     alpha: AlphaOption = None,
@@ -87,15 +76,46 @@ def pretrain_command(
     num_layers: LayersOption = None,
     num_heads: HeadsOption = None,
     dropout: DropoutOption = None,
-    max_length: Annotated[int | None, _setting("Longest prefix.", "max_length")] = None,
+    max_length: Annotated[
+        int | None, _setting("Longest prefix, in items.", "max_length", panel=MODEL)
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        _setting("Passes over all prefixes; as the authors do, 100 on Sports and Yelp.", "epochs"),
+    ] = None,
+    batch_size: Annotated[int | None, _setting("Prefixes per batch.", "batch_size")] = None,
+    learning_rate: Annotated[
+        float | None, _setting("Learning rate of Adam.", "learning_rate")
+    ] = None,
+    mask_probability: Annotated[
+        float | None,
+        _setting(
+            "Probability of masking an item; the last one of a prefix is always masked.",
+            "mask_probability",
+        ),
+    ] = None,
+    associated_attributes: Annotated[
+        float | None,
+        _weight("Weight of the associated-attribute objective.", "associated_attributes"),
+    ] = None,
+    masked_items: Annotated[
+        float | None, _weight("Weight of the masked-item objective.", "masked_items")
+    ] = None,
+    masked_attributes: Annotated[
+        float | None, _weight("Weight of the masked-attribute objective.", "masked_attributes")
+    ] = None,
+    segments: Annotated[
+        float | None, _weight("Weight of the segment objective.", "segments")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    output: OutputOption = Path("negsamp-pretrained"),
     resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
     checkpoint_seconds: CheckpointSecondsOption = 300.0,
     checkpoint_batches: CheckpointBatchesOption = None,
 ) -> None:
-    """Pre-train S3-Rec: let a SASRec look both ways and learn what belongs together.
+    """S3-Rec: pre-train a bidirectional SASRec on item attributes and masked items.
 
     Every prefix of the training part of every user is a sample, and four questions are asked of
     it at once:
@@ -118,7 +138,15 @@ def pretrain_command(
             raise ConfigError(
                 f"pretrain runs in one process; got {processes.size}: start it without torchrun"
             )
-        options = RunOptions(resume, checkpoint_seconds, checkpoint_batches, overwrite=overwrite)
+        options = run_options(
+            processes,
+            device,
+            sampler,
+            resume=resume,
+            overwrite=overwrite,
+            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_batches=checkpoint_batches,
+        )
         data = load_dataset(dataset, data_dir, attributes=True)
         base = _defaults(data)
         weights = given(

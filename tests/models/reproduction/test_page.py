@@ -41,6 +41,17 @@ def test_the_page_says_how_far_losses_drove_alpha() -> None:
     assert "ends of epochs, seed 0: driven by the loss, from 4: 2.60 to 4.10.\n" in text
 
 
+def test_runs_of_no_table_are_not_on_the_page() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    run = grid.cells[0].choices[0].runs[0]
+    capped = replace(run, settings=replace(run.settings, max_epochs=1))
+    results = {each.key: result_of(each, 3.8) for each in (run, capped)}
+    text = page([grid], results, {})
+    assert "Ended by the cap" not in text
+    assert text == page([grid], {run.key: results[run.key]}, {})
+    assert "Ended by the cap" in page([load_grid("table1", max_epochs=1)], results, {})
+
+
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
 
@@ -193,13 +204,13 @@ def test_rows_of_a_grid_have_names_of_their_own_in_tables(name: str) -> None:
         replace(result_of(run, 5.0), pretraining=begun.identity if begun else None)
         for run, begun in ((run, run.pretraining) for run in runs.values())
     )
-    assert len({(row.dataset, row.negatives) for row in rows}) == len(rows) == len(runs)
+    assert len({(row.dataset, row.configuration) for row in rows}) == len(rows) == len(runs)
 
 
 def test_names_in_tables_say_what_is_not_the_default() -> None:
     def names(grid: str) -> list[str]:
         runs = [cell.choices[0].runs[0] for cell in load_grid(grid).cells]
-        return [row.negatives for row in summarise(result_of(run, 5.0) for run in runs)]
+        return [row.configuration for row in summarise(result_of(run, 5.0) for run in runs)]
 
     assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names("candidates")
     assert "uniform hidden_size=16" in names("fig11")

@@ -75,3 +75,15 @@ def test_of_plain_tables_those_of_the_paper_by_a_test_metric_are_drawn(tmp_path:
         runs = [choice.runs[0] for cell in grid.cells for choice in cell.choices]
         results = {run.key: result_of(run, 3.0) for run in runs}
         assert draw(grid, results, tmp_path / f"{name}.png") == is_drawn
+
+
+@pytest.mark.parametrize(("name", "label"), [("fig8", "initial alpha"), ("fig5", "alpha")])
+def test_the_axis_says_that_a_schedule_starts_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, label: str
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    grid = load_grid(name, ["Beauty"])
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    assert draw(grid, {run.key: result_of(run, 5.0) for run in runs}, tmp_path / "any.png")
+    assert [axes.get_xlabel() for axes in drawn[0].axes] == [label]

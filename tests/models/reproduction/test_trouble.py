@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,12 +226,15 @@ def test_a_result_of_something_else_is_named_with_what_is_wrong(
     content = result_of(run, 1.0).to_json()
     change(content)
     write_json(tmp_path / "seed0.json", content)
-    for command in (["table", str(tmp_path)], ["reproduce", "--results", str(tmp_path)]):
+    for command, remedy in (
+        (["table", str(tmp_path)], "leave it out, or name the result.json of a run"),
+        (["reproduce", "--results", str(tmp_path)], "move it away, and the run can be made again"),
+    ):
         shown = CliRunner().invoke(application, command)
         assert shown.exit_code == 2
         assert f"{tmp_path}/seed0.json is not the result of a run: " in shown.stderr
         assert message in shown.stderr
-        assert "move it away" in shown.stderr
+        assert shown.stderr.endswith(f"; {remedy}\n")
 
 
 def test_a_table_counts_no_run_twice(tmp_path: Path) -> None:
@@ -272,6 +276,29 @@ def test_a_report_of_nothing_changes_nothing(tmp_path: Path) -> None:
     assert shown.exit_code == 2
     assert "replaced1-seed0.json is not the result of a run" in shown.stderr
     assert sorted(each.name for each in page.iterdir()) == ["fig4.png", "index.md"]
+
+
+def test_a_report_of_runs_of_no_table_changes_nothing(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
+    for number, words in ((1, "the one run in X belongs to no"), (2, "none of the 2 runs in X")):
+        other = replace(run, settings=replace(run.settings, hidden_size=7 + number, num_heads=1))
+        write_json(tmp_path / "runs" / f"{number}" / "seed0.json", result_of(other, 1.0).to_json())
+        arguments = ["report", "--results", str(tmp_path / "runs"), "-o", str(tmp_path / "page")]
+        shown = CliRunner().invoke(application, arguments)
+        assert shown.exit_code == 2
+        told = shown.stderr.replace(str(tmp_path / "runs"), "X")
+        assert told.startswith(f"error: {words}")
+        assert told.endswith("table of the paper; make some with: negsamp reproduce table1\n")
+        assert not (tmp_path / "page").exists()
+
+
+def test_what_a_run_warns_of_is_passed_on(tmp_path: Path) -> None:
+    text = TINY.split("[rows.wrong]")[0].replace('"uniform"', '"genni"\nbeta = 0.00002')
+    grid, heard = load_grid(str(grid_file(tmp_path, text))), list[Event | Notice]()
+    make_runs([grid], tmp_path / "results", None, 1, "cpu", heard.append, nothing, nothing)
+    notices = [each.text for each in heard if isinstance(each, Notice)]
+    assert len(notices) == 1
+    assert notices[0].startswith("beta = 2e-05 pre-selects 1 of 1,500 items")
 
 
 def test_data_sets_are_asked_of_all_grids() -> None:
