@@ -225,8 +225,8 @@ def check_dense(name: str, array: Any) -> None:
         )
     if _is_transformed(array):
         raise InvalidInputError(
-            f"{name} must be a dense array; got a tensor inside of a transform of torch.func, such "
-            "as vmap or grad: draw outside of it, and hand the ids in"
+            f"{name} must be a dense array; got a tensor inside a transform of torch.func, such "
+            "as vmap or grad: draw outside, and pass the ids in"
         )
 
 
