@@ -14,6 +14,8 @@ import tensorflow as tf
 from tensorflow import Tensor
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
+from negsamp.validation import row_name
+
 __all__ = ["Word", "refuse"]
 
 Word = Callable[..., Exception]
@@ -49,7 +51,7 @@ def refuse(word: Word, wrong: Tensor, shape: Tensor, *values: Tensor) -> list[An
 
 
 def _sentence(word: Word, number: Tensor, shape: Tensor, values: list[Tensor]) -> Tensor:
-    """Put a place and values into the words of a refusal, which may be others where one is 0."""
+    """Put a place and values into the words of a refusal, which are others for none and one."""
     rank = int(shape.shape[0])
     index = number // tf.math.cumprod(shape, exclusive=True, reverse=True) % shape
     place = tf.strings.reduce_join(tf.strings.as_string(index), separator=", ")
@@ -58,12 +60,16 @@ def _sentence(word: Word, number: Tensor, shape: Tensor, values: list[Tensor]) -
 
     def text(told: list[Any]) -> Tensor:
         words = str(word(0, (), *told)).replace("[]", "[{0}]", 1)
-        words = words.replace("()", "({0},)" if rank == 1 else "({0})", 1)
+        if rank and words.startswith(unnamed := row_name(0, ())):
+            words = ("row {0}" if rank == 1 else "row ({0})") + words.removeprefix(unnamed)
         pieces = re.split(r"\{(\d)\}", words)
         pieces[1::2] = [parts[int(number)] for number in pieces[1::2]]
         return tf.strings.join(pieces)
 
-    return tf.where(tf.equal(values[0], 0), text([0, *blanks[1:]]), text(blanks))
+    sentence = text(blanks)
+    for few in (0, 1):
+        sentence = tf.where(tf.equal(values[0], few), text([few, *blanks[1:]]), sentence)
+    return sentence
 
 
 def _first(wrong: Tensor) -> Tensor:

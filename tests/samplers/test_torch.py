@@ -209,7 +209,7 @@ def test_scores_that_are_no_numbers_when_asked_for_again_are_told_of() -> None:
         asked.append(len(ids))
         return torch.full((1, len(ids)), torch.nan if len(asked) > 1 else 0.0)
 
-    with pytest.raises(InvalidScoresError, match=r"row \(0,\) has a score that is NaN"):
+    with pytest.raises(InvalidScoresError, match=r"row 0 has a score that is NaN"):
         GenNi(300, 3, backend="torch").sample(torch.tensor([1]), score=score)
     assert len(asked) > 1
 

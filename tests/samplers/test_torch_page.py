@@ -72,7 +72,7 @@ def test_a_draw_outside_of_a_checkpoint() -> None:
         "table": table,
         "targets": targets,
     }
-    exec(block_under("Beside activation checkpointing"), names)  # noqa: S102
+    exec(block_under("With activation checkpointing"), names)  # noqa: S102
     names["loss"].backward()
     kept = nce_loss(table(targets + 1), table.weight, targets, names["negatives"])
     (expected,) = torch.autograd.grad(kept, table.weight)
