@@ -8,7 +8,7 @@ schedule. Nothing here imports a framework before an array or a name asks for it
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -40,9 +40,10 @@ __all__ = [
     "resolve_name",
 ]
 
-_GROUP = "negsamp.backends"
+_GROUP, _ARRAYS_GROUP = "negsamp.backends", "negsamp.arrays"
 _ENVIRONMENT = "NEGSAMP_BACKEND"
 _COMPILED, _COMPILED_FOR = "numba", ("numpy", "torch")
+_EXTRAS = ("numba", "tensorflow", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,10 @@ class Candidates:
 
 class Backend(Protocol):
     """What a framework provides. `Any` stands for the framework's array.
+
+    ``backend="auto"`` takes the backend whose name is the package that the type of an array is
+    from. Where that package is another, an entry point in the group ``negsamp.arrays`` says whose
+    it is, as ``jaxlib = "jax"`` does, and nothing is imported to find out.
 
     ``rows`` is the only method that reads ids and users; it raises what is wrong with them. What
     it returns is the backend's own, and goes back into ``by_weight`` and ``by_score`` unopened.
@@ -195,9 +200,19 @@ class BackendReport:
 @cache
 def _entry_points() -> dict[str, EntryPoint]:
     """Return the published backends by name, looked up once in the life of the process."""
+    return {point.name: point for point in _published(_GROUP)}
+
+
+@cache
+def _owners() -> dict[str, str]:
+    """Return the backend of each package of arrays that is not named as its backend is."""
+    return {point.name: point.value for point in _published(_ARRAYS_GROUP)}
+
+
+def _published(group: str) -> Iterable[EntryPoint]:
     from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import)
 
-    return {point.name: point for point in entry_points(group=_GROUP)}
+    return entry_points(group=group)
 
 
 def check_name(name: str, origin: str = "") -> None:
@@ -217,7 +232,7 @@ def load_backend(name: str) -> type[Backend]:
     ConfigError
         If no installed distribution has a backend of that name.
     BackendNotInstalledError
-        If its framework is missing or broken; the message says what to install.
+        If it, or its framework, is missing or broken; the message says why, and what to install.
     """
     points = _entry_points()
     if name not in points:
@@ -225,10 +240,11 @@ def load_backend(name: str) -> type[Backend]:
         raise ConfigError(f"{name!r} is not the name of one backend")
     try:
         backend: type[Backend] = points[name].load()
-    except ImportError as error:
-        missing = getattr(error, "name", None)
+    except Exception as error:  # a broken framework raises anything
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = f': pip install "negsamp[{name}]"' if missing and name in _EXTRAS else ""
         raise BackendNotInstalledError(
-            f'backend {name!r} cannot be imported ({error}): pip install "negsamp[{name}]"',
+            f"backend {name!r} cannot be imported ({type(error).__name__}: {error}){hint}",
             name=missing,
         ) from error
     return backend
@@ -266,9 +282,10 @@ def resolve_name(name: str, *arrays: Any) -> str:
     """Return the backend for a call: the one named, or for "auto" the one the arrays belong to.
 
     The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
-    to the framework that its type was defined in, a Keras variable to that of its value; NumPy
-    arrays, Python sequences and what has no shape go along with whatever else is there. NumPy
-    arrays, and PyTorch tensors on the CPU, belong to the Numba backend where that is installed.
+    to the framework that its type was defined in, see :class:`Backend`, and a Keras variable to
+    that of its value; NumPy arrays, Python sequences and what has no shape go along with whatever
+    else is there. NumPy arrays, and PyTorch tensors on the CPU, belong to the Numba backend where
+    that is installed.
 
     Raises
     ------
@@ -296,9 +313,11 @@ def resolve_name(name: str, *arrays: Any) -> str:
 
 
 def framework_of(array: Any) -> str:
-    """Return the package that the type of an array is from: "numpy", "torch", "builtins"."""
+    """Return whose the type of an array is: "numpy", "torch", "builtins"."""
     root: str = type(array).__module__.partition(".")[0]
-    return framework_of(array.value) if root == "keras" and hasattr(array, "value") else root
+    if root == "keras" and hasattr(array, "value"):
+        return framework_of(array.value)
+    return _owners().get(root, root)
 
 
 def check_framework(name: str, takes: str, values: Any) -> None:
@@ -308,9 +327,10 @@ def check_framework(name: str, takes: str, values: Any) -> None:
     """
     framework = framework_of(values)
     if framework not in (name, "numpy", "builtins"):
+        other = f"{how_to_avoid(name)}, or " if framework in _entry_points() else ""
         raise InvalidInputError(
             f"backend {name!r} takes {takes}; got {type(values).__name__} of {framework}: "
-            f"{how_to_avoid(name)}, or convert the array"
+            f"{other}convert the array"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
@@ -21,7 +21,13 @@ from negsamp.stream import Stream
 from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
 from negsamp.warning import warn_caller
 
-__all__ = ["GenNi"]
+__all__ = ["LEAST_ALPHA", "GenNi"]
+
+LEAST_ALPHA = 2.0**-126
+"""The least normal float32: a smaller alpha, which some kernels take for 0 and others not, is 0."""
+
+MOST_ALPHA = 1e38
+"""Where alpha / ln 2, by which kernels multiply, still is a float32."""
 
 LIKELY = 1e-6
 """Probability that a row has nothing to draw above which one is warned: millions are drawn for."""
@@ -42,8 +48,9 @@ class GenNi(Sampler):
     num_negatives : int
         Negatives a target, >= 1.
     alpha : float or Schedule
-        Hardness, >= 0: what the scores are multiplied by. 0 is :class:`Uniform`, draw by draw and
-        at its cost: no score and no subset is looked at.
+        Hardness, in [0, 1e38]: what the scores are multiplied by. 0 is :class:`Uniform`, draw by
+        draw and at its cost: no score and no subset is looked at. Below 2**-126, which float32
+        does not tell from 0 everywhere, it is 0.
     beta : float or Schedule
         Share of the catalogue that is pre-selected, in (0, 1]; the cost is proportional to it.
         Let beta times items be well above what a row excludes: one row whose candidates are all
@@ -109,7 +116,7 @@ class GenNi(Sampler):
 
     def __init__(
         self,
-        items: range | int,
+        items: range | SupportsIndex,
         num_negatives: int = 1,
         *,
         alpha: float | Schedule = 1.0,
@@ -131,7 +138,7 @@ class GenNi(Sampler):
             seed=seed,
             validate=validate,
             schedules={
-                "alpha": as_schedule("alpha", alpha, 0.0, math.inf, open_low=False),
+                "alpha": as_schedule("alpha", alpha, 0.0, MOST_ALPHA, open_low=False),
                 "beta": as_schedule("beta", beta, 0.0, 1.0, open_low=True),
             },
         )
@@ -141,19 +148,18 @@ class GenNi(Sampler):
     @property
     def alpha(self) -> float:
         """What the scores are multiplied by at present."""
-        return self._progress.values["alpha"]
+        value = self._progress.values["alpha"]
+        return value if value >= LEAST_ALPHA else 0.0
 
     @property
     def beta(self) -> float:
         """The share of the catalogue that is pre-selected at present."""
         return self._progress.values["beta"]
 
-    def __repr__(self) -> str:
-        return (
-            f"GenNi(items={self.items}, num_negatives={self.num_negatives}, "
-            f"alpha={self._progress.schedules['alpha']}, beta={self._progress.schedules['beta']}, "
-            f"seed={self._seed})"
-        )
+    @property
+    def _own_arguments(self) -> dict[str, Any]:
+        candidates = {"candidates": "query"} if self._per_row else {}
+        return {**self._progress.schedules, **candidates}
 
     @property
     def candidates(self) -> Candidates:
@@ -171,7 +177,7 @@ class GenNi(Sampler):
 
     def _warn_of_few_candidates(self) -> None:
         """Warn if the first pre-selections may well leave a row nothing to draw."""
-        if self._progress.schedules["alpha"].bounds[1] == 0:  # no subset is ever looked at
+        if self._progress.schedules["alpha"].bounds[1] < LEAST_ALPHA:  # no subset is looked at
             return
         known = self._catalogue.interactions
         longest = 0 if known is None else known.lengths.max(initial=0)

@@ -69,7 +69,8 @@ class Interactions:
         first = np.ones(len(order), dtype=bool)
         first[1:] = (user_array[1:] != user_array[:-1]) | (item_array[1:] != item_array[:-1])
         self.item_ids = item_array[first]
-        self.offsets = np.searchsorted(user_array[first], np.arange(num_users + 1))
+        counts = np.bincount(user_array[first] + 1, minlength=num_users + 1)
+        self.offsets = np.cumsum(counts, out=counts)
         self.item_ids.flags.writeable = self.offsets.flags.writeable = False
 
     @classmethod
@@ -97,7 +98,7 @@ class Interactions:
                     f"sequence {user} has shape {items.shape}; give one list of item ids a user"
                 )
         lengths = [len(items) for items in lists]
-        filled = [items for items in lists if len(items)]
+        filled = [_as_kept(items) for items in lists if len(items)]
         items = np.concatenate(filled) if filled else np.empty(0, np.int64)
         return cls(np.repeat(np.arange(len(lists)), lengths), items, len(lists))
 
@@ -204,6 +205,11 @@ def _integer(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise InvalidInputError(f"{name} must be an integer; got {value!r}") from None
+
+
+def _as_kept(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the items of one user in a dtype that goes with those of others without loss."""
+    return items if items.dtype in (np.int32, np.int64) else _ids("items", items)
 
 
 def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:

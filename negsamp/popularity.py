@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ class Popularity(Sampler):
         self,
         counts: npt.ArrayLike,
         gamma: float = 0.75,
-        items: range | int | None = None,
+        items: range | SupportsIndex | None = None,
         num_negatives: int = 1,
         *,
         interactions: Interactions | None = None,
@@ -123,11 +123,9 @@ class Popularity(Sampler):
         """The power of the counts."""
         return self._gamma
 
-    def __repr__(self) -> str:
-        return (
-            f"Popularity(items={self.items}, gamma={self._gamma}, "
-            f"num_negatives={self.num_negatives}, seed={self._seed})"
-        )
+    @property
+    def _own_arguments(self) -> dict[str, Any]:
+        return {"gamma": self._gamma}
 
     @property
     def _law(self) -> dict[str, Any]:

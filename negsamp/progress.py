@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,9 @@ class Progress:
 
     def __init__(self, schedules: Mapping[str, Schedule]) -> None:
         self.schedules = dict(schedules)
-        self.values = {name: schedule.start() for name, schedule in schedules.items()}
+        self.values = {
+            name: _within(name, schedule, schedule.start()) for name, schedule in schedules.items()
+        }
         self.epoch = 0
         self.previous_loss: float | None = None
 
@@ -30,9 +31,12 @@ class Progress:
 
     def set_epoch(self, epoch: int) -> None:
         """Move all values to an epoch."""
-        self.epoch = as_count("epoch", epoch, low=0)
-        for name, schedule in self.schedules.items():
-            self.values[name] = schedule.at_epoch(self.values[name], self.epoch)
+        epoch = as_count("epoch", epoch, low=0)
+        self.values = {
+            name: _within(name, schedule, schedule.at_epoch(self.values[name], epoch))
+            for name, schedule in self.schedules.items()
+        }
+        self.epoch = epoch
 
     def update(self, loss: Any) -> None:
         """Move the values that are driven by the loss; read it only if there are any."""
@@ -43,11 +47,11 @@ class Progress:
             value = as_number("loss", loss.detach() if hasattr(loss, "detach") else loss)
         except ConfigError as error:
             raise InvalidInputError(str(error)) from None
-        if self.previous_loss is not None:
-            for name, schedule in driven.items():
-                self.values[name] = schedule.after_loss(
-                    self.values[name], self.previous_loss, value
-                )
+        if (previous := self.previous_loss) is not None:
+            self.values |= {
+                name: _within(name, each, each.after_loss(self.values[name], previous, value))
+                for name, each in driven.items()
+            }
         self.previous_loss = value
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,7 +95,19 @@ def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: boo
     else:
         schedule = Constant(as_number(name, value, "a number or a schedule"))
     lowest, highest = schedule.bounds
-    if lowest < low or highest > high or (open_low and lowest == low):
-        left, right = "(" if open_low else "[", "]" if math.isfinite(high) else ")"
-        raise ConfigError(f"{name} must stay in {left}{low:g}, {high:g}{right}; got {schedule}")
+    if not low <= lowest <= highest <= high or (open_low and lowest == low):
+        left = "(" if open_low else "["
+        raise ConfigError(f"{name} must stay in {left}{low:g}, {high:g}]; got {schedule}")
     return schedule
+
+
+def _within(name: str, schedule: Schedule, value: Any) -> float:
+    """Return a value that a schedule came to as a float, or raise ConfigError.
+
+    A schedule may be the user's: it may come to a number of NumPy, or leave its own bounds.
+    """
+    what, (low, high) = f"{name} by its schedule {type(schedule).__name__}", schedule.bounds
+    number = as_number(what, value)
+    if not low <= number <= high:
+        raise ConfigError(f"{what} must stay in its bounds [{low}, {high}]; got {number}")
+    return number

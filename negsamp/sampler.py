@@ -26,7 +26,12 @@ _STATE_VERSION = 2
 
 
 class Sampler(ABC):
-    """Base of the samplers; build :class:`Uniform`, :class:`Popularity` or :class:`GenNi`."""
+    """Base of the samplers; build :class:`Uniform`, :class:`Popularity` or :class:`GenNi`.
+
+    A law of one's own derives from it: ``_draw`` calls one of the two kernels of a backend, and
+    ``_log_weights`` states the law for :meth:`probabilities`. To alter one of the three, override
+    both. ``negsamp_tensorflow.GraphSampler`` draws by the laws of the three alone.
+    """
 
     _looks_at_scores = False
 
@@ -57,6 +62,33 @@ class Sampler(ABC):
         self._call = 0
         self._progress = Progress(schedules or {})
         self._backends: dict[str, Backend] = {}
+
+    def __repr__(self) -> str:
+        arguments = {
+            "items": self.items,
+            "num_negatives": self._num_negatives,
+            **self._own_arguments,
+            **self._unusual,
+            "seed": self._seed,
+        }
+        listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return f"{type(self).__name__}({listed})"
+
+    @property
+    def _own_arguments(self) -> dict[str, Any]:
+        """What the law has beside a size, by name, to be shown."""
+        return {}
+
+    @property
+    def _unusual(self) -> dict[str, Any]:
+        """The arguments that are not their defaults."""
+        given = {
+            "interactions": (self._catalogue.interactions, None),
+            "replacement": (self._replacement, True),
+            "backend": (self._backend_name, "auto"),
+            "validate": (self._validate, "later"),
+        }
+        return {name: value for name, (value, default) in given.items() if value != default}
 
     @property
     def items(self) -> range:
@@ -188,15 +220,30 @@ class Sampler(ABC):
         Raises
         ------
         NegSampError
-            As in :meth:`sample`, except that a row without admissible items is a line of zeros.
+            As in :meth:`sample`, except that a row without admissible items is a line of zeros, and
+            that none may be short of negatives.
 
         Notes
         -----
         Builds arrays of targets.size x len(items) in float64: for tests and plots on small
         catalogues. Computed densely with NumPy, not by the code that makes the draws. Embeddings
         are read as float32, as draws read them, and multiplied in float64.
+
+        Without replacement it is the law of a row's first draw, also where the row has fewer
+        admissible items than `num_negatives`, so that :meth:`sample` raises.
         """
         backend, arrays, rows = self._rows(targets, score, users, mask, exclude)
+        return self.exact_law(backend, arrays, rows, Stream(self.key, self._call), score)
+
+    def exact_law(
+        self,
+        backend: Backend,
+        arrays: tuple[Any, Any, Any, Any],
+        rows: Any,
+        stream: Stream,
+        score: Scorer | None,
+    ) -> Any:
+        """Return :meth:`probabilities` for :meth:`arguments` and the ``rows`` of a backend."""
         target_array = backend.to_numpy(arrays[0])
         user_array, mask_array, exclude_array = (
             None if array is None else backend.to_numpy(array) for array in arrays[1:]
@@ -206,7 +253,6 @@ class Sampler(ABC):
             trailing = (1,) * (kept.ndim - user_array.ndim)
             each = np.broadcast_to(user_array.reshape(user_array.shape + trailing), kept.shape)
             user_array = np.where(kept, each, 0)
-        stream = Stream(self.key, self._call)
         log_weights = self._log_weights(backend, rows, stream, score, arrays[0], kept)
         allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
         allowed &= kept.reshape(-1, 1)
@@ -269,9 +315,13 @@ class Sampler(ABC):
         child = copy.copy(self)
         child._spawned = (*self._spawned, index)
         child._call = 0
-        child._progress = self._progress.copy()
-        child._backends = {}
         return child
+
+    def __copy__(self) -> Self:
+        """Return a sampler that has come as far and goes on alone."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__getstate__(), _progress=self._progress.copy())
+        return other
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed sampler needs, as values that JSON can hold.
@@ -337,10 +387,11 @@ class Sampler(ABC):
                 f"the state has version {state['version']!r}, this sampler {_STATE_VERSION}"
             )
         if not isinstance(state, Mapping) or state.keys() != own.keys():
-            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-            raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {found}")
+            keys = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+            raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {keys}")
         for name in ("sampler", "items", "num_negatives", "law"):
-            if state[name] != own[name]:
+            found = list(state[name]) if isinstance(state[name], tuple) else state[name]
+            if found != own[name]:
                 raise ConfigError(
                     f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}"
                 )

@@ -17,7 +17,11 @@ __all__ = ["Constant", "Exponential", "Linear", "LossDriven", "Schedule"]
 
 
 class Schedule(ABC):
-    """How a parameter starts, and how it answers to epochs and losses."""
+    """How a parameter starts, and how it answers to epochs and losses.
+
+    Derive from it to have another schedule; a sampler refuses a value that is no finite number
+    within the bounds.
+    """
 
     @property
     @abstractmethod
@@ -118,7 +122,11 @@ class Exponential(Schedule):
         """Return ``min(initial * 10 ** (epoch / m), high)``."""
         if epoch >= self.m * math.log10(self.high / self.initial):
             return self.high
-        return float(min(self.initial * 10.0 ** (epoch / self.m), self.high))
+        try:
+            return float(min(self.initial * 10.0 ** (epoch / self.m), self.high))
+        except OverflowError:  # of the factor alone, where `initial` is tiny
+            exponent = math.log10(self.initial) + epoch / self.m
+            return 10.0**exponent if exponent < math.log10(self.high) else self.high
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,11 @@ class Linear(Schedule):
         """Return the value on the line between ``initial`` and ``final``."""
         if epoch >= self.epochs:
             return self.final
-        return self.initial + (self.final - self.initial) * (epoch / self.epochs)
+        share, way = epoch / self.epochs, self.final - self.initial
+        if math.isinf(way):
+            return self.initial * (1 - share) + self.final * share
+        low, high = self.bounds
+        return min(max(self.initial + way * share, low), high)  # rounding may go beyond
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ class Scorer(Protocol):
 
         Returns
         -------
-        float, shape (targets.size, num_scored)
-            One line a target, in C order, masked targets included. float16, bfloat16 and float64
-            are read as float32. ``-inf`` means that the row never draws the item.
+        float or int, shape (targets.size, num_scored)
+            One line a target, in C order, masked targets included. float16, bfloat16, float64 and
+            integers are read as float32. ``-inf`` means that the row never draws the item.
         """
         ...
 

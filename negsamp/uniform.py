@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Uniform(Sampler):
 
     def __init__(
         self,
-        items: range | int,
+        items: range | SupportsIndex,
         num_negatives: int = 1,
         *,
         interactions: Interactions | None = None,
@@ -93,9 +93,6 @@ class Uniform(Sampler):
             seed=seed,
             validate=validate,
         )
-
-    def __repr__(self) -> str:
-        return f"Uniform(items={self.items}, num_negatives={self.num_negatives}, seed={self._seed})"
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
         return backend.by_weight(rows, stream, self._num_negatives, self._replacement)

@@ -20,6 +20,7 @@ from negsamp.scores import DotProduct
 __all__ = [
     "as_catalogue",
     "as_count",
+    "as_native",
     "as_number",
     "callable_per_row",
     "check_answer",
@@ -44,13 +45,15 @@ __all__ = [
 
 MAX_ITEMS = 2**31 - 1
 
-_FLOATS = ("float16", "float32", "float64")  # the first is also in "bfloat16"
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_FLOATS = {"float16", "bfloat16", "float32", "float64"}
 _KINDS = {
-    "int": ("integers", ("int",)),
-    "bool": ("booleans", ("bool",)),
+    "int": ("integers", _INTEGERS),
+    "bool": ("booleans", {"bool"}),
     "float": ("floating-point numbers of 16, 32 or 64 bits", _FLOATS),
+    "score": ("floating-point numbers of 16, 32 or 64 bits, or integers", _FLOATS | _INTEGERS),
 }
-"""What is said of a dtype, and what its name has to hold one of."""
+"""What is said of dtypes, and their names."""
 
 
 def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -190,10 +193,10 @@ def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
             f"the score callable returned shape {tuple(scores.shape)} for {num_scored} item ids; "
             f"it must be {wanted}"
         )
-    if not any(kind in str(scores.dtype) for kind in (*_FLOATS, "int")):
+    allowed, names = _KINDS["score"]
+    if _name_of(scores.dtype) not in names:
         raise InvalidInputError(
-            f"the score callable returned dtype {scores.dtype}; scores must be floating-point "
-            "numbers of 16, 32 or 64 bits"
+            f"the score callable returned dtype {scores.dtype}; scores must be {allowed}"
         )
 
 
@@ -242,8 +245,20 @@ def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
     """Refuse a dtype that is not of a kind ("int", "bool" or "float"), and what is not dense."""
     check_dense(name, array)
     allowed, names = _KINDS[kind]
-    if not any(each in str(array.dtype) for each in names):
+    if _name_of(array.dtype) not in names:
         raise InvalidInputError(f"{name} must be {allowed} ({meaning}); got dtype {array.dtype}")
+
+
+def _name_of(dtype: Any) -> str:
+    """Return the name of a dtype of any framework, without that of the framework: "int64"."""
+    return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
+
+
+def as_native(array: Any) -> Any:
+    """Return a NumPy array in the machine's order of bytes, and anything else as it is."""
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array
 
 
 def no_array(values: Any, error: Exception) -> Exception:

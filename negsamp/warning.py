@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from types import FrameType
 
 __all__ = ["NegSampWarning", "warn_caller"]
 
@@ -15,6 +16,11 @@ class NegSampWarning(UserWarning):
 def warn_caller(text: str) -> None:
     """Warn where negsamp was called from, however deep inside it this is found."""
     frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_globals["__name__"].partition(".")[0] == "negsamp":
+    while frame is not None and _package_of(frame) == "negsamp":
         frame, level = frame.f_back, level + 1
     warnings.warn(text, NegSampWarning, stacklevel=level)
+
+
+def _package_of(frame: FrameType) -> str:
+    """Return the top package of the code that a frame runs; what `exec` runs may have none."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

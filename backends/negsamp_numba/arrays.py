@@ -47,7 +47,7 @@ def as_given(values: Any, like: Any = None) -> Any:
         return values.detach()
     check_framework("numba", "NumPy arrays and PyTorch tensors", values)
     try:
-        return to_framework_of(like, np.asarray(values))
+        return to_framework_of(like, validation.as_native(np.asarray(values)))
     except ValueError as error:
         raise validation.no_array(values, error) from None
 

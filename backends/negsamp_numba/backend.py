@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any
 
@@ -109,8 +110,9 @@ class NumbaBackend:
         shared = None
         if candidates is not None and own is None:
             shared = self._lines(rows, stream, candidates)
+        held: AbstractContextManager[None] = nullcontext()  # a callable has the user's own BLAS
         if isinstance(score, DotProduct):
-            scores_of, threads = self._products(score, shared), num_threads()
+            scores_of, threads, held = self._products(score, shared), num_threads(), ONE_BLAS_THREAD
             size = self._rows_per_chunk(len(rows), threads)
         elif own is None:
             scores_of, threads = self._called(rows, score, shared), 1
@@ -142,7 +144,7 @@ class NumbaBackend:
 
             return do
 
-        with arrays.no_gradient(), ONE_BLAS_THREAD:
+        with arrays.no_gradient(), held:
             share(start, -(-len(rows) // size), threads)
         return _negatives(rows, item_ids, log_q)
 

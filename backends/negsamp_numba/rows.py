@@ -121,13 +121,13 @@ def gather(
     shape = targets.shape
     numbers = np.arange(targets.size) if mask is None else np.flatnonzero(mask)
     kept = _take(targets, numbers)
-    _check_ids("targets", kept, numbers, shape, items)
+    _check_ids("targets", kept, numbers, targets, items)
     own = (kept - items.start)[:, None]
     if exclude is not None and exclude.size:
         more = exclude.reshape(targets.size, -1)[numbers].astype(np.int64)
         places = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
         given = more != -1
-        _check_ids("exclude", more[given], places[given], exclude.shape, items)
+        _check_ids("exclude", more[given], places[given], exclude, items)
         own = np.sort(np.concatenate([own, more - items.start], axis=1), axis=1)
     user = np.zeros(len(numbers), np.int64)
     if users is not None:
@@ -137,7 +137,7 @@ def gather(
         if user.size and (user.min() < 0 or user.max() >= num_users):
             first = int(((user < 0) | (user >= num_users)).argmax())
             place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(user[first]), num_users)
+            raise validation.unknown_user(place, int(users[place]), num_users)
     return Rows(shape, numbers, own, user, lists, like)
 
 
@@ -148,9 +148,10 @@ def _take(array: npt.NDArray[np.integer], numbers: Integers) -> Integers:
 
 
 def _check_ids(
-    name: str, ids: Integers, places: Integers, shape: tuple[int, ...], items: range
+    name: str, ids: Integers, places: Integers, given: npt.NDArray[np.integer], items: range
 ) -> None:
+    """Refuse an id, as the number that was given: a cast may have made it negative."""
     if ids.size and (ids.min() < items.start or ids.max() >= items.stop):
         first = int(((ids < items.start) | (ids >= items.stop)).argmax())
-        place = validation.place_of(int(places[first]), shape)
-        raise validation.outside_catalogue(name, place, int(ids[first]), items)
+        place = validation.place_of(int(places[first]), given.shape)
+        raise validation.outside_catalogue(name, place, int(given[place]), items)

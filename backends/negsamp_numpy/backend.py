@@ -27,10 +27,13 @@ class NumpyBackend:
 
     Attributes
     ----------
+    name : str
+        What it is published as, in errors; a backend that derives from it has a name of its own.
     rows_per_chunk, scores_per_tile, blocks_per_chunk : int
         Bounds of the work in hand; no draw depends on them beyond rounding.
     """
 
+    name = "numpy"
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
     scores_per_tile = 1 << 20
@@ -45,7 +48,7 @@ class NumpyBackend:
 
     def asarray(self, values: Any, like: Any = None) -> npt.NDArray[Any]:
         """Return `values` as a NumPy array."""
-        check_framework("numpy", "NumPy arrays", values)
+        check_framework(self.name, "NumPy arrays", values)
         return arrays.to_numpy(values)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:

@@ -146,14 +146,14 @@ def gather(
     start, width = catalogue.items.start, len(catalogue.items)
     numbers = np.arange(targets.size) if mask is None else np.flatnonzero(mask)
     kept = targets.reshape(-1)[numbers].astype(np.int64)
-    _check_ids("targets", kept, numbers, targets.shape, catalogue.items)
+    _check_ids("targets", kept, numbers, targets, catalogue.items)
     row = np.arange(len(numbers))
     rows, places = [row], [kept - start]
     if exclude is not None:
         more = exclude.reshape(targets.size, exclude.shape[-1])[numbers].astype(np.int64)
         given = more != -1
         place_in_call = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
-        _check_ids("exclude", more[given], place_in_call[given], exclude.shape, catalogue.items)
+        _check_ids("exclude", more[given], place_in_call[given], exclude, catalogue.items)
         rows.append(np.broadcast_to(row[:, None], more.shape)[given])
         places.append(more[given] - start)
     if catalogue.interactions is not None and users is not None:
@@ -164,7 +164,9 @@ def gather(
         if unknown.any():
             first = int(unknown.argmax())
             place = validation.place_of(int(numbers[first]), targets.shape)[: users.ndim]
-            raise validation.unknown_user(place, int(user[first]), catalogue.interactions.num_users)
+            raise validation.unknown_user(
+                place, int(users[place]), catalogue.interactions.num_users
+            )
         begin = catalogue.interactions.offsets[user]
         lengths = catalogue.interactions.offsets[user + 1] - begin
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -176,10 +178,11 @@ def gather(
 
 
 def _check_ids(
-    name: str, ids: Integers, places: Integers, shape: tuple[int, ...], items: range
+    name: str, ids: Integers, places: Integers, given: npt.NDArray[np.integer], items: range
 ) -> None:
+    """Refuse an id, as the number that was given: a cast may have made it negative."""
     outside = (ids < items.start) | (ids >= items.stop)
     if outside.any():
         first = int(outside.argmax())
-        place = validation.place_of(int(places[first]), shape)
-        raise validation.outside_catalogue(name, place, int(ids[first]), items)
+        place = validation.place_of(int(places[first]), given.shape)
+        raise validation.outside_catalogue(name, place, int(given[place]), items)

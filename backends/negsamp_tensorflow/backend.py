@@ -21,7 +21,7 @@ from negsamp_tensorflow.draws import Draws, in_chunks, negatives
 from negsamp_tensorflow.rows import Rows, UserItems, gather
 from negsamp_tensorflow.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
 from negsamp_tensorflow.stream import words
-from negsamp_tensorflow.tracing import as_written
+from negsamp_tensorflow.tracing import as_written, unrecorded
 
 __all__ = ["TensorflowBackend"]
 
@@ -157,7 +157,8 @@ class TensorflowBackend:
             draws = by_score.draw(scores, excluded, words_of_chunk, replacement, tile)
             return draws._replace(places=columns.places_of(draws.places))
 
-        return in_chunks(rows, size, num_negatives, draw)
+        with unrecorded():
+            return in_chunks(rows, size, num_negatives, draw)
 
     def negatives(
         self, rows: Rows, draws: Draws, candidates: Candidates | None = None

@@ -1,4 +1,4 @@
-"""Bisection of stretches of a flat array, for all rows at once."""
+"""Bisection of stretches of a flat array, and of lines, for all rows at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable
 import tensorflow as tf
 from tensorflow import Tensor
 
-__all__ = ["bisect"]
+from negsamp_tensorflow.tracing import in_xla
+
+__all__ = ["bisect", "count_up_to"]
 
 
 def bisect(first: Tensor, last: Tensor, longest: int, before: Callable[[Tensor], Tensor]) -> Tensor:
@@ -23,3 +25,15 @@ def bisect(first: Tensor, last: Tensor, longest: int, before: Callable[[Tensor],
         last = tf.where(open_ & ~further, middle, last)
         first = tf.where(further, middle + 1, first)
     return first
+
+
+def count_up_to(lines: Tensor, values: Tensor) -> Tensor:
+    """Return how many of each ascending line (rows, any) are at most each value (rows, draws)."""
+    if not in_xla():  # which would compare each with each, and hold that
+        return tf.searchsorted(lines, values, side="right", out_type=tf.int64)
+    num_rows, length = tf.unstack(tf.shape(lines, tf.int64))
+    longest = lines.shape[1] or 2**31 - 1  # where the length is not known yet
+    flat = tf.reshape(lines, [-1])
+    start = tf.broadcast_to(tf.range(num_rows)[:, None] * length, tf.shape(values))
+    end = bisect(start, start + length, longest, lambda index: tf.gather(flat, index) <= values)
+    return end - start

@@ -27,10 +27,10 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
+    shares = shares_of(masses) if replacement else None  # without it masses change at each draw
     asked = None
-    if replacement and isinstance(scores, CalledScores):  # each block once, whoever draws from it
-        first_words = tf.transpose(words[:, :, 0])
-        blocks = tf.map_fn(lambda word: pick(shares_of(masses), word), first_words)
+    if shares is not None and isinstance(scores, CalledScores):  # each block once for all draws
+        blocks = tf.map_fn(lambda word: pick(shares, word), tf.transpose(words[:, :, 0]))
         asked = blocks, scores.blocks(blocks)
 
     def step(
@@ -39,7 +39,7 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
         highest = tf.reduce_max(masses, axis=1)
         stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
         if asked is None:
-            block = pick(shares_of(masses), words[:, j, 0])
+            block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
             found = scores.blocks(block)
         else:
             block, found = (tf.gather(each, j) for each in asked)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp_tensorflow.bisection import bisect
+from negsamp_tensorflow.bisection import bisect, count_up_to
 from negsamp_tensorflow.draws import NO_WEIGHT, TOO_FEW, Draws
 from negsamp_tensorflow.rows import Excluded
 from negsamp_tensorflow.stream import below
@@ -80,14 +80,10 @@ def pick(integers: Tensor, excluded: Excluded, cumulative: Tensor | None) -> Ten
     sums, few = excluded.user_items.weight_before, excluded.few
     row_start = tf.gather(sums, excluded.first)[:, None]
     users_before = tf.gather(sums, excluded.index_of(few)) - row_start
-    weight = _weight_of_few(excluded, cumulative)
-    admissible_before = (
-        _before(few, cumulative) - users_before - tf.cumsum(weight, axis=1, exclusive=True)
-    )
-    step_over = admissible_before[:, None, :] <= integers[:, :, None]
-    shifted = integers + tf.reduce_sum(
-        tf.where(step_over, weight[:, None, :], tf.constant(0, tf.int64)), axis=2
-    )
+    of_few = tf.cumsum(tf.pad(_weight_of_few(excluded, cumulative), [[0, 0], [1, 0]]), axis=1)
+    admissible_before = _before(few, cumulative) - users_before - of_few[:, :-1]
+    stepped_over = count_up_to(admissible_before, integers)
+    shifted = integers + tf.gather(of_few, stepped_over, axis=1, batch_dims=1)
 
     def before(index: Tensor) -> Tensor:
         place = tf.gather(excluded.user_items.places, index)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager.context import eager_mode
 
-from negsamp import Negatives, Sampler, Scorer
+from negsamp import Negatives, Popularity, Sampler, Scorer, Uniform
 from negsamp.backend import Candidates
 from negsamp.errors import ConfigError, InvalidInputError
-from negsamp.genni import GenNi
+from negsamp.genni import LEAST_ALPHA, GenNi
 from negsamp.schedules import Constant
 from negsamp.stream import Stream
 from negsamp_tensorflow.backend import TensorflowBackend
@@ -21,6 +22,13 @@ from negsamp_tensorflow.rows import Rows
 from negsamp_tensorflow.tracing import as_written
 
 __all__ = ["GraphSampler"]
+
+_LAWS = (Uniform._draw, Popularity._draw, GenNi._draw)
+"""What :meth:`GraphSampler._draw` does in a graph."""
+
+_ONE_EACH = (
+    "make one for each replica outside the strategy's scope, GraphSampler(sampler.spawn(replica))"
+)
 
 
 class GraphSampler(tf.Module):  # type: ignore[misc]
@@ -53,7 +61,8 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
     Raises
     ------
     ConfigError
-        If `sampler` is no sampler of negsamp.
+        If `sampler` is none of the three or draws by a law of its own, or in the scope of a
+        ``tf.distribute`` strategy.
 
     Notes
     -----
@@ -70,6 +79,11 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
     that is NaN or +inf, gets an id of the catalogue that is not its target, and log_q NaN, and no
     other row is touched. A callable score is asked for tiles of one size, the last filled up with
     an id that it was asked for before.
+
+    Under ``tf.distribute`` each replica has a GraphSampler of its own, made outside the strategy's
+    scope, as by ``GraphSampler(sampler.spawn(replica))``; one that two replicas of a process draw
+    from is refused. ``tf.map_fn`` draws afresh for each element; ``tf.vectorized_map`` draws once,
+    and gives all elements the same negatives.
 
     Examples
     --------
@@ -93,8 +107,16 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             raise ConfigError(
                 f"GraphSampler takes a sampler, such as GenNi(...); got {type(sampler).__name__}"
             )
+        if type(sampler)._draw not in _LAWS:
+            raise ConfigError(
+                f"{type(sampler).__name__} has a _draw of its own, which a graph does not call: "
+                "GraphSampler draws by the laws of Uniform, Popularity and GenNi"
+            )
+        if tf.distribute.has_strategy():
+            raise ConfigError(f"no GraphSampler can be made in a strategy's scope: {_ONE_EACH}")
         super().__init__()
         self.sampler = sampler
+        self._replica: Any = None
         self._backend = TensorflowBackend(sampler.catalogue)
         self.call = tf.Variable(0, trainable=False, dtype=tf.int64, name="call")
         self.key = tf.Variable(0, trainable=False, dtype=tf.int64, name="key")
@@ -129,7 +151,10 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         NegSampError
             As the sampler's own ``sample``, in eager mode; in a graph, what can be seen of shapes
             and dtypes while it is traced. The notes above tell of the rest.
+        ConfigError
+            If another replica of a ``tf.distribute`` strategy has drawn.
         """
+        self._check_replica()
         if tf.is_tensor(targets) and targets.shape.rank is None:
             raise InvalidInputError("the number of axes of targets must be known in a graph")
         arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
@@ -140,15 +165,52 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             self.call.assign_add(1)
         return negatives
 
+    @property
+    def items(self) -> range:
+        """The catalogue: a contiguous range of ids."""
+        return self.sampler.items
+
+    @property
+    def num_negatives(self) -> int:
+        """Number of negatives drawn for each target."""
+        return self.sampler.num_negatives
+
+    def probabilities(
+        self,
+        targets: Any,
+        *,
+        score: Scorer | None = None,
+        users: Any = None,
+        mask: Any = None,
+        exclude: Any = None,
+    ) -> tf.Tensor:
+        """Return the exact law of the next call; not inside ``tf.function``.
+
+        See :meth:`negsamp.Sampler.probabilities`.
+
+        Returns
+        -------
+        float64, shape targets.shape + (len(items),)
+            Q(item | row), columns in order of id.
+        """
+        self._check_outside("probabilities computes with NumPy")
+        arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
+        rows, stream = self._backend.rows(*arrays), Stream(self.sampler.key, int(self.call))
+        return self.sampler.exact_law(self._backend, arrays, rows, stream, score)
+
+    def spawn(self, index: int) -> GraphSampler:
+        """Return one with a stream of its own; see :meth:`negsamp.Sampler.spawn`."""
+        return GraphSampler(self.sampler.spawn(index))
+
     def set_epoch(self, epoch: int) -> None:
         """Move the schedules to an epoch, counted from 0; not inside ``tf.function``."""
-        self._check_outside("set_epoch")
+        self._check_outside("set_epoch moves schedules")
         self.sampler.set_epoch(epoch)
         self._write_values()
 
     def update(self, loss: Any) -> None:
         """Feed the loss of a batch to what is driven by it; not inside ``tf.function``."""
-        self._check_outside("update")
+        self._check_outside("update moves schedules")
         self.sampler.update(loss)
         self._write_values()
 
@@ -168,12 +230,23 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             self.alpha.assign(self.sampler.alpha)
             self.num_candidates.assign(self.sampler.candidates.count)
 
-    def _check_outside(self, name: str) -> None:
+    def _check_outside(self, what: str) -> None:
         if not tf.executing_eagerly():
             raise ConfigError(
-                f"{name} moves schedules, which a graph cannot: call it between steps, outside "
-                "tf.function, as negsamp_tensorflow.callbacks.SamplerCallback does"
+                f"{what}, which a graph cannot: call it between steps, outside tf.function, as "
+                "negsamp_tensorflow.callbacks.SamplerCallback does"
             )
+
+    def _check_replica(self) -> None:
+        """Refuse a second replica: both would draw the same, and race for the variables."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return
+        replica = tf.get_static_value(context.replica_id_in_sync_group)
+        if self._replica is None and replica is not None:
+            self._replica = int(replica)
+        if replica is None or self._replica != replica:
+            raise ConfigError(f"two replicas cannot draw from one GraphSampler: {_ONE_EACH}")
 
     def _draw(self, rows: Rows, stream: Stream, score: Scorer | None) -> Negatives:
         """Draw by the law of the sampler, as its own ``_draw`` does."""
@@ -198,9 +271,9 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             )
 
         lowest, highest = sampler.schedules["alpha"].bounds
-        if highest == 0:
+        if highest < LEAST_ALPHA:
             draws = by_weight()
-        elif lowest > 0:
+        elif lowest >= LEAST_ALPHA:
             draws = by_score()
         else:
             draws = tf.cond(tf.equal(self.alpha, 0.0), by_weight, by_score)
@@ -214,8 +287,9 @@ class _Progress(tf.train.experimental.PythonState):  # type: ignore[misc]
         self._owner = owner
 
     def serialize(self) -> str:
-        """Return the state."""
-        return json.dumps(self._owner.state_dict())
+        """Return the state; ``tf.saved_model.save`` asks for it while it builds a graph."""
+        with eager_mode():
+            return json.dumps(self._owner.state_dict())
 
     def deserialize(self, string_value: str) -> None:
         """Go on from a state."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow import Tensor
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+from negsamp_tensorflow.tracing import in_xla
 
 from negsamp.validation import row_name
 
@@ -31,7 +32,7 @@ def refuse(word: Word, wrong: Tensor, shape: Tensor, *values: Tensor) -> list[An
     wrong : bool, shape (n,)
         In C order of `shape`.
     shape : int64, shape (rank,)
-    *values : int64, shape (n,)
+    *values : integers of any type, shape (n,)
         What is told of each: an id, a number.
     """
     if tf.executing_eagerly():
@@ -39,7 +40,7 @@ def refuse(word: Word, wrong: Tensor, shape: Tensor, *values: Tensor) -> list[An
             first = int(_first(wrong))
             raise word(first, tuple(shape.numpy().tolist()), *(int(each[first]) for each in values))
         return []
-    if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if in_xla():
         return []
 
     def sentence() -> Tensor:

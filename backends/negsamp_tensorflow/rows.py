@@ -197,10 +197,11 @@ def gather(
 ) -> Rows:
     """Check ids and users, and gather what each row excludes."""
     shape, width = tf.shape(targets, tf.int64), len(items)
-    ids = tf.cast(tf.reshape(targets, [-1]), tf.int64)
+    flat = tf.reshape(targets, [-1])
+    ids = tf.cast(flat, tf.int64)
     sampled = tf.ones_like(ids, tf.bool) if mask is None else tf.reshape(mask, [-1])
     bad = sampled & _outside(ids, items)
-    assertions = refuse(_outside_catalogue("targets", items), bad, shape, ids)
+    assertions = refuse(_outside_catalogue("targets", items), bad, shape, flat)
     few = tf.where(_outside(ids, items), tf.constant(0, tf.int64), ids - items.start)[:, None]
     if exclude is not None:
         num_excluded = tf.shape(exclude)[-1]
@@ -211,7 +212,7 @@ def gather(
             _outside_catalogue("exclude", items),
             tf.reshape(wrong, [-1]),
             tf.shape(exclude, tf.int64),
-            tf.reshape(more, [-1]),
+            tf.reshape(exclude, [-1]),
         )
         bad |= tf.reduce_any(wrong, axis=1)
         none = tf.constant(width, tf.int64)
@@ -228,7 +229,7 @@ def gather(
             _unknown_user(user_items.num_users),
             tf.reduce_any(tf.reshape(unknown & sampled, sizes), axis=1),
             tf.shape(users, tf.int64),
-            tf.reshape(tf.cast(users, tf.int64), [-1]),
+            tf.reshape(users, [-1]),
         )
         user = tf.where(unknown, tf.constant(0, tf.int64), user)
     order = tf.argsort(tf.cast(~sampled, tf.int32), stable=True)

@@ -1,14 +1,16 @@
-"""How TensorFlow is kept from rewriting the kernels while it traces them."""
+"""How the kernels are run: as they are written, and with no gradient recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-__all__ = ["as_written"]
+__all__ = ["as_written", "in_xla", "unrecorded"]
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -23,3 +25,18 @@ def as_written(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
         return cast(_Result, done)
 
     return unconverted
+
+
+def in_xla() -> bool:
+    """Return whether what is traced is for XLA to compile."""
+    if tf.executing_eagerly():
+        return False
+    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+
+
+def unrecorded() -> AbstractContextManager[Any]:
+    """Return a context in which no tape of eager mode keeps what is computed.
+
+    A graph needs none: it keeps what a gradient needs, and none goes through a sampler.
+    """
+    return tf.init_scope() if tf.executing_eagerly() else nullcontext()

@@ -97,7 +97,7 @@ class TorchBackend:
             return values.detach()
         check_framework("torch", "PyTorch tensors and NumPy arrays", values)
         if isinstance(values, np.ndarray):
-            values = values if values.flags.writeable else values.copy()
+            values = validation.as_native(values if values.flags.writeable else values.copy())
         try:
             return torch.as_tensor(values, device=device)
         except (TypeError, ValueError, RuntimeError) as error:

@@ -183,7 +183,7 @@ def gather(
     else:
         numbers = mask.reshape(-1).nonzero()[:, 0]
     kept = targets.reshape(-1)[numbers].long()
-    _check_ids("targets", kept, numbers, shape, items)
+    _check_ids("targets", kept, numbers, targets, items)
     row = torch.arange(len(numbers), device=device)
     rows, places = [row], [kept - start]
     if exclude is not None:
@@ -191,7 +191,7 @@ def gather(
         given = more != -1
         column = torch.arange(more.shape[1], device=device)
         place_in_call = numbers[:, None] * more.shape[1] + column
-        _check_ids("exclude", more[given], place_in_call[given], tuple(exclude.shape), items)
+        _check_ids("exclude", more[given], place_in_call[given], exclude, items)
         rows.append(row[:, None].expand(more.shape)[given])
         places.append(more[given] - start)
     if user_items is not None and users is not None:
@@ -202,7 +202,7 @@ def gather(
         if bool(unknown.any()):
             first = int(unknown.nonzero()[0, 0])
             place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(user[first]), user_items.num_users)
+            raise validation.unknown_user(place, int(users[place]), user_items.num_users)
         begin = user_items.offsets[user]
         lengths = user_items.offsets[user + 1] - begin
         of_row = torch.repeat_interleave(lengths)
@@ -213,11 +213,10 @@ def gather(
     return Rows(shape, numbers, excluded)
 
 
-def _check_ids(
-    name: str, ids: Tensor, places: Tensor, shape: tuple[int, ...], items: range
-) -> None:
+def _check_ids(name: str, ids: Tensor, places: Tensor, given: Tensor, items: range) -> None:
+    """Refuse an id, as the number that was given: a cast may have made it negative."""
     outside = (ids < items.start) | (ids >= items.stop)
     if bool(outside.any()):
         first = int(outside.nonzero()[0, 0])
-        place = validation.place_of(int(places[first]), shape)
-        raise validation.outside_catalogue(name, place, int(ids[first]), items)
+        place = validation.place_of(int(places[first]), tuple(given.shape))
+        raise validation.outside_catalogue(name, place, int(given[place]), items)

@@ -237,7 +237,7 @@ class CalledScores:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.clone())
         validation.check_answer(scores, self.num_targets, len(item_ids))
-        return torch.as_tensor(scores).detach().float()
+        return torch.as_tensor(validation.as_native(scores)).detach().float()
 
 
 def in_turn(wanted: Tensor, size: int) -> Iterator[Tensor]:

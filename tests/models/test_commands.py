@@ -129,7 +129,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             ([command, "--overwrite", "--resume", "--dataset", "None"], "give either --resume or")
             for command in ("train", "compare", "pretrain")
         ),
-        (["train", "--alpha", "-1"], "alpha must stay in [0, inf); got -1"),
+        (["train", "--alpha", "-1"], "alpha must stay in [0, 1e+38]; got -1"),
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
         (["train", "--num-heads", "128"], "divide hidden_size; got num_heads 128, hidden_size 32"),

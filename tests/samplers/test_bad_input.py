@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from negsamp import (
     Interactions,
     InvalidInputError,
     InvalidScoresError,
+    Linear,
     LossDriven,
     NegSampError,
     NegSampWarning,
@@ -63,7 +65,7 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform([3, 7]), r"items .* must be without gaps; got a list: .* np\.unique\(ids, "),  # type: ignore[arg-type]
-    (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),  # type: ignore[arg-type]
+    (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),
     (lambda: Uniform("9"), "items .* must be an integer >= 0; got '9'"),  # type: ignore[arg-type]
     (lambda: Uniform(2.0), r"items .* must be an integer >= 0; got 2\.0"),  # type: ignore[arg-type]
     (lambda: Uniform(5, 0), "num_negatives must be an integer >= 1; got 0"),
@@ -72,7 +74,9 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(5, seed=-1), r"seed must be an integer in \[0, 18446744073709551615\]; got"),
     (lambda: Uniform(5, backend="trch"), "unknown backend 'trch'; known: auto, .*mean 'torch'"),
     (lambda: GenNi(5, alpha=math.nan), "alpha must be finite; got nan"),
-    (lambda: GenNi(5, alpha=-0.5), r"alpha must stay in \[0, inf\); got -0.5"),
+    (lambda: GenNi(5, alpha=-0.5), r"alpha must stay in \[0, 1e\+38\]; got -0.5"),
+    (lambda: GenNi(5, alpha=1e39), r"alpha must stay in \[0, 1e\+38\]; got 1e\+39"),
+    (lambda: GenNi(5, alpha=Linear(0, 1e39, 3)), r"alpha must stay in \[0, 1e\+38\]; got Linear"),
     (lambda: GenNi(5, alpha="2"), "alpha must be a number or a schedule; got '2'"),  # type: ignore[arg-type]
     (lambda: GenNi(5, beta=0), r"beta must stay in \(0, 1\]; got 0"),
     (lambda: GenNi(5, beta=1.5), r"beta must stay in \(0, 1\]; got 1.5"),
@@ -140,7 +144,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: GenNi(ITEMS),
         {"score": lambda ids: np.zeros((6, len(ids)), np.complex64)},
         InvalidInputError,
-        "callable returned dtype .*complex64.*; scores must be floating-point numbers",
+        "callable returned dtype .*complex64.*; scores must be floating-point .*, or integers",
     ),
     (
         lambda: GenNi(ITEMS, beta=0.5, candidates="query"),
@@ -401,6 +405,64 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
     GenNi(ITEMS, beta=0.4, interactions=SEEN)  # four candidates, of which three are excluded
     GenNi(12_101, beta=0.001)  # thirteen candidates and one target
     GenNi(ITEMS, alpha=0.0, beta=0.1, interactions=SEEN)  # looks at no subset
+    with pytest.warns(UserWarning, match=r"beta = 0\.1 pre-selects 1 of 10 items"):
+        exec("GenNi(10, beta=0.1)", {"GenNi": GenNi})  # noqa: S102  (code without a module)
+
+
+@pytest.mark.parametrize("alpha", [1e-46, 1e-40, Exponential(m=1, initial=1e-39)])
+def test_an_alpha_that_float32_takes_for_0_is_0(backend: Adapter, alpha: Any) -> None:
+    score = in_framework(scores(-math.inf), backend)
+    found = GenNi(ITEMS, 9, alpha=alpha).sample(backend.array(TARGETS), score=score)
+    uniform = Uniform(ITEMS, 9).sample(backend.array(TARGETS))
+    for mine, its in zip(found, uniform, strict=True):
+        np.testing.assert_array_equal(backend.numpy(mine), backend.numpy(its))
+
+
+def test_the_largest_alpha_is_no_matter_where_scores_are_0(backend: Adapter) -> None:
+    score = in_framework(dot_product(0 * QUERIES), backend)
+    negatives = GenNi(ITEMS, 3, alpha=1e38).sample(backend.array(TARGETS), score=score)
+    np.testing.assert_allclose(backend.numpy(negatives.log_q), -math.log(9), rtol=1e-5)
+
+
+def test_ids_beyond_int64_are_told_as_they_were_given(backend: Adapter) -> None:
+    far, near = np.array([1, 2**63 + 5], np.uint64), np.array([1, 2], np.uint64)
+    sampler = Uniform(ITEMS, interactions=SEEN)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"targets": far}, r"targets\[1\] = 9223372036854775813 is outside the catalogue"),
+        ({"exclude": far[:, None]}, r"exclude\[1, 0\] = 9223372036854775813 is outside"),
+        ({"users": far}, r"users\[1\] = 9223372036854775813 is unknown"),
+    ]
+    for changes, message in wrong:
+        arguments = {"targets": near, "users": near - near} | changes
+        with pytest.raises(InvalidInputError, match=message):
+            sampler.sample(**{name: backend.array(each) for name, each in arguments.items()})
+
+
+def test_the_order_of_bytes_is_no_matter(backend: Adapter) -> None:
+    """Of NumPy arrays, which every backend takes."""
+
+    def draw(integers: str, floats: str) -> list[Any]:
+        targets = TARGETS.reshape(-1).astype(integers)
+        queries, table = QUERIES.reshape(6, 4).astype(floats), EMBEDDINGS.astype(floats)
+        product = dot_product(queries, table)
+        answers = [product, lambda ids: product(np.asarray(ids)).astype(floats)]
+        arguments = {"users": targets % 2, "exclude": targets[:, None] % 3 + 1}
+        sampler = GenNi(ITEMS, 5, interactions=SEEN, backend=backend.name)
+        return [sampler.sample(targets, score=each, **arguments).item_ids for each in answers]
+
+    for mine, its in zip(draw(">i8", ">f4"), draw("<i8", "<f4"), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_a_callable_may_answer_in_integers(backend: Adapter) -> None:
+    def score(dtype: Any) -> Any:
+        return in_framework(lambda ids: np.tile(ids % 3, (6, 1)).astype(dtype), backend)
+
+    found, expected = (
+        GenNi(ITEMS, 5).sample(backend.array(TARGETS), score=score(dtype)).item_ids
+        for dtype in (np.int32, np.float32)
+    )
+    np.testing.assert_array_equal(backend.numpy(found), backend.numpy(expected))
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.5])
@@ -473,6 +535,12 @@ def test_a_foreign_state_is_refused_and_changes_nothing(
     with pytest.raises(ConfigError, match=message):
         sampler.load_state_dict(before | {"seed": 8} | changes)
     assert sampler.state_dict() == before
+
+
+def test_a_state_may_come_back_with_tuples_for_lists() -> None:
+    sampler, state = Uniform(ITEMS), Uniform(ITEMS, seed=3).spawn(4).state_dict()
+    sampler.load_state_dict(state | {"items": tuple(state["items"]), "spawned": (4,)})
+    assert sampler.state_dict() == state
 
 
 NEIGHBOURS: list[tuple[Sampler, Sampler, str]] = [
@@ -551,6 +619,37 @@ def test_a_missing_framework_is_named_with_its_command(monkeypatch: pytest.Monke
     assert seam.available_backends() == ()
 
 
+BROKEN = {
+    "raises": ("raise AttributeError('no module has attribute x')", "AttributeError: no module"),
+    "refuses": ("raise TypeError('of another version')", "TypeError: of another version"),
+    "lacks": ("", "AttributeError: .*'Backend'"),
+    "misses": ("import no_such_module", "ModuleNotFoundError: .*'no_such_module'"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_backend_takes_nothing_down_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
+) -> None:
+    code, problem = BROKEN[broken]
+    (tmp_path / f"broken_{broken}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    points = {"numpy": seam._entry_points()["numpy"]}
+    for name in ("numba", "mine"):
+        value = f"broken_{broken}:Backend"
+        points[name] = importlib.metadata.EntryPoint(name, value, "negsamp.backends")
+    monkeypatch.setattr(seam, "_entry_points", lambda: points)
+    monkeypatch.setattr(seam, "_is_compiled", seam._is_compiled.__wrapped__)
+    monkeypatch.delenv("NEGSAMP_BACKEND", raising=False)
+    assert isinstance(Uniform(ITEMS).sample(TARGETS).item_ids, np.ndarray)
+    assert seam.available_backends() == ("numpy",)
+    mine, numba, _ = (report.problem or "" for report in seam.report_backends())
+    assert ("pip install" in numba, "pip install" in mine) == (broken == "misses", False)
+    message = rf"^backend 'mine' cannot be imported \({problem}.*\)$"
+    with pytest.raises(BackendNotInstalledError, match=message):
+        Uniform(ITEMS, backend="mine").sample(TARGETS)
+
+
 def test_arrays_of_two_frameworks_or_of_none_that_is_known() -> None:
     foreign = type("Array", (), {"__module__": "jax.numpy", "shape": (2, 3)})()
     with pytest.raises(ConfigError, match=r"no backend for arrays of 'jax'; backends: .*numpy"):
@@ -558,6 +657,35 @@ def test_arrays_of_two_frameworks_or_of_none_that_is_known() -> None:
     other = type("Array", (), {"__module__": "torch", "shape": (2, 3)})()
     with pytest.raises(ConfigError, match="different frameworks in one call: jax, torch"):
         Uniform(ITEMS).sample(foreign, users=other)
+
+
+def test_a_backend_is_found_by_the_package_of_its_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which need not be named as it is: JAX's arrays are from jaxlib."""
+    from negsamp_numpy import NumpyBackend
+
+    class JaxBackend(NumpyBackend):
+        name = "jax"
+
+    of_jax, of_other = (
+        type("Array", (np.ndarray,), {"__module__": f"{package}.core"})
+        for package in ("jaxlib", "other")
+    )
+    targets = TARGETS.view(of_jax)
+    with pytest.raises(ConfigError, match="no backend for arrays of 'jaxlib'"):
+        Uniform(ITEMS).sample(targets)
+    with pytest.raises(InvalidInputError, match=r"'numpy' takes .* of jaxlib: convert the array$"):
+        Uniform(ITEMS, backend="numpy").sample(targets)
+    known = seam._entry_points() | {"jax": seam._entry_points()["numpy"]}
+    monkeypatch.setattr(seam, "_entry_points", lambda: known)
+    monkeypatch.setattr(seam, "_owners", lambda: {"jaxlib": "jax"})
+    with monkeypatch.context() as patch:
+        patch.setattr("negsamp.sampler.load_backend", {"jax": JaxBackend}.__getitem__)
+        found = Uniform(ITEMS).sample(targets).item_ids
+        with pytest.raises(InvalidInputError, match="backend 'jax' takes NumPy arrays; got Array"):
+            Uniform(ITEMS, backend="jax").sample(TARGETS.view(of_other))
+    np.testing.assert_array_equal(found, Uniform(ITEMS, backend="numpy").sample(TARGETS).item_ids)
+    with pytest.raises(InvalidInputError, match="use backend='auto', or convert the array"):
+        Uniform(ITEMS, backend="numpy").sample(targets)
 
 
 def test_the_environment_names_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from negsamp import (
     DotProduct,
     Exponential,
     GenNi,
+    Interactions,
     LossDriven,
     Popularity,
     Uniform,
@@ -77,6 +78,22 @@ def test_arguments_override_and_complete() -> None:
     assert sampler.gamma == 0.5
     assert sampler.state_dict()["seed"] == 2
     assert isinstance(from_config({"sampler": "uniform", "items": 7}), Uniform)
+
+
+def test_what_is_not_the_default_is_shown() -> None:
+    assert repr(Uniform(5, 2)) == "Uniform(items=range(0, 5), num_negatives=2, seed=0)"
+    popularity = Popularity(
+        [1, 2], interactions=Interactions.from_sequences([[1]]), backend="numpy"
+    )
+    assert repr(popularity) == (
+        "Popularity(items=range(0, 2), num_negatives=1, gamma=0.75, "
+        "interactions=Interactions(num_users=1, num_interactions=1), backend='numpy', seed=0)"
+    )
+    genni = GenNi(9, candidates="query", replacement=False, validate="now", seed=3)
+    assert repr(genni) == (
+        "GenNi(items=range(0, 9), num_negatives=1, alpha=1, beta=1, candidates='query', "
+        "replacement=False, validate='now', seed=3)"
+    )
 
 
 def test_a_mapping_is_left_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_the_number_of_users_counts_those_without_items() -> None:
     assert Interactions.from_pairs([0], [1], num_users=4).num_users == 4
     assert Interactions.from_pairs([0], [1], num_users=np.int32(4)).num_users == 4  # type: ignore[arg-type]
     assert Interactions.from_pairs([], []).num_users == 0
+
+
+def test_users_may_come_in_any_dtype_of_integers() -> None:
+    """Which NumPy would make floats of, together."""
+    given = [np.array([5, 1], np.uint64), np.array([2]), np.array([7], np.int32)]
+    check(Interactions.from_sequences(given), [[5, 1], [2], [7]])
+
+
+def test_no_more_is_held_for_a_user_than_is_kept() -> None:
+    tracemalloc.start()
+    Interactions.from_pairs([0], [1], num_users=1_000_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * 8 * 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ MATRIX = NUM_ROWS * NUM_ITEMS * 4
 
 CHILD = """
 import ctypes
+from contextlib import nullcontext
 from pathlib import Path
 import numpy as np
 from negsamp import DotProduct, GenNi
@@ -42,6 +43,9 @@ if "-" in "{backend}":
         return draw(targets, score.queries, score.items)
 
 def score(rows):
+    if {taped}:
+        queries, items = tf.Variable(arrays[1][:rows]), tf.Variable(arrays[2])
+        return lambda ids: tf.nn.relu(tf.matmul(queries, tf.gather(items, ids), transpose_b=True))
     dot_product = DotProduct(arrays[1][:rows], arrays[2])
     return dot_product.__call__ if {called} else dot_product
 
@@ -58,7 +62,8 @@ Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is he
 before = kilobytes("VmRSS")
 if {whole}:
     np.ones(({rows}, {items}), np.float32)
-sample(arrays[0], score=score({rows}))
+with tf.GradientTape() if {taped} else nullcontext():
+    sample(arrays[0], score=score({rows}))
 print((kilobytes("VmHWM") - before) * 1024)
 """
 
@@ -76,10 +81,17 @@ def peak_above_inputs(
     items: int = NUM_ITEMS,
     whole: bool = False,
     called: bool = False,
+    taped: bool = False,
 ) -> int:
     """Return the bytes by which a draw raises the peak of a fresh process."""
     code = CHILD.format(
-        rows=rows, items=items, backend=backend, beta=beta, whole=whole, called=called
+        rows=rows,
+        items=items,
+        backend=backend,
+        beta=beta,
+        whole=whole,
+        called=called,
+        taped=taped,
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(child.stdout)
@@ -99,6 +111,41 @@ def test_a_callable_costs_the_sums_of_its_blocks_and_no_copy_of_them(name: str) 
     rows, items = 2000, 400_000
     sums = 8 * rows * items / 128
     assert peak_above_inputs(name, rows=rows, items=items, called=True) < sums + 32 * MEGABYTE
+
+
+def test_a_tape_keeps_nothing_of_a_callable() -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    assert peak_above_inputs("tensorflow", rows=1000, taped=True) < 64 * MEGABYTE
+
+
+EXCLUDING = """
+import resource, sys
+import numpy as np
+import tensorflow as tf
+from negsamp import Uniform
+from negsamp_tensorflow import GraphSampler
+random = np.random.default_rng(0)
+mode, rows, count = sys.argv[1], 512, 400
+sampler = Uniform(100_000, count)
+draw = sampler.sample
+if mode != "eager":
+    draw = tf.function(GraphSampler(sampler).sample, jit_compile=mode == "xla")
+ids = tf.constant(random.integers(0, 100_000, (rows, 1 + count)))
+targets, exclude = ids[:, 0], ids[:, 1:]
+draw(targets[:8], exclude=exclude[:8])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+draw(targets, exclude=exclude)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.parametrize("mode", ["eager", "xla"])
+def test_what_is_excluded_is_not_held_for_each_draw(mode: str) -> None:
+    """512 rows x 400 draws x 400 excluded would be 650 MB."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    command = [sys.executable, "-c", EXCLUDING, mode]
+    child = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(child.stdout) < 128 * MEGABYTE
 
 
 def test_a_matrix_would_be_noticed() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from negsamp import ConfigError, DotProduct, Exponential, GenNi, Linear, LossDriven, Uniform
+from negsamp.schedules import Schedule
 
 
 def test_exponential_is_equation_7() -> None:
@@ -87,6 +88,71 @@ def test_numbers_of_an_array_are_numbers() -> None:
     assert (sampler.alpha, sampler.beta, sampler.candidates.count) == (1.75, 0.5, 25)
     state = json.loads(json.dumps(sampler.state_dict()))
     GenNi(50, alpha=given, beta=shares).load_state_dict(state)
+    assert Uniform(np.int64(3)).items == range(3)
+
+
+def test_the_ends_of_the_range_of_floats() -> None:
+    """The factor, or the way, is beyond float64, and no value is."""
+    wide = Exponential(m=1, initial=1e-300, high=1e300)
+    values = [wide.at_epoch(0.0, epoch) for epoch in (0, 300, 599, 600, 10**9)]
+    assert values == pytest.approx([1e-300, 1.0, 1e299, 1e300, 1e300])
+    least = Exponential(m=5, initial=5e-324)
+    assert [least.at_epoch(0.0, epoch) for epoch in (0, 1, 1700)] == [5e-324, 1e-323, 1.0]
+    line = Linear(-1e308, 1e308, 10)
+    values = [line.at_epoch(0.0, epoch) for epoch in (0, 5, 9, 10)]
+    assert values == pytest.approx([-1e308, 0.0, 8e307, 1e308])
+    assert Linear(0.1, 0.7, 10**18).at_epoch(0.0, 10**18 - 1) <= 0.7
+
+
+class Halving(Schedule):
+    """A schedule of the user's, that comes to `values` one after the other."""
+
+    bounds = (0.1, 1.0)
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def start(self) -> Any:
+        return self.values[0]
+
+    def at_epoch(self, value: float, epoch: int) -> Any:
+        return self.values[epoch]
+
+    def after_loss(self, value: float, previous_loss: float, loss: float) -> Any:
+        return self.values[2]
+
+
+def test_a_schedule_of_ones_own_may_give_numbers_of_numpy() -> None:
+    schedule = Halving(np.float64(1.0), np.float32(0.5), np.float64(0.25))
+    sampler = GenNi(100, alpha=schedule, beta=schedule)
+    sampler.set_epoch(1)
+    assert (sampler.alpha, sampler.beta, sampler.candidates.count) == (0.5, 0.5, 50)
+    for loss in (1.0, 2.0):
+        sampler.update(loss)
+    assert repr(sampler.beta) == "0.25"
+    json.dumps(sampler.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1.5, r"beta by its schedule Halving must stay in its bounds \[0.1, 1.0\]; got 1.5"),
+        (np.float64(0.01), r"must stay in its bounds \[0.1, 1.0\]; got 0.01"),
+        (float("nan"), "beta by its schedule Halving must be finite; got nan"),
+        ("1", "beta by its schedule Halving must be a number; got '1'"),
+    ],
+)
+def test_a_schedule_of_ones_own_is_held_to_its_bounds(value: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        GenNi(100, beta=Halving(value))
+    sampler = GenNi(100, beta=Halving(1.0, value, value))
+    sampler.update(1.0)
+    before = sampler.state_dict()
+    with pytest.raises(ConfigError, match=message):
+        sampler.set_epoch(1)
+    with pytest.raises(ConfigError, match=message):
+        sampler.update(2.0)
+    assert sampler.state_dict() == before
 
 
 def pickled(sampler: GenNi) -> GenNi:
@@ -95,15 +161,16 @@ def pickled(sampler: GenNi) -> GenNi:
     return copied
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
 def test_copies_go_on_identically(copied: Any) -> None:
     sampler = GenNi(50, alpha=LossDriven(), beta=0.5, seed=4)
     score = DotProduct(np.ones((3, 2), np.float32), np.ones((50, 2), np.float32))
     sampler.sample([1, 2, 3], score=score)
     sampler.update(1.0)
     other = copied(sampler)
-    for each in (sampler, other):
-        each.update(0.5)
+    sampler.update(0.5)
+    assert other.alpha != sampler.alpha
+    other.update(0.5)
     assert sampler.state_dict() == other.state_dict()
     one, two = (each.sample([1, 2, 3], score=score) for each in (sampler, other))
     np.testing.assert_array_equal(one.item_ids, two.item_ids)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,22 @@ def test_a_checkpoint_goes_on_where_it_was(tmp_path: Path, jit_compile: bool) ->
         np.testing.assert_array_equal(one.log_q, other.log_q)
 
 
+def test_a_model_that_has_a_sampler_is_saved_for_serving(tmp_path: Path) -> None:
+    class Model(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.sampler = GraphSampler(GenNi(ITEMS, alpha=LossDriven(initial=1.0)))
+
+        @tf.function(input_signature=[tf.TensorSpec((6, 5), tf.int64)])  # type: ignore[untyped-decorator]
+        def negatives(self, targets: Any) -> Any:
+            return self.sampler.sample(targets, score=DotProduct(QUERIES, EMBEDDINGS)).item_ids
+
+    model = Model()
+    model.negatives(TARGETS)
+    tf.saved_model.save(model, str(tmp_path))
+    served = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_array_equal(served.negatives(TARGETS), model.negatives(TARGETS))
+
+
 def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     saved = GraphSampler(Uniform(10))
     path = tf.train.Checkpoint(sampler=saved).save(str(tmp_path / "saved"))
@@ -342,8 +360,84 @@ def test_schedules_move_outside_graphs_alone() -> None:
     sampler = GraphSampler(Uniform(ITEMS))
     with pytest.raises(ConfigError, match="set_epoch moves schedules, which a graph cannot"):
         tf.function(lambda: sampler.set_epoch(1), autograph=False)()
+    with pytest.raises(ConfigError, match="probabilities computes with NumPy, which a graph"):
+        tf.function(lambda: sampler.probabilities(TARGETS), autograph=False)()
     with pytest.raises(ConfigError, match=r"takes a sampler, such as .*; got int"):
         GraphSampler(3)  # type: ignore[arg-type]
+
+
+def test_a_law_of_ones_own_is_not_drawn_by_another() -> None:
+    class Renamed(Uniform):
+        """Draws as Uniform does."""
+
+    class First(Uniform):
+        def _draw(self, backend: Any, rows: Any, stream: Any, score: Any) -> Negatives:
+            raise NotImplementedError
+
+    GraphSampler(Renamed(ITEMS))
+    with pytest.raises(ConfigError, match=r"First has a _draw of its own, which a graph does not"):
+        GraphSampler(First(ITEMS))
+
+
+@pytest.mark.parametrize("law", ["uniform", "genni", "genni, scheduled"])
+def test_the_law_is_that_of_the_next_call(law: str) -> None:
+    """Of a subset of each call, and of a spawned sampler likewise."""
+    sampler, reference = GraphSampler(LAWS[law]("auto")), LAWS[law]("numpy")
+    arguments = ARGUMENTS | {"score": DotProduct(QUERIES, EMBEDDINGS)}
+    assert (sampler.items, sampler.num_negatives) == (ITEMS, 4)
+    for ours, theirs in ((sampler, reference), (sampler.spawn(2), reference.spawn(2))):
+        for _ in range(2):
+            found = ours.probabilities(TARGETS, **arguments)
+            np.testing.assert_allclose(found, theirs.probabilities(TARGETS, **arguments), rtol=1e-6)
+            assert_same(ours.sample(TARGETS, **arguments), theirs.sample(TARGETS, **arguments))
+
+
+@pytest.mark.parametrize("alpha", [1e-46, Exponential(m=1, initial=1e-39, high=1.0)])
+def test_an_alpha_that_float32_takes_for_0_is_0(alpha: Any) -> None:
+    sampler, uniform = GraphSampler(GenNi(ITEMS, 4, alpha=alpha)), Uniform(ITEMS, 4)
+    score = DotProduct(QUERIES, np.full_like(EMBEDDINGS, -np.inf))
+    ours = tf.function(lambda: sampler.sample(TARGETS, score=score))()
+    assert_same(ours, uniform.sample(TARGETS))
+
+
+REPLICAS = """
+import tensorflow as tf
+from negsamp import ConfigError, Uniform
+from negsamp_tensorflow import GraphSampler
+
+device = tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [device] * 2)
+strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
+sampler = Uniform(1000, 8)
+own = [GraphSampler(sampler.spawn(replica)) for replica in range(2)]
+
+def draw(samplers):
+    def in_replica():
+        context = tf.distribute.get_replica_context()
+        replica = tf.get_static_value(context.replica_id_in_sync_group)
+        return samplers[replica].sample([1, 2]).item_ids
+
+    run = tf.function(lambda: strategy.run(in_replica), autograph=False)
+    return strategy.experimental_local_results(run())
+
+for found, one in zip(draw(own), own):
+    assert (found.numpy() == one.sampler.sample([1, 2]).item_ids).all()
+
+def refused(make):
+    try:
+        make()
+    except ConfigError as error:
+        return str(error)
+
+message = "make one for each replica outside the strategy's scope, GraphSampler(sampler.spawn("
+assert message in refused(lambda: draw([GraphSampler(sampler)] * 2))
+with strategy.scope():
+    assert message in refused(lambda: GraphSampler(sampler))
+"""
+
+
+def test_each_replica_has_a_sampler_of_its_own() -> None:
+    subprocess.run([sys.executable, "-c", REPLICAS], check=True)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

@@ -90,7 +90,7 @@ class ShardedScorer(Collective):
             if bool(own.any()):
                 answer = self.score(item_ids[own])
                 validation.check_answer(answer, None, int(own.sum()))
-                answer = torch.as_tensor(answer).detach().float()
+                answer = torch.as_tensor(validation.as_native(answer)).detach().float()
         except Exception as error:  # noqa: BLE001  (raised when the other ranks know of it)
             failure = error
         exchange.raise_on_all(failure)
