@@ -13,9 +13,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp_tensorflow.tracing import in_xla
-
 from negsamp.validation import row_name
+from negsamp_tensorflow.tracing import in_xla
 
 __all__ = ["Word", "refuse"]
 

@@ -202,7 +202,7 @@ def gather(
         if bool(unknown.any()):
             first = int(unknown.nonzero()[0, 0])
             place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(users[place]), user_items.num_users)
+            raise validation.unknown_user(place, int(users[place].item()), user_items.num_users)
         begin = user_items.offsets[user]
         lengths = user_items.offsets[user + 1] - begin
         of_row = torch.repeat_interleave(lengths)
@@ -219,4 +219,4 @@ def _check_ids(name: str, ids: Tensor, places: Tensor, given: Tensor, items: ran
     if bool(outside.any()):
         first = int(outside.nonzero()[0, 0])
         place = validation.place_of(int(places[first]), tuple(given.shape))
-        raise validation.outside_catalogue(name, place, int(given[place]), items)
+        raise validation.outside_catalogue(name, place, int(given[place].item()), items)
