@@ -445,7 +445,7 @@ def test_the_order_of_bytes_is_no_matter(backend: Adapter) -> None:
         targets = TARGETS.reshape(-1).astype(integers)
         queries, table = QUERIES.reshape(6, 4).astype(floats), EMBEDDINGS.astype(floats)
         product = dot_product(queries, table)
-        answers = [product, lambda ids: product(np.asarray(ids)).astype(floats)]
+        answers: list[Any] = [product, lambda ids: product(np.asarray(ids)).astype(floats)]
         arguments = {"users": targets % 2, "exclude": targets[:, None] % 3 + 1}
         sampler = GenNi(ITEMS, 5, interactions=SEEN, backend=backend.name)
         return [sampler.sample(targets, score=each, **arguments).item_ids for each in answers]
@@ -659,33 +659,40 @@ def test_arrays_of_two_frameworks_or_of_none_that_is_known() -> None:
         Uniform(ITEMS).sample(foreign, users=other)
 
 
-def test_a_backend_is_found_by_the_package_of_its_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_is_found_by_the_package_of_its_arrays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Which need not be named as it is: JAX's arrays are from jaxlib."""
-    from negsamp_numpy import NumpyBackend
-
-    class JaxBackend(NumpyBackend):
-        name = "jax"
-
+    of_jax: Any
+    of_other: Any
     of_jax, of_other = (
-        type("Array", (np.ndarray,), {"__module__": f"{package}.core"})
+        TARGETS.view(type("Array", (np.ndarray,), {"__module__": f"{package}.core"}))
         for package in ("jaxlib", "other")
     )
-    targets = TARGETS.view(of_jax)
     with pytest.raises(ConfigError, match="no backend for arrays of 'jaxlib'"):
-        Uniform(ITEMS).sample(targets)
+        Uniform(ITEMS).sample(of_jax)
     with pytest.raises(InvalidInputError, match=r"'numpy' takes .* of jaxlib: convert the array$"):
-        Uniform(ITEMS, backend="numpy").sample(targets)
-    known = seam._entry_points() | {"jax": seam._entry_points()["numpy"]}
-    monkeypatch.setattr(seam, "_entry_points", lambda: known)
-    monkeypatch.setattr(seam, "_owners", lambda: {"jaxlib": "jax"})
-    with monkeypatch.context() as patch:
-        patch.setattr("negsamp.sampler.load_backend", {"jax": JaxBackend}.__getitem__)
-        found = Uniform(ITEMS).sample(targets).item_ids
-        with pytest.raises(InvalidInputError, match="backend 'jax' takes NumPy arrays; got Array"):
-            Uniform(ITEMS, backend="jax").sample(TARGETS.view(of_other))
-    np.testing.assert_array_equal(found, Uniform(ITEMS, backend="numpy").sample(TARGETS).item_ids)
-    with pytest.raises(InvalidInputError, match="use backend='auto', or convert the array"):
-        Uniform(ITEMS, backend="numpy").sample(targets)
+        Uniform(ITEMS, backend="numpy").sample(of_jax)
+    published = tmp_path / "negsamp_jax-1.0.dist-info"
+    published.mkdir()
+    (published / "METADATA").write_text("Metadata-Version: 2.1\nName: negsamp-jax\nVersion: 1.0\n")
+    (published / "entry_points.txt").write_text(
+        "[negsamp.backends]\njax = negsamp_jax:JaxBackend\n[negsamp.arrays]\njaxlib = jax\n"
+    )
+    (tmp_path / "negsamp_jax.py").write_text(
+        "from negsamp_numpy import NumpyBackend\n"
+        "class JaxBackend(NumpyBackend):\n"
+        "    name = 'jax'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("_entry_points", "_owners"):
+        monkeypatch.setattr(seam, name, getattr(seam, name).__wrapped__)
+    found, expected = Uniform(ITEMS).sample(of_jax), Uniform(ITEMS, backend="numpy").sample(TARGETS)
+    np.testing.assert_array_equal(found.item_ids, expected.item_ids)
+    with pytest.raises(InvalidInputError, match=r"backend 'jax' takes NumPy .* of other: convert"):
+        Uniform(ITEMS, backend="jax").sample(of_other)
+    with pytest.raises(InvalidInputError, match=r"'numpy' takes .* of jax: use backend='auto', or"):
+        Uniform(ITEMS, backend="numpy").sample(of_jax)
 
 
 def test_the_environment_names_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:

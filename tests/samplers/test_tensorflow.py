@@ -231,7 +231,7 @@ def test_a_checkpoint_goes_on_where_it_was(tmp_path: Path, jit_compile: bool) ->
 
 
 def test_a_model_that_has_a_sampler_is_saved_for_serving(tmp_path: Path) -> None:
-    class Model(tf.Module):  # type: ignore[misc]
+    class Model(tf.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self.sampler = GraphSampler(GenNi(ITEMS, alpha=LossDriven(initial=1.0)))
 
