@@ -84,8 +84,8 @@ class Table:
 
 
 def factor_of(alpha: float) -> float:
-    """Return what scores are multiplied by before two is raised to them, within float32."""
-    return min(alpha / math.log(2), torch.finfo(torch.float32).max)
+    """Return what scores are multiplied by before two is raised to them."""
+    return alpha / math.log(2)
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[None]:
