@@ -192,6 +192,13 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         -------
         float64, shape targets.shape + (len(items),)
             Q(item | row), columns in order of id.
+
+        Raises
+        ------
+        NegSampError
+            As there.
+        ConfigError
+            Inside ``tf.function``.
         """
         self._check_outside("probabilities computes with NumPy")
         arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
@@ -199,7 +206,7 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         return self.sampler.exact_law(self._backend, arrays, rows, stream, score)
 
     def spawn(self, index: int) -> GraphSampler:
-        """Return one with a stream of its own; see :meth:`negsamp.Sampler.spawn`."""
+        """Return a GraphSampler with a stream of its own; see :meth:`negsamp.Sampler.spawn`."""
         return GraphSampler(self.sampler.spawn(index))
 
     def set_epoch(self, epoch: int) -> None:

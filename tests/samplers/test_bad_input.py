@@ -668,7 +668,8 @@ def test_a_backend_is_found_by_the_package_of_its_arrays(
     of_jax, of_other = (
         TARGETS.view(type("Array", (np.ndarray,), {"__module__": f"{package}.core"}))
         for package in ("jaxlib", "other")
-    )
+    ]
+    of_jax, of_other = views
     with pytest.raises(ConfigError, match="no backend for arrays of 'jaxlib'"):
         Uniform(ITEMS).sample(of_jax)
     with pytest.raises(InvalidInputError, match=r"'numpy' takes .* of jaxlib: convert the array$"):
