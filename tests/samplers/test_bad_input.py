@@ -663,9 +663,7 @@ def test_a_backend_is_found_by_the_package_of_its_arrays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Which need not be named as it is: JAX's arrays are from jaxlib."""
-    of_jax: Any
-    of_other: Any
-    of_jax, of_other = (
+    views: list[Any] = [
         TARGETS.view(type("Array", (np.ndarray,), {"__module__": f"{package}.core"}))
         for package in ("jaxlib", "other")
     ]
