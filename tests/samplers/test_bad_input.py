@@ -339,6 +339,15 @@ def test_the_exact_law_refuses_what_a_draw_refuses(backend: Adapter) -> None:
         )
 
 
+def test_the_exact_law_is_that_of_one_draw(backend: Adapter) -> None:
+    """Also where a draw without replacement finds too few."""
+    sampler, targets = Uniform(ITEMS, 10, replacement=False), backend.array(TARGETS)
+    with pytest.raises(NoNegativesError, match="9 admissible items, fewer than num_negatives"):
+        sampler.sample(targets)
+    law = backend.numpy(sampler.probabilities(targets))
+    np.testing.assert_allclose(law.sum(axis=-1), 1.0)
+
+
 def test_the_lowest_float_is_a_mask_as_good_as_minus_infinity(backend: Adapter) -> None:
     score = in_framework(scores(float(np.finfo(np.float32).min), place=2), backend)
     with np.errstate(over="ignore" if backend.fused else "raise"):
