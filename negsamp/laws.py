@@ -5,14 +5,61 @@ This is not how draws are made. It shares no code with the backends, and the tes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from negsamp.backend import Catalogue
+from negsamp.backend import Backend, Catalogue
+from negsamp.validation import invalid_score
 
-__all__ = ["admissible", "normalised"]
+__all__ = ["admissible", "exact", "normalised"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def exact(
+    catalogue: Catalogue,
+    backend: Backend,
+    arrays: tuple[Any, Any, Any, Any],
+    log_weights: Callable[[npt.NDArray[np.bool_]], Floats],
+) -> Any:
+    """Return Q(item | row) of a call, 0 throughout in rows that are masked or may draw nothing.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    backend : Backend
+        Whose arrays `arrays` are.
+    arrays : tuple
+        Targets, users, mask and exclude, as a sampler checked them.
+    log_weights : callable
+        Is given which rows are kept, bool of the targets' shape, and returns
+        float64 (targets.size, len(items)), finite or -inf for items that may be drawn.
+
+    Returns
+    -------
+    float64 array of the backend, shape targets.shape + (len(items),)
+
+    Raises
+    ------
+    InvalidScoresError
+        If an item that may be drawn has the weight NaN or +inf.
+    """
+    targets = backend.to_numpy(arrays[0])
+    users, mask, exclude = (None if each is None else backend.to_numpy(each) for each in arrays[1:])
+    kept = np.ones(targets.shape, bool) if mask is None else mask
+    if users is not None:  # rows left out may hold any user
+        each = users.reshape(users.shape + (1,) * (kept.ndim - users.ndim))
+        users = np.where(kept, np.broadcast_to(each, kept.shape), 0)
+    weights = log_weights(kept)
+    allowed = admissible(catalogue, targets, users, exclude) & kept.reshape(-1, 1)
+    invalid = (allowed & ~(weights < np.inf)).any(axis=1)
+    if invalid.any():
+        raise invalid_score(int(invalid.argmax()), kept.shape)
+    law = normalised(weights, allowed)
+    return backend.asarray(law.reshape(*kept.shape, len(catalogue.items)), like=arrays[0])
 
 
 def admissible(
@@ -41,13 +88,11 @@ def admissible(
     return allowed
 
 
-def normalised(
-    log_weights: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+def normalised(log_weights: Floats, allowed: npt.NDArray[np.bool_]) -> Floats:
     """Return ``exp(log_weights)`` over the allowed items of each row, divided by its sum."""
     masked = np.where(allowed, log_weights, -np.inf)
     highest = masked.max(axis=-1, keepdims=True)
     weights = np.exp(masked - np.where(np.isfinite(highest), highest, 0.0))
     total = weights.sum(axis=-1, keepdims=True)
-    law: npt.NDArray[np.float64] = weights / np.where(total > 0, total, 1.0)
+    law: Floats = weights / np.where(total > 0, total, 1.0)
     return law

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self, TypeGuard
 
 import numpy as np
@@ -244,23 +245,8 @@ class Sampler(ABC):
         score: Scorer | None,
     ) -> Any:
         """Return :meth:`probabilities` for :meth:`arguments` and the ``rows`` of a backend."""
-        target_array = backend.to_numpy(arrays[0])
-        user_array, mask_array, exclude_array = (
-            None if array is None else backend.to_numpy(array) for array in arrays[1:]
-        )
-        kept = np.ones(target_array.shape, bool) if mask_array is None else mask_array
-        if user_array is not None:  # rows left out may hold any user
-            trailing = (1,) * (kept.ndim - user_array.ndim)
-            each = np.broadcast_to(user_array.reshape(user_array.shape + trailing), kept.shape)
-            user_array = np.where(kept, each, 0)
-        log_weights = self._log_weights(backend, rows, stream, score, arrays[0], kept)
-        allowed = laws.admissible(self._catalogue, target_array, user_array, exclude_array)
-        allowed &= kept.reshape(-1, 1)
-        invalid = (allowed & ~(log_weights < np.inf)).any(axis=1)
-        if invalid.any():
-            raise validation.invalid_score(int(invalid.argmax()), kept.shape)
-        law = laws.normalised(log_weights, allowed)
-        return backend.asarray(law.reshape(*kept.shape, len(self.items)), like=arrays[0])
+        log_weights = partial(self._log_weights, backend, rows, stream, score, arrays[0])
+        return laws.exact(self._catalogue, backend, arrays, log_weights)
 
     def set_epoch(self, epoch: int) -> None:
         """Move the schedules to an epoch, counted from 0.

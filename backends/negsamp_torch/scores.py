@@ -214,7 +214,7 @@ class CalledScores:
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Call once for each distinct run of columns, those who want it one after the other."""
-        order, held = first.argsort(), dict[int, Tensor]()
+        order, held = first.argsort(stable=True), dict[int, Tensor]()
         for places in in_turn(row, len(self.numbers)):
             some = order[places]
             yield some, self._windows(first[some], self.numbers[row[some]], held)
