@@ -14,7 +14,7 @@ import numpy.typing as npt
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.compiling import kernel, part
-from negsamp_numba.excluded import add_up, insert, list_besides, weight_until
+from negsamp_numba.excluded import add_up, first_beyond, insert, list_besides, weight_until
 from negsamp_numba.philox import Place, below, place_of_words, words_of_draws
 from negsamp_numba.rows import Lists, Rows
 from negsamp_numba.search import first_above
@@ -110,7 +110,7 @@ def _draw_rows(
                 index = indices[at - 1] if at > 0 else begin
                 last = indices[at] if at < count else end
                 integer += sums[at]
-                index = first_above(before_seen, index, last, integer)
+                index = first_beyond(before_seen, seen, start, begin, index, last, integer)
                 integer += weight_until(until, begin, index)
                 place = position_of(cumulative, guide, shift, integer)
                 weight = weight_before(cumulative, place + 1) - weight_before(cumulative, place)

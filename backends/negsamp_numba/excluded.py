@@ -19,7 +19,7 @@ from negsamp_numba.compiling import part
 from negsamp_numba.search import first_above
 from negsamp_numba.weights import Integers, weight_before
 
-__all__ = ["add_up", "insert", "list_besides", "weight_until"]
+__all__ = ["add_up", "first_beyond", "insert", "list_besides", "weight_until"]
 
 
 @part()
@@ -67,7 +67,7 @@ def add_up(
     first: int,
     count: int,
     cumulative: Integers | None,
-    until: Integers,
+    until: Integers | None,
     begin: int,
     sums: Integers,
     before: Integers,
@@ -85,6 +85,27 @@ def add_up(
 
 
 @part()
-def weight_until(until: Integers, begin: int, index: int) -> int:
+def weight_until(until: Integers | None, begin: int, index: int) -> int:
     """Return the weight of the items before `index` of the user's list that begins at `begin`."""
+    if until is None:
+        return index - begin
     return until[index - 1] if index > begin else 0
+
+
+@part()
+def first_beyond(
+    before: Integers | None,
+    item_ids: npt.NDArray[np.integer[Any]],
+    start: int,
+    begin: int,
+    first: int,
+    last: int,
+    integer: int,
+) -> int:
+    """Return the first index in [first, last) of the list before which more than `integer` lies.
+
+    What counts is the weight before the item that is not in the user's list.
+    """
+    if before is None:
+        return first_above(item_ids, first, last, integer + start - begin, 1)
+    return first_above(before, first, last, integer)

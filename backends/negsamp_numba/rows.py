@@ -13,7 +13,7 @@ from negsamp.backend import Catalogue
 from negsamp.interactions import Interactions
 from negsamp_numba.arrays import read_only
 from negsamp_numba.compiling import kernel
-from negsamp_numba.weights import Integers, weight_before
+from negsamp_numba.weights import Integers
 
 __all__ = ["Integers", "Lists", "Rows", "gather", "lists_of"]
 
@@ -27,18 +27,19 @@ class Lists(NamedTuple):
         The ids of all users, ascending and distinct within a user.
     offsets : int64, shape (num_users + 1,)
         Where each user's ids begin.
-    before : int64, shape (num_interactions,)
+    before : int64, shape (num_interactions,), or None
         The weight of the catalogue before each, without that of the user's earlier items.
-    until : int64, shape (num_interactions,)
-        The weight of the user's items up to each, itself included.
+    until : int64, shape (num_interactions,), or None
+        The weight of the user's items up to each, itself included. Both are None where every
+        weight is 1: a weight is a count then, and an index tells it.
     start : int
         The id at position 0 of the catalogue.
     """
 
     item_ids: npt.NDArray[np.integer[Any]]
     offsets: Integers
-    before: Integers
-    until: Integers
+    before: Integers | None
+    until: Integers | None
     start: int
 
 
@@ -85,25 +86,23 @@ def lists_of(catalogue: Catalogue) -> Lists:
     interactions = catalogue.interactions or Interactions([], [], num_users=1)
     ids, offsets = (read_only(a) for a in (interactions.item_ids, interactions.offsets))
     start = catalogue.items.start
+    if catalogue.cumulative is None:
+        return Lists(ids, offsets, None, None, start)
     before, until = _add_up(ids, offsets, start, catalogue.cumulative)
     return Lists(ids, offsets, before, until, start)
 
 
 @kernel
 def _add_up(
-    item_ids: npt.NDArray[np.integer[Any]],
-    offsets: Integers,
-    start: int,
-    cumulative: Integers | None,
+    item_ids: npt.NDArray[np.integer[Any]], offsets: Integers, start: int, cumulative: Integers
 ) -> tuple[Integers, Integers]:
     before, until = np.empty(len(item_ids), np.int64), np.empty(len(item_ids), np.int64)
     for user in range(len(offsets) - 1):
         earlier = 0
         for index in range(offsets[user], offsets[user + 1]):
             position = int(item_ids[index] - start)
-            first = weight_before(cumulative, position)
-            before[index] = first - earlier
-            earlier += weight_before(cumulative, position + 1) - first
+            before[index] = cumulative[position] - earlier
+            earlier += cumulative[position + 1] - cumulative[position]
             until[index] = earlier
     return before, until
 

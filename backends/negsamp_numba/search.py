@@ -16,14 +16,20 @@ _FEW: Final = 32
 
 
 @part()
-def first_above(ascending: npt.NDArray[Any], first: int, last: int, number: float) -> int:
-    """Return the first index in [first, last) of what is above `number`, or `last`."""
+def first_above(
+    ascending: npt.NDArray[Any], first: int, last: int, number: float, step: int = 0
+) -> int:
+    """Return the first index in [first, last) of a number above `number`, or `last`.
+
+    The number at an index is ``ascending[index] - step * index``; these too have to ascend.
+    """
     left = last - first
     while left > _FEW:
         half = (left + 1) >> 1
-        first += half if ascending[first + half - 1] <= number else 0
+        at = first + half - 1
+        first += half if ascending[at] - step * at <= number else 0
         left -= half
     passed = 0
     for index in range(np.uint64(first), np.uint64(first + left)):
-        passed += ascending[index] <= number
+        passed += ascending[index] - step * np.int64(index) <= number
     return first + passed
