@@ -83,18 +83,24 @@ def _case(result: CaseResult) -> list[str]:
 
 
 def _surroundings(results: Sequence[CaseResult]) -> str:
-    """Return a paragraph on what the results were measured on and with; one if all agree."""
-    paragraphs = []
-    for conditions in (result.conditions for result in results):
-        versions = ", ".join(f"{name} {found}" for name, found in conditions["versions"].items())
-        policy = conditions["policy"]
-        paragraphs.append(
-            f"Measured on {conditions['machine']}, {conditions['memory_gib']} GiB; {versions}; "
-            f"source {conditions['source']}. Times are medians of {policy['least_repeats']} to "
-            f"{policy['most_repeats']} repeats; a call of more than {policy['once']:g} s is made "
-            "once."
-        )
-    return "\n\n".join(dict.fromkeys(paragraphs)) + "\n"
+    """Return what the results were measured on and with: a line for those that agree."""
+    cases: dict[str, list[str]] = {}
+    for result in results:
+        cases.setdefault(_surrounding(result), []).append(result.name)
+    if len(cases) == 1:
+        return f"Measured on {next(iter(cases))}.\n"
+    lines = [f"- {', '.join(dict.fromkeys(names))}: {text}." for text, names in cases.items()]
+    return "\n".join(["Measured on\n", *lines, ""])
+
+
+def _surrounding(result: CaseResult) -> str:
+    conditions, policy = result.conditions, result.conditions["policy"]
+    versions = ", ".join(f"{name} {found}" for name, found in conditions["versions"].items())
+    return (
+        f"{conditions['machine']}, {conditions['memory_gib']} GiB; {versions}; source "
+        f"{conditions['source']}; times are medians of {policy['least_repeats']} to "
+        f"{policy['most_repeats']} repeats; a call of more than {policy['once']:g} s is made once"
+    )
 
 
 def _notes(results: Sequence[CaseResult]) -> str:

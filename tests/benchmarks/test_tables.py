@@ -91,6 +91,15 @@ def test_the_report_is_written_from_the_files_with_both_pictures(tmp_path: Path)
             assert (tmp_path / line[line.index("(") + 1 : -1]).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_report_says_what_was_measured_where() -> None:
+    here = replace(drawn(), name="uniform")
+    there = replace(here, conditions=here.conditions | {"machine": "another machine"})
+    assert "Measured on cpu (a machine), 8 GiB" in render([drawn(), here])
+    text = render([drawn(), there])
+    assert "- genni-batch: cpu (a machine), 8 GiB" in text
+    assert "- uniform: another machine, 8 GiB" in text
+
+
 def test_without_results_there_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no results; run the benchmarks first"):
         write_report(tmp_path)
