@@ -98,7 +98,7 @@ class PretrainingSettings:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """The fields that the weights depend on, all but the device, as values that JSON can hold."""
+        """What the weights depend on: all fields but the device, as values that JSON can hold."""
         return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
