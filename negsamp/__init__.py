@@ -1,8 +1,8 @@
 """Negative samplers for retrieval and sequence models: uniform, popularity and GenNi.
 
-A sampler is built once and called in the training loop. It takes the positives, and for
+Build a sampler once and call it in the training loop. It takes the positives, and for
 :class:`GenNi` the model's scores, and returns negatives with their log-probabilities, in the
-framework and on the device of the arrays that it was given.
+framework and on the device of the arrays that it is given.
 """
 
 from negsamp.backend import available_backends

@@ -1,7 +1,7 @@
-"""The seam between what is sampled (here) and how (the backends), and how a backend is found.
+"""The interface between samplers (here) and backends, and how a backend is found.
 
 A backend is a class that follows :class:`Backend`, published by any distribution under the entry
-point group ``negsamp.backends``. It knows a catalogue and this protocol, no sampler and no
+point group ``negsamp.backends``. It knows a catalogue and this protocol, but no sampler and no
 schedule. Nothing here imports a framework before an array or a name asks for it.
 """
 
@@ -48,17 +48,17 @@ _EXTRAS = ("numba", "tensorflow", "torch")
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """What a backend has to know of a sampler before the first call.
+    """What a backend needs to know of a sampler before the first call.
 
     Attributes
     ----------
     items : range
         The ids, contiguous; the item at position p has id ``items[p]``.
     interactions : Interactions or None
-        What each user has interacted with; ids inside `items`.
+        The items that each user has interacted with, all in `items`.
     cumulative : int64, shape (len(items) + 1,), or None
         Sums of the integer weights of the items before each position, from 0 to the total, which
-        is below 2**63. None where every item has weight 1.
+        is below 2**63. None if every item has weight 1.
     """
 
     items: range
@@ -68,7 +68,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Candidates:
-    """How many items are pre-selected, uniformly and without repeats, before scores are looked at.
+    """How many distinct items are pre-selected, uniformly, before scores are computed.
 
     Attributes
     ----------
@@ -83,14 +83,14 @@ class Candidates:
 
 
 class Backend(Protocol):
-    """What a framework provides. `Any` stands for the framework's array.
+    """What a backend provides. `Any` stands for the array type of its framework.
 
-    ``backend="auto"`` takes the backend whose name is the package that the type of an array is
-    from. Where that package is another, an entry point in the group ``negsamp.arrays`` says whose
-    it is, as ``jaxlib = "jax"`` does, and nothing is imported to find out.
+    ``backend="auto"`` picks the backend that is named like the package which defines an array's
+    type. If the names differ, an entry point in the group ``negsamp.arrays`` maps the package to
+    the backend, as in ``jaxlib = "jax"``; no import is needed to find out.
 
-    ``rows`` is the only method that reads ids and users; it raises what is wrong with them. What
-    it returns is the backend's own, and goes back into ``by_weight`` and ``by_score`` unopened.
+    ``rows`` is the only method that reads ids and users, and it raises if they are wrong. Its
+    result is the backend's own, and goes back unopened into the methods that take `rows`.
     """
 
     def __init__(self, catalogue: Catalogue) -> None: ...
@@ -101,23 +101,23 @@ class Backend(Protocol):
         ...
 
     def asarray(self, values: Any, like: Any = None) -> Any:
-        """Return `values` as the framework's array, on the device of `like` if that is given.
+        """Return `values` as the framework's array, on the device of `like` if given.
 
         Raises
         ------
         InvalidInputError
-            If it is no array, or one of another framework, which backends do not convert.
+            If `values` is no array, or one of another framework, which backends do not convert.
         """
         ...
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Return an array of the framework as a NumPy array."""
+        """Convert an array of the framework to NumPy."""
         ...
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Any:
-        """Check ids and users, and gather what each row that is to be sampled excludes.
+        """Check ids and users, and gather what each row to be sampled excludes.
 
-        Shapes and dtypes have been checked. `users` is None where there are no interactions.
+        Shapes and dtypes are already checked. `users` is None if there are no interactions.
 
         Raises
         ------
@@ -127,16 +127,16 @@ class Backend(Protocol):
         ...
 
     def check(self, wait: bool) -> None:
-        """Raise what is wrong with an earlier call that could not be told without waiting for it.
+        """Raise the errors that earlier calls could not raise without waiting for the device.
 
-        A backend may draw on a device that works behind the host, and there raise errors of
-        ``by_weight`` and ``by_score``, and those of ids and users, from here. One that raises in
-        the call itself does nothing.
+        On a device that works asynchronously, a backend may raise errors in ids and users, and
+        those of ``by_weight`` and ``by_score``, here. A backend whose calls raise their own errors
+        does nothing.
 
         Parameters
         ----------
         wait : bool
-            True: wait until it is known of all calls. False: do not wait.
+            True: wait until all calls are checked. False: do not wait.
         """
         ...
 
@@ -171,7 +171,7 @@ class Backend(Protocol):
         Raises
         ------
         NoNegativesError
-            If a row has no admissible item with a score above -inf, or too few.
+            If a row has no admissible item with a score above -inf, or without replacement too few.
         InvalidScoresError
             If the score of an admissible item is NaN or +inf.
         """
@@ -185,7 +185,7 @@ class BackendReport:
     Attributes
     ----------
     name : str
-        Name to give as ``backend=``.
+        The name that ``backend=`` takes.
     details : mapping of str to str
         Version, devices and whatever else the backend reports; empty if it cannot be used.
     problem : str or None
@@ -205,7 +205,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 @cache
 def _owners() -> dict[str, str]:
-    """Return the backend of each package of arrays that is not named as its backend is."""
+    """Return the backend of each array package whose name is not that of its backend."""
     return {point.name: point.value for point in _published(_ARRAYS_GROUP)}
 
 
@@ -251,7 +251,7 @@ def load_backend(name: str) -> type[Backend]:
 
 
 def report_backends() -> list[BackendReport]:
-    """Try every backend and say what it runs on, or why it does not; imports the frameworks."""
+    """Report what every backend runs on, or why it cannot be used; imports the frameworks."""
     reports = []
     for name in sorted(_entry_points()):
         try:
@@ -279,13 +279,12 @@ def available_backends() -> tuple[str, ...]:
 
 
 def resolve_name(name: str, *arrays: Any) -> str:
-    """Return the backend for a call: the one named, or for "auto" the one the arrays belong to.
+    """Return the name of the backend for a call: `name`, or for "auto" that of the arrays.
 
-    The environment variable NEGSAMP_BACKEND stands in for "auto" where it is set. An array belongs
-    to the framework that its type was defined in, see :class:`Backend`, and a Keras variable to
-    that of its value; NumPy arrays, Python sequences and what has no shape go along with whatever
-    else is there. NumPy arrays, and PyTorch tensors on the CPU, belong to the Numba backend where
-    that is installed.
+    The environment variable NEGSAMP_BACKEND replaces "auto" if it is set. An array belongs to the
+    framework that defines its type, see :class:`Backend`, and a Keras variable to that of its
+    value. NumPy arrays, Python sequences and objects without a shape go with any framework. NumPy
+    arrays, and PyTorch tensors on the CPU, belong to the Numba backend where it is installed.
 
     Raises
     ------
@@ -313,7 +312,7 @@ def resolve_name(name: str, *arrays: Any) -> str:
 
 
 def framework_of(array: Any) -> str:
-    """Return whose the type of an array is: "numpy", "torch", "builtins"."""
+    """Return the framework of an array's type, as in "numpy", "torch", "builtins"."""
     root: str = type(array).__module__.partition(".")[0]
     if root == "keras" and hasattr(array, "value"):
         return framework_of(array.value)
@@ -321,9 +320,9 @@ def framework_of(array: Any) -> str:
 
 
 def check_framework(name: str, takes: str, values: Any) -> None:
-    """Refuse what is neither of the framework that a backend is named for, nor NumPy's or Python's.
+    """Raise InvalidInputError for arrays of another framework than the backend's, NumPy or Python.
 
-    `takes` words what the backend does take.
+    `takes` says what the backend accepts instead.
     """
     framework = framework_of(values)
     if framework not in (name, "numpy", "builtins"):
@@ -335,7 +334,7 @@ def check_framework(name: str, takes: str, values: Any) -> None:
 
 
 def how_to_avoid(name: str) -> str:
-    """Say how a call that goes to a backend by its name would go to that of its arrays."""
+    """Say how to have a call go to the backend of its arrays, not to the one named."""
     if os.environ.get(_ENVIRONMENT) == name:
         return f"unset the environment variable {_ENVIRONMENT}, which names it"
     return "use backend='auto'"
@@ -348,7 +347,7 @@ def _is_on_cpu(array: Any) -> bool:
 
 @cache
 def _is_compiled() -> bool:
-    """Try, once in the life of the process, whether the compiled backend works."""
+    """Return whether the compiled backend works; tried once per process."""
     try:
         load_backend(_COMPILED)
     except NegSampError:

@@ -1,4 +1,4 @@
-"""What ``torch.compile`` and TensorFlow's AutoGraph are to leave alone."""
+"""Keeping ``torch.compile`` and TensorFlow's AutoGraph out of sampling."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ R = TypeVar("R")
 
 
 def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Have a function run as it is where a compiler meets it.
+    """Make compilers run a function as it is.
 
-    One that goes into a sampler finds what it cannot read. ``torch.compile`` breaks the graph
-    around the function; AutoGraph traces it unconverted, and says no more than what is raised.
-    Nothing of PyTorch or TensorFlow is imported here.
+    They cannot compile a sampler. ``torch.compile`` breaks the graph around the function; AutoGraph
+    traces it unconverted and adds nothing to its errors. This imports neither PyTorch nor
+    TensorFlow.
     """
     disabled: list[Callable[P, R]] = []
 

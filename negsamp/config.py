@@ -1,4 +1,4 @@
-"""Samplers from configuration: the constructors are the schema."""
+"""Samplers from configuration; the constructors are the schema."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def from_config(config: Mapping[str, Any] | str | PathLike[str], **arguments: An
     Parameters
     ----------
     config : mapping, or path of a file
-        The file is read as JSON if its name ends in ".json", else as TOML.
-        ``sampler`` names the class: "uniform", "popularity" or "genni". Every other key is an
-        argument of its constructor. ``items`` may be [start, stop]; ``alpha`` and ``beta`` may be
-        a mapping whose ``schedule`` is "exponential", "linear" or "loss_driven" and whose other
-        keys are the arguments of that schedule.
+        A file is read as JSON if its name ends in ".json", else as TOML. ``sampler`` names the
+        class: "uniform", "popularity" or "genni". The other keys are arguments of its constructor,
+        where ``items`` may be [start, stop], and ``alpha`` and ``beta`` may be mappings: their
+        ``schedule`` is "exponential", "linear" or "loss_driven", and their other keys are the
+        arguments of that schedule.
     **arguments
         Arguments that a file cannot hold, such as ``counts`` or ``interactions``; they override
         the configuration.
@@ -59,8 +59,8 @@ def from_config(config: Mapping[str, Any] | str | PathLike[str], **arguments: An
     Raises
     ------
     ConfigError
-        If the file cannot be read, a name or key is unknown (the nearest valid one is named), an
-        argument is missing, or a value is out of its range.
+        If the file cannot be read, a name or key is unknown (the message suggests the nearest valid
+        one), an argument is missing, or a value is out of its range.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What tells arrays from others where they are too long to be written down."""
+"""Fingerprints of arrays that are too long to store in a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, by name; every error derives from :class:`NegSampError`."""
+"""The errors of negsamp; all derive from :class:`NegSampError`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class NegSampError(Exception):
 
 
 class ConfigError(NegSampError, ValueError):
-    """A sampler, schedule or configuration was given a value or a name that it does not allow."""
+    """A sampler, schedule or configuration was given an invalid value or name."""
 
 
 class InvalidInputError(NegSampError, ValueError):
-    """An argument of a call does not fit: a shape, a dtype, an id or a user out of range."""
+    """An argument of a call does not fit: its shape, its dtype, or an id or user in it."""
 
 
 class NoNegativesError(NegSampError, ValueError):
-    """A row has no admissible item, or fewer than it needs when none may repeat."""
+    """A row has no admissible item, or without replacement too few."""
 
 
 class InvalidScoresError(NegSampError, ValueError):
-    """A score is NaN or +inf, or so large that alpha times the score overflows float32."""
+    """A score is NaN or +inf, or overflows float32 when multiplied by alpha."""
 
 
 class BackendNotInstalledError(NegSampError, ImportError):
-    """A backend was asked for whose framework is not installed or cannot be imported."""
+    """The requested backend or its framework is not installed or cannot be imported."""

@@ -1,4 +1,4 @@
-"""Negatives drawn by what the model itself believes: GenNi."""
+"""Hard negatives drawn by the model's own scores: GenNi."""
 
 from __future__ import annotations
 
@@ -24,76 +24,77 @@ from negsamp.warning import warn_caller
 __all__ = ["LEAST_ALPHA", "GenNi"]
 
 LEAST_ALPHA = 2.0**-126
-"""The least normal float32: a smaller alpha, which some kernels take for 0 and others not, is 0."""
+"""The least normal float32. A smaller alpha counts as 0, since only some kernels tell it from 0."""
 
 MOST_ALPHA = 1e38
-"""Where alpha / ln 2, by which kernels multiply, still is a float32."""
+"""Up to here alpha / ln 2, the factor in kernels, is a float32."""
 
 LIKELY = 1e-6
-"""Probability that a row has nothing to draw above which one is warned: millions are drawn for."""
+"""Warn if a row has nothing to draw with a higher probability: runs draw for millions."""
 
 
 class GenNi(Sampler):
     """Draw each admissible item in proportion to exp(alpha * score).
 
-    For row r with admissible items A(r), which is the catalogue without the row's target, the
-    items of its user and its exclusions, ``Q(i | r) = exp(alpha s(r, i)) / Z(r)`` for i in A(r),
-    with Z(r) the sum over A(r). With beta < 1 both run over A(r) and V', a uniform subset of
-    ceil(beta * V) distinct items of the catalogue, and log_q is conditional on V'.
+    The admissible items A(r) of row r are the catalogue without the row's target, the items of
+    its user and its exclusions. ``Q(i | r) = exp(alpha s(r, i)) / Z(r)`` for i in A(r), with Z(r)
+    the sum over A(r). With beta < 1 both are restricted to V', a uniformly random subset of
+    ceil(beta * V) of the catalogue's V items, and log_q is conditional on V'.
 
     Parameters
     ----------
     items : range or int
         The catalogue: a contiguous range of ids, or n for range(n).
     num_negatives : int
-        Negatives a target, >= 1.
+        Number of negatives per target, >= 1.
     alpha : float or Schedule
-        Hardness, in [0, 1e38]: what the scores are multiplied by. 0 is :class:`Uniform`, draw by
-        draw and at its cost: no score and no subset is looked at. Below 2**-126, which float32
-        does not tell from 0 everywhere, it is 0.
+        Hardness, the factor of the scores, in [0, 1e38]. At 0 GenNi is :class:`Uniform`, draw for
+        draw and at its cost: it reads no scores and selects no subset. An alpha below 2**-126, the
+        least normal float32, counts as 0.
     beta : float or Schedule
-        Share of the catalogue that is pre-selected, in (0, 1]; the cost is proportional to it.
-        Let beta times items be well above what a row excludes: one row whose candidates are all
-        excluded fails the whole call.
+        Fraction of the catalogue to pre-select, in (0, 1]; the cost is proportional to it. Keep
+        beta * V well above the number of items that a row excludes: a single row whose candidates
+        are all excluded fails the whole call.
     interactions : Interactions, optional
-        Exclude in each row all that its user has interacted with.
+        Excludes from each row all items that its user has interacted with.
     candidates : {"batch", "query"}
         Whether the rows of a call share one subset V', or each has its own, as in the paper's
-        algorithm 1. "batch" multiplies once-gathered embeddings; "query" gathers for each row and
-        is far slower. "query" needs a :class:`DotProduct` while beta < 1, since a callable scores
-        the same items for all rows.
+        algorithm 1. "batch" gathers embeddings once; "query" gathers them for each row and is far
+        slower. While beta < 1, "query" needs a :class:`DotProduct`, since a callable scores the
+        same items for all rows.
     replacement : bool
-        Whether the negatives of one row may repeat. Without replacement they are successive
-        draws, each from what is left, and log_q is the law of the first.
+        Whether an item may repeat among the negatives of a row. If not, they are drawn one after
+        another, each from the remaining items, and log_q is the law of the first draw.
     backend : str
-        "auto", or a name from :func:`available_backends`. "auto" is the environment variable
-        NEGSAMP_BACKEND if that is set, else the backend of the arrays: "numba", where it is
-        installed, for NumPy arrays and for PyTorch tensors on the CPU.
+        "auto", or a name from :func:`available_backends`. "auto" stands for the environment
+        variable NEGSAMP_BACKEND if it is set, else for the backend of the call's arrays: "numba",
+        where it is installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
-        In [0, 2**64). The same seed gives the same negatives on every backend, except where two
-        backends' float32 sums fall on either side of a boundary (fewer than 1 draw in 10,000).
+        In [0, 2**64). The same seed gives the same negatives on every backend, except where
+        float32 rounding decides between two items (fewer than 1 draw in 10,000).
     validate : {"later", "now"}
-        When errors are raised of calls on a CUDA device: as soon as they are known without
-        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
-        CPU they always are.
+        When errors of a call on a CUDA device are raised. "later": as soon as they are known
+        without waiting for the device, see :meth:`Sampler.sample`. "now": in the call itself, for
+        debugging. On the CPU a call always raises its own errors.
 
     Raises
     ------
     ConfigError
-        If a parameter is out of its range, the catalogue is empty, interactions hold an id
+        If a parameter is out of its range, the catalogue is empty, `interactions` contain an id
         outside it, or the backend is unknown.
 
     Notes
     -----
-    Two-level inversion: scores are computed tile by tile, exponentiated and summed over blocks of
-    128 items; one random word picks the block from the sums, its scores are computed again, and a
-    second word picks the item. The cost is that of the matrix product and one exponential a
-    score, whatever num_negatives is. Rows are worked off in chunks, so memory is bounded by a
-    tile of scores and the block sums of a chunk. A callable answers for all rows at once, and the
-    block sums of all rows are held: 8 bytes for a row and 128 items, 64 MB for 1,000 rows and a
-    million items. It is asked for each tile once, and again for each block that was drawn from,
-    which is once more for an item at most. Without replacement each draw depends on those before
-    it, and its blocks are asked for again.
+    Two-level inversion: a first pass scores the items tile by tile and sums the exponentials over
+    blocks of 128 items. One random word picks a block in proportion to the sums, its scores are
+    computed again, and a second word picks the item. The cost is the matrix product and one
+    exponential per score, whatever `num_negatives` is.
+
+    Rows are processed in chunks, so memory is bounded by a tile of scores and the block sums of a
+    chunk. A callable scores all rows at once, so the block sums of all rows are kept: 8 bytes per
+    row and block, 64 MB for 1,000 rows and a million items. It is called once for each tile, and
+    again for the blocks drawn from, at most once more per item. Without replacement each draw
+    depends on those before it, and calls it again for its own blocks.
 
     References
     ----------
@@ -147,13 +148,13 @@ class GenNi(Sampler):
 
     @property
     def alpha(self) -> float:
-        """What the scores are multiplied by at present."""
+        """The current factor of the scores."""
         value = self._progress.values["alpha"]
         return value if value >= LEAST_ALPHA else 0.0
 
     @property
     def beta(self) -> float:
-        """The share of the catalogue that is pre-selected at present."""
+        """The fraction of the catalogue that is currently pre-selected."""
         return self._progress.values["beta"]
 
     @property
@@ -163,16 +164,16 @@ class GenNi(Sampler):
 
     @property
     def candidates(self) -> Candidates:
-        """How many items are pre-selected at present, and whether for each row.
+        """How many items are currently pre-selected, and whether for each row.
 
-        They are ``ceil(beta * V)``, with beta read as the decimal that it is written as.
+        The number is ``ceil(beta * V)``, with beta taken as the decimal it prints as.
         """
         count = math.ceil(Fraction(repr(self.beta)) * len(self.items))
         return Candidates(count, self._per_row)
 
     @property
     def _preselection(self) -> Candidates | None:
-        """The candidates, or None while they are the whole catalogue."""
+        """The candidates, or None if they are the whole catalogue."""
         return self.candidates if self.candidates.count < len(self.items) else None
 
     def _warn_of_few_candidates(self) -> None:

@@ -1,4 +1,4 @@
-"""Who has interacted with what."""
+"""Which items each user has interacted with."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MAX_USERS = 2**31 - 1
 
 
 class Interactions:
-    """The items of each user, sorted and distinct, in compressed rows.
+    """The items of each user, sorted and distinct, in compressed rows (CSR).
 
-    Give it to a sampler to exclude, in each row, all that the row's user has interacted with.
-    Build it from the training part of the data alone: with hard negatives, items held out for
-    validation or test that are excluded from the draws are items the model is told of.
+    Pass it to a sampler to exclude, in each row, all items that the row's user has interacted with.
+    Build it from the training data alone: held-out validation or test items that are excluded from
+    hard negatives leak to the model.
 
     Build one with :meth:`from_sequences`, :meth:`from_pairs` or :meth:`from_csr`.
 
@@ -75,12 +75,12 @@ class Interactions:
 
     @classmethod
     def from_sequences(cls, sequences: Iterable[npt.ArrayLike]) -> Interactions:
-        """Take user u's items from the u-th sequence.
+        """Build from one sequence of item ids per user.
 
         Parameters
         ----------
         sequences : iterable of array_like of int
-            One sequence of item ids a user, in any order, repeats allowed; may be empty.
+            The u-th sequence has the items of user u, in any order, repeats allowed; may be empty.
 
         Returns
         -------
@@ -106,13 +106,13 @@ class Interactions:
     def from_pairs(
         cls, users: npt.ArrayLike, items: npt.ArrayLike, num_users: int | None = None
     ) -> Interactions:
-        """Take one interaction from each pair ``users[i], items[i]``.
+        """Build from pairs: user ``users[i]`` has interacted with item ``items[i]``.
 
         Parameters
         ----------
         users, items : array_like of int, shape (num_pairs,)
-            In any order, repeats allowed. Users are numbers 0, 1, ...: 8 bytes are kept for each
-            number up to the largest.
+            In any order, repeats allowed. Number the users 0, 1, ... without large gaps: memory is
+            8 bytes for each number up to the largest.
         num_users : int, optional
             Number of users; by default one more than the largest user.
 
@@ -125,6 +125,12 @@ class Interactions:
         InvalidInputError
             If the lengths differ, an id or `num_users` is negative or not an integer, a user is
             not below `num_users`, or there are 2**31 users or more.
+
+        Examples
+        --------
+        >>> from negsamp import Interactions
+        >>> Interactions.from_pairs(users=[1, 0, 1], items=[8, 4, 2]).items_of(1)
+        array([2, 8])
         """
         if num_users is None:
             user_array = _ids("users", users)
@@ -133,7 +139,7 @@ class Interactions:
 
     @classmethod
     def from_csr(cls, matrix: Any) -> Interactions:
-        """Take one interaction from each stored non-zero of a users x items SciPy CSR matrix.
+        """Build from a users x items SciPy CSR matrix: each non-zero entry is an interaction.
 
         Parameters
         ----------
@@ -148,6 +154,13 @@ class Interactions:
         ------
         InvalidInputError
             If `matrix` is not in CSR format.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from negsamp import Interactions
+        >>> Interactions.from_csr(csr_array([[0, 1, 1], [5, 0, 0]])).items_of(0).tolist()
+        [1, 2]
         """
         if getattr(matrix, "format", None) != "csr":
             raise InvalidInputError(
@@ -171,7 +184,7 @@ class Interactions:
 
     @cached_property
     def digest(self) -> str:
-        """What tells these interactions from others, 16 hex digits."""
+        """A fingerprint of the interactions, 16 hex digits."""
         return digest_of(self.offsets.astype("<i8"), self.item_ids.astype("<i8"))
 
     @property
@@ -208,12 +221,12 @@ def _integer(name: str, value: Any) -> int:
 
 
 def _as_kept(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the items of one user in a dtype that goes with those of others without loss."""
+    """Return a user's items in a dtype that joins those of other users without loss."""
     return items if items.dtype in (np.int32, np.int64) else _ids("items", items)
 
 
 def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
-    """Return ids as int32 if they came so, else as int64; refuse what is not an id."""
+    """Return ids as int32 if they came so, else as int64; raise for what is not an id."""
     array = np.asarray(values)
     if array.size == 0:
         return array.astype(np.int64)

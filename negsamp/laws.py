@@ -1,6 +1,6 @@
-"""The laws written down once more, densely and in float64: what ``probabilities`` returns.
+"""The laws once more, computed densely in float64: what ``probabilities`` returns.
 
-This is not how draws are made. It shares no code with the backends, and the tests hold them to it.
+Draws are not made by this code. It shares none with the backends, which are tested against it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ def exact(
     arrays: tuple[Any, Any, Any, Any],
     log_weights: Callable[[npt.NDArray[np.bool_]], Floats],
 ) -> Any:
-    """Return Q(item | row) of a call, 0 throughout in rows that are masked or may draw nothing.
+    """Return Q(item | row) of a call; all zeros in rows that are masked or have no admissible item.
 
     Parameters
     ----------
     catalogue : Catalogue
     backend : Backend
-        Whose arrays `arrays` are.
+        The backend of `arrays`.
     arrays : tuple
         Targets, users, mask and exclude, as a sampler checked them.
     log_weights : callable
-        Is given which rows are kept, bool of the targets' shape, and returns
+        Takes the rows to keep, bool of the targets' shape, and returns
         float64 (targets.size, len(items)), finite or -inf for items that may be drawn.
 
     Returns
@@ -73,7 +73,7 @@ def admissible(
     Returns
     -------
     bool, shape (targets.size, len(items))
-        One line a target in C order, one column an item in order of id.
+        One row per target in C order, one column per item in order of id.
     """
     ids = np.arange(catalogue.items.start, catalogue.items.stop)
     allowed: npt.NDArray[np.bool_] = ids != targets.reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""Negatives drawn by popularity."""
+"""Negatives in proportion to popularity."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ _TOTAL_WEIGHT = 2.0**62
 class Popularity(Sampler):
     """Draw each admissible item in proportion to a power of its count.
 
-    For row r with admissible items A(r), which is the catalogue without the row's target, the
-    items of its user and its exclusions, ``Q(i | r) = counts[i] ** gamma / Z(r)`` for i in A(r),
-    with Z(r) the sum over A(r). An item with count 0 is never drawn, whatever gamma; gamma = 0 is
-    uniform over the items with a count.
+    The admissible items A(r) of row r are the catalogue without the row's target, the items of
+    its user and its exclusions. ``Q(i | r) = counts[i] ** gamma / Z(r)`` for i in A(r), with Z(r)
+    the sum over A(r). An item with count 0 is never drawn, whatever gamma; gamma = 0 is uniform
+    over the items with a positive count.
 
     Parameters
     ----------
     counts : array_like of float or int, shape (num_counts,)
         ``counts[id]`` is how often item `id` occurs; >= 0, finite, not all zero over `items`.
     gamma : float
-        The power. Word2vec's 0.75 by default; 0 or more, or less to favour rare items. (RecBole
-        calls this power alpha.)
+        The power, word2vec's 0.75 by default. Below 0 it favours rare items. (RecBole calls it
+        alpha.)
     items : range or int, optional
         The catalogue, by default range(len(counts)).
     num_negatives : int
-        Negatives a target, >= 1.
+        Number of negatives per target, >= 1.
     interactions : Interactions, optional
-        Exclude in each row all that its user has interacted with.
+        Excludes from each row all items that its user has interacted with.
     replacement : bool
-        Whether the negatives of one row may repeat. Without replacement they are successive
-        draws, each from what is left, and log_q is the law of the first.
+        Whether an item may repeat among the negatives of a row. If not, they are drawn one after
+        another, each from the remaining items, and log_q is the law of the first draw.
     backend : str
-        "auto", or a name from :func:`available_backends`. "auto" is the environment variable
-        NEGSAMP_BACKEND if that is set, else the backend of the arrays: "numba", where it is
-        installed, for NumPy arrays and for PyTorch tensors on the CPU.
+        "auto", or a name from :func:`available_backends`. "auto" stands for the environment
+        variable NEGSAMP_BACKEND if it is set, else for the backend of the call's arrays: "numba",
+        where it is installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend.
     validate : {"later", "now"}
-        When errors are raised of calls on a CUDA device: as soon as they are known without
-        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
-        CPU they always are.
+        When errors of a call on a CUDA device are raised. "later": as soon as they are known
+        without waiting for the device, see :meth:`Sampler.sample`. "now": in the call itself, for
+        debugging. On the CPU a call always raises its own errors.
 
     Raises
     ------
@@ -66,12 +66,12 @@ class Popularity(Sampler):
 
     Notes
     -----
-    Weights are rounded to integers with a total near 2**62, at least 1 where the count is not 0,
-    so that every backend draws in exact integer arithmetic; that moves a probability by less than
-    one part in 10**13, plus 2**-62. Where one item has nearly all the weight and is excluded, what
-    is left has few of the 62 bits: items that a steep power makes 2**-62 of the whole are drawn
-    alike. A draw steps over the sorted excluded ids and searches the
-    cumulative weights: O(log E + log V), no rejection.
+    Weights are rounded to integers that sum to about 2**62, and to at least 1 for a positive
+    count, so that every backend draws in exact integer arithmetic. Rounding changes a probability
+    by less than one part in 10**13, plus 2**-62. If the excluded items of a row hold nearly all of
+    the weight, the others share few of the 62 bits: items that a steep power reduces to 2**-62 of
+    the total are then equally likely. A draw skips the sorted excluded ids and searches the
+    cumulative weights: O(log E + log V), with no rejection.
 
     References
     ----------
@@ -120,7 +120,7 @@ class Popularity(Sampler):
 
     @property
     def gamma(self) -> float:
-        """The power of the counts."""
+        """The power to which counts are raised."""
         return self._gamma
 
     @property

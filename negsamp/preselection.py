@@ -1,4 +1,4 @@
-"""How likely it is that a random subset of the catalogue leaves a row too little to draw from."""
+"""The risk that a random subset of the catalogue leaves a row too few items to draw."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from math import ceil, exp, lgamma
 __all__ = ["Risk"]
 
 NUM_ROWS = 10_000
-"""Of the calls whose failure is foretold."""
+"""Size of the calls in the warning."""
 
 
 @dataclass(frozen=True)
 class Risk:
-    """That a row finds fewer admissible items among those pre-selected than it has to draw.
+    """The risk that a row has fewer admissible items among its candidates than it needs.
 
     Attributes
     ----------
     num_items : int
-        Of the catalogue.
+        Number of items in the catalogue.
     num_excluded : int
-        Of them, those that the row may not draw; its target is one.
+        Number of items that the row may not draw, its target included.
     num_candidates : int
-        How many distinct items are pre-selected, uniformly.
+        Number of distinct items that are pre-selected, uniformly.
     num_wanted : int
-        How many distinct items the row has to draw.
+        Number of distinct items that the row has to draw.
     """
 
     num_items: int
@@ -34,9 +34,9 @@ class Risk:
 
     @property
     def chance(self) -> float:
-        """Its probability for one row.
+        """The probability for one row.
 
-        The number of admissible candidates has the hypergeometric law; this is its lower tail,
+        The number of admissible candidates is hypergeometric; this is its lower tail,
         P(number < num_wanted).
 
         Examples
@@ -54,16 +54,16 @@ class Risk:
         return min(chance, 1.0)
 
     def words(self, beta: float, *, per_row: bool, is_start: bool) -> str:
-        """Return a warning of it.
+        """Return the text of a warning.
 
         Parameters
         ----------
         beta : float
-            The share that is pre-selected.
+            The fraction that is pre-selected.
         per_row : bool
-            Whether for each row, or once for all rows of a call.
+            Whether each row has its own subset, or all rows of a call share one.
         is_start : bool
-            Whether beta only starts there.
+            Whether this is only the first value of beta.
 
         Examples
         --------

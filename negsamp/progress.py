@@ -1,4 +1,4 @@
-"""How far the schedules of one sampler have come."""
+"""The current state of a sampler's schedules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Progress", "as_schedule"]
 
 
 class Progress:
-    """The epoch, the last loss and the present value of each schedule."""
+    """The epoch, the last loss and the current value of each schedule."""
 
     def __init__(self, schedules: Mapping[str, Schedule]) -> None:
         self.schedules = dict(schedules)
@@ -24,7 +24,7 @@ class Progress:
         self.previous_loss: float | None = None
 
     def copy(self) -> Progress:
-        """Return one that has come as far and goes on alone."""
+        """Return an independent copy."""
         other = Progress(self.schedules)
         other.load_state_dict(self.state_dict())
         return other
@@ -39,7 +39,7 @@ class Progress:
         self.epoch = epoch
 
     def update(self, loss: Any) -> None:
-        """Move the values that are driven by the loss; read it only if there are any."""
+        """Update the loss-driven values; read the loss only if there are any."""
         driven = {name: each for name, each in self.schedules.items() if each.needs_loss}
         if not driven:
             return
@@ -63,7 +63,7 @@ class Progress:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state, or raise ConfigError and change nothing."""
+        """Resume from a state, or raise ConfigError and change nothing."""
         epoch = as_count("the state's epoch", state["epoch"], low=0)
         values, previous = state["values"], state["previous_loss"]
         if not isinstance(values, Mapping) or values.keys() != self.schedules.keys():
@@ -86,7 +86,7 @@ class Progress:
 
 
 def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: bool) -> Schedule:
-    """Return a number or schedule as a schedule, or raise ConfigError if it can leave the range.
+    """Return a number or schedule as a schedule; raise ConfigError if it can leave the range.
 
     The range is [low, high], or (low, high] if `open_low`.
     """
@@ -102,9 +102,9 @@ def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: boo
 
 
 def _within(name: str, schedule: Schedule, value: Any) -> float:
-    """Return a value that a schedule came to as a float, or raise ConfigError.
+    """Return a schedule's value as a float, or raise ConfigError.
 
-    A schedule may be the user's: it may come to a number of NumPy, or leave its own bounds.
+    A schedule may be the user's own: its value may be a NumPy number, or outside its bounds.
     """
     what, (low, high) = f"{name} by its schedule {type(schedule).__name__}", schedule.bounds
     number = as_number(what, value)

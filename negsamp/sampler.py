@@ -1,4 +1,4 @@
-"""What all samplers share: a catalogue, a stream, schedules, and the order of a call."""
+"""What all samplers share: a catalogue, a stream, schedules, and the steps of a call."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _STATE_VERSION = 2
 
 
 class Sampler(ABC):
-    """Base of the samplers; build :class:`Uniform`, :class:`Popularity` or :class:`GenNi`.
+    """Base class of :class:`Uniform`, :class:`Popularity` and :class:`GenNi`: build one of these.
 
-    A law of one's own derives from it: ``_draw`` calls one of the two kernels of a backend, and
-    ``_log_weights`` states the law for :meth:`probabilities`. To alter one of the three, override
-    both. ``negsamp_tensorflow.GraphSampler`` draws by the laws of the three alone.
+    To add a law, derive from this class: ``_draw`` calls one of a backend's two kernels, and
+    ``_log_weights`` states the law for :meth:`probabilities`. To change one of the three samplers,
+    override both methods. ``negsamp_tensorflow.GraphSampler`` takes only the laws of the three.
     """
 
     _looks_at_scores = False
@@ -77,12 +77,12 @@ class Sampler(ABC):
 
     @property
     def _own_arguments(self) -> dict[str, Any]:
-        """What the law has beside a size, by name, to be shown."""
+        """The arguments of the law itself by name, for the repr."""
         return {}
 
     @property
     def _unusual(self) -> dict[str, Any]:
-        """The arguments that are not their defaults."""
+        """The arguments that differ from their defaults."""
         given = {
             "interactions": (self._catalogue.interactions, None),
             "replacement": (self._replacement, True),
@@ -103,22 +103,22 @@ class Sampler(ABC):
 
     @property
     def catalogue(self) -> Catalogue:
-        """What a backend has to know of the sampler: items, interactions, weights."""
+        """What a backend needs to know of the sampler: items, interactions, weights."""
         return self._catalogue
 
     @property
     def replacement(self) -> bool:
-        """Whether the negatives of one row may repeat."""
+        """Whether an item may repeat among the negatives of a row."""
         return self._replacement
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
-        """The schedule of each parameter that has one, also of those that stay what they are."""
+        """The schedules by the name of their parameter; a plain number is a constant one."""
         return self._progress.schedules
 
     @property
     def key(self) -> int:
-        """The key of the stream, in [0, 2**64): the seed, or what became of it in a spawned one."""
+        """The 64-bit key of the stream: the seed, or in a spawned sampler derived from it."""
         key = self._seed
         for index in self._spawned:
             key = spawn_key(key, index)
@@ -136,31 +136,31 @@ class Sampler(ABC):
     ) -> Negatives:
         """Draw negatives for each target, by the law of the class.
 
-        A row is one target. It may draw any item of the catalogue except the target itself, the
-        items of its user if the sampler was given interactions, and its `exclude`.
+        Each target is a row. A row may draw any item of the catalogue except its target, the items
+        of its user if the sampler has interactions, and what `exclude` lists for it.
 
         Parameters
         ----------
         targets : int32 or int64, any shape
-            Ids of the positives. A list or NumPy array, or an array of the backend's framework;
-            no backend converts those of another.
+            Ids of the positives: a list, a NumPy array, or an array of the backend's framework. No
+            backend converts arrays of another framework.
         score : DotProduct or callable, optional
-            Scores of items for each row; :class:`GenNi` needs it, the others ignore it.
+            Scores of the items for each row. :class:`GenNi` needs it; the others ignore it.
         users : int32 or int64, shape of `targets` or a leading part of it
-            The user of each row, broadcast over the trailing axes. Needed by a sampler that was
-            given interactions, and not looked at by others: one loop serves both.
+            The user of each row, broadcast over the trailing axes. Required if the sampler has
+            interactions, else ignored, so that one training loop serves both.
         mask : bool, shape of `targets`, optional
-            Rows to sample. The others are not looked at; they get item id 0 and log_q 0, and do
-            not change what the rest draws.
+            Rows to sample. Values of the other rows are not read and do not change what the rest
+            draws; these rows get item id 0 and log_q 0.
         exclude : int32 or int64, shape targets.shape + (num_excluded,), optional
-            More ids that a row must not draw, -1 for none.
+            More ids that a row must not draw; -1 for none.
 
         Returns
         -------
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
-            targets.shape + (num_negatives,). In the framework and on the device of `targets`, or,
-            where that is a list or NumPy array, of the queries X
+            targets.shape + (num_negatives,), in the framework and on the device of `targets`, or
+            of the queries if `targets` is a list or NumPy array.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class Sampler(ABC):
             If shapes or dtypes do not fit, an id is outside the catalogue, a user is unknown, or
             an argument that the sampler needs is missing.
         NoNegativesError
-            If a row has no admissible item, or fewer than `num_negatives` where none may repeat.
+            If a row has no admissible item, or without replacement fewer than `num_negatives`.
         InvalidScoresError
             If a score is NaN or +inf; with PyTorch and TensorFlow also if alpha times the score is,
             in float32.
@@ -179,16 +179,28 @@ class Sampler(ABC):
 
         Notes
         -----
-        Draws are a pure function of (seed, spawned path, number of the call, number of the row,
-        number of the draw). A call that raises is not counted: the next one draws what it would
-        have drawn. A function that is run twice, as under activation checkpointing, draws twice:
-        draw outside it.
+        A draw is a pure function of (seed, spawned path, number of the call, number of the row,
+        number of the draw). A call that raises does not count: the next call draws what it would
+        have drawn. Code that runs twice, as under activation checkpointing, draws twice: draw
+        outside it.
 
-        On a CUDA device with Triton no call waits for the device. What is wrong with the values
-        of its arguments (an id, a user, a score, too few items) is known when the device has got
-        there, and is then raised by the next :meth:`sample` or :meth:`update` that finds it, at
-        the latest by :meth:`set_epoch` or :meth:`state_dict`. The call it is about was counted.
-        A sampler with ``validate="now"`` waits, and raises in the call itself.
+        On a CUDA device with Triton no call waits for the device. Errors in the values of its
+        arguments (an id, a user, a score, too few items) are found there, and raised by the next
+        :meth:`sample` or :meth:`update` that knows of them, at the latest by :meth:`set_epoch` or
+        :meth:`state_dict`. The faulty call has then counted. With ``validate="now"`` a call waits
+        and raises its own errors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from negsamp import Uniform
+        >>> targets = np.array([[5, 7, 2], [3, 0, 0]])  # 0 is padding
+        >>> sampler = Uniform(items=range(1, 101), num_negatives=4)
+        >>> negatives = sampler.sample(targets, mask=targets != 0)
+        >>> negatives.item_ids.shape
+        (2, 3, 4)
+        >>> negatives.item_ids[1, 2]
+        array([0, 0, 0, 0])
         """
         backend, _, rows = self._rows(targets, score, users, mask, exclude, draws=True)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
@@ -206,32 +218,39 @@ class Sampler(ABC):
         mask: Any = None,
         exclude: Any = None,
     ) -> Any:
-        """Return the exact law that the next call of :meth:`sample` draws from.
+        """Return the exact law of the next call of :meth:`sample`.
 
-        The arguments are those of :meth:`sample`. With pre-selected candidates the law is that of
-        the subset which the next call will select. Nothing is drawn and no state changes.
+        Takes the arguments of :meth:`sample`. With a pre-selection it is the law over the subset
+        that the next call will select. Nothing is drawn and no state changes.
 
         Returns
         -------
         float64, shape targets.shape + (len(items),)
-            Q(item | row), columns in order of id; each line sums to 1, or is 0 throughout in rows
-            that the mask leaves out. In the framework and on the device that :meth:`sample` would
+            Q(item | row), one column per item in order of id. Each row sums to 1, or is all zeros
+            if the mask leaves it out. In the framework and on the device that :meth:`sample` would
             return.
 
         Raises
         ------
         NegSampError
-            As in :meth:`sample`, except that a row without admissible items is a line of zeros, and
-            that none may be short of negatives.
+            As :meth:`sample`, except NoNegativesError: a row without admissible items is all zeros.
 
         Notes
         -----
         Builds arrays of targets.size x len(items) in float64: for tests and plots on small
         catalogues. Computed densely with NumPy, not by the code that makes the draws. Embeddings
-        are read as float32, as draws read them, and multiplied in float64.
+        are rounded to float32, as for draws, and multiplied in float64.
 
-        Without replacement it is the law of a row's first draw, also where the row has fewer
-        admissible items than `num_negatives`, so that :meth:`sample` raises.
+        Without replacement it is the law of a row's first draw, even for a row with fewer
+        admissible items than `num_negatives`, for which :meth:`sample` raises.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from negsamp import Uniform
+        >>> Uniform(4).probabilities(np.array([0, 2]), exclude=np.array([[3], [-1]])).round(3)
+        array([[0.   , 0.5  , 0.5  , 0.   ],
+               [0.333, 0.333, 0.   , 0.333]])
         """
         backend, arrays, rows = self._rows(targets, score, users, mask, exclude)
         return self.exact_law(backend, arrays, rows, Stream(self.key, self._call), score)
@@ -244,7 +263,7 @@ class Sampler(ABC):
         stream: Stream,
         score: Scorer | None,
     ) -> Any:
-        """Return :meth:`probabilities` for :meth:`arguments` and the ``rows`` of a backend."""
+        """Return :meth:`probabilities` for :meth:`arguments` and a backend's ``rows`` of them."""
         log_weights = partial(self._log_weights, backend, rows, stream, score, arrays[0])
         return laws.exact(self._catalogue, backend, arrays, log_weights)
 
@@ -256,36 +275,53 @@ class Sampler(ABC):
         ConfigError
             If `epoch` is not an integer >= 0.
         NegSampError
-            What an earlier :meth:`sample` could not tell without waiting; this waits.
+            If an earlier :meth:`sample` on a CUDA device went wrong; this waits for the device.
+
+        Examples
+        --------
+        >>> from negsamp import Exponential, GenNi
+        >>> sampler = GenNi(12_101, beta=Exponential(m=20))
+        >>> sampler.set_epoch(40)
+        >>> round(sampler.beta, 3)
+        0.1
         """
         self._check(wait=True)
         self._progress.set_epoch(epoch)
 
     def update(self, loss: Any) -> None:
-        """Feed the loss of a batch to the schedules that are driven by it.
+        """Pass the loss of a batch to the loss-driven schedules.
 
         Parameters
         ----------
         loss : float or zero-dimensional array
-            Read (and so waited for, on a GPU) only if a schedule needs it.
+            Read only if a schedule needs it; on a GPU, reading waits for it.
 
         Raises
         ------
         InvalidInputError
             If the loss is needed and is not a finite number.
         NegSampError
-            What an earlier :meth:`sample` could not tell without waiting, if it is known by now.
+            If an earlier :meth:`sample` on a CUDA device is already known to have gone wrong.
+
+        Examples
+        --------
+        >>> from negsamp import GenNi, LossDriven
+        >>> sampler = GenNi(100, alpha=LossDriven(initial=1.0, step=0.1))
+        >>> for loss in (0.7, 0.6):  # the first is only a reference
+        ...     sampler.update(loss)
+        >>> sampler.alpha
+        1.1
         """
         self._check(wait=False)
         self._progress.update(loss)
 
     def spawn(self, index: int) -> Self:
-        """Return a sampler of the same configuration with a stream of its own.
+        """Return a sampler of the same configuration with an independent random stream.
 
         Samplers spawned with different indices, and the one they were spawned from, never share
         random words. Give one to each DataLoader worker, rank or thread: a sampler counts its
-        calls, and is not for two threads at once. The schedules go on from where they are; calls
-        are counted from 0.
+        calls, so two threads must not share one. The new sampler starts from the current values of
+        the schedules and counts its calls from 0.
 
         Parameters
         ----------
@@ -296,6 +332,13 @@ class Sampler(ABC):
         ------
         ConfigError
             If `index` is not such an integer.
+
+        Examples
+        --------
+        >>> from negsamp import Uniform
+        >>> sampler = Uniform(1000, num_negatives=2, seed=7)
+        >>> [sampler.spawn(worker).sample([5]).item_ids.tolist() for worker in range(2)]
+        [[[523, 380]], [[797, 405]]]
         """
         index = validation.as_count("index", index, low=0, high=2**64 - 1)
         child = copy.copy(self)
@@ -304,25 +347,34 @@ class Sampler(ABC):
         return child
 
     def __copy__(self) -> Self:
-        """Return a sampler that has come as far and goes on alone."""
+        """Return an independent sampler in the same state."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__getstate__(), _progress=self._progress.copy())
         return other
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed sampler needs, as values that JSON can hold.
+        """Return the state needed to resume, in values that JSON can hold.
 
         Returns
         -------
         dict
-            The kind, size and law of the sampler, by which :meth:`load_state_dict` recognises its
-            own, interactions and weights as digests; seed, spawned path and number of calls; epoch,
-            values of the schedules, last loss.
+            Seed, spawned path and number of calls; epoch, values of the schedules and last loss.
+            Also the class, size and law, with digests of interactions and weights, for
+            :meth:`load_state_dict` to check that a state fits.
 
         Raises
         ------
         NegSampError
-            What an earlier :meth:`sample` could not tell without waiting; this waits.
+            If an earlier :meth:`sample` on a CUDA device went wrong; this waits for the device.
+
+        Examples
+        --------
+        >>> import json
+        >>> from negsamp import Uniform
+        >>> sampler, resumed = Uniform(1000, seed=7), Uniform(1000)
+        >>> resumed.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
+        >>> resumed.sample([5]).item_ids == sampler.sample([5]).item_ids
+        array([[ True]])
         """
         self._check(wait=True)
         return self._state()
@@ -342,13 +394,13 @@ class Sampler(ABC):
 
     @property
     def _law(self) -> dict[str, Any]:
-        """What a state must have in common beside the size; schedules may be others."""
+        """What a state must share with the sampler besides its size; schedules may differ."""
         known = self._catalogue.interactions
         interactions = None if known is None else known.digest
         return {"replacement": self._replacement, "interactions": interactions}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state: every later call is bit for bit what it would have been.
+        """Resume from a state: every later call is bit for bit what it would have been.
 
         Parameters
         ----------
@@ -358,14 +410,14 @@ class Sampler(ABC):
         Raises
         ------
         ConfigError
-            If a key is missing or unknown, or the state is that of another kind of sampler,
-            catalogue or law, number of negatives or set of schedules, or has a value that this
-            sampler's schedule cannot take. Nothing is changed then.
+            If a key is missing or unknown, the state belongs to another class, catalogue, law,
+            number of negatives or set of schedules, or it has a value that this sampler's schedule
+            cannot take. The sampler is then unchanged.
 
         Notes
         -----
-        A schedule may be another than before: the value it had goes on by the new one, and is
-        refused where that cannot take it. A number for alpha or beta can take no other.
+        Schedules may differ from those saved: each continues from the saved value, and refuses one
+        outside its bounds. A plain number for alpha or beta takes only that number.
         """
         own = self._state()
         if isinstance(state, Mapping) and state.get("version") not in (None, _STATE_VERSION):
@@ -394,7 +446,7 @@ class Sampler(ABC):
         self._seed, self._spawned, self._call = seed, spawned, call
 
     def _check(self, wait: bool) -> None:
-        """Raise what backends have found wrong with earlier calls."""
+        """Raise the errors that backends have found in earlier calls."""
         for backend in self._backends.values():
             backend.check(wait)
 
@@ -403,7 +455,7 @@ class Sampler(ABC):
     ) -> tuple[Backend, tuple[Any, Any, Any, Any], Any]:
         """Choose the backend; return it, its arrays and their rows.
 
-        In front of `draws`, what is known to be wrong with earlier calls is raised.
+        If the call `draws`, known errors of earlier calls are raised first.
         """
         try:
             if draws:
@@ -416,7 +468,7 @@ class Sampler(ABC):
             raise
 
     def _is_collective(self, score: Any) -> TypeGuard[Any]:
-        """Return whether several processes sample at once, which wait for each other."""
+        """Return whether the score is collective: several processes sample together."""
         return self._looks_at_scores and bool(getattr(score, "collective", False))
 
     def _prepare(
@@ -441,7 +493,7 @@ class Sampler(ABC):
     def arguments(
         self, backend: Backend, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
     ) -> tuple[Any, Any, Any, Any]:
-        """Return what the ``rows`` of a backend takes, of arguments of :meth:`sample`.
+        """Check the arguments of :meth:`sample` and return what a backend's ``rows`` takes.
 
         Raises
         ------
@@ -472,11 +524,11 @@ class Sampler(ABC):
         return targets, users, mask, exclude
 
     def _check_score(self, score: Any, targets: Any) -> None:  # noqa: B027
-        """Check the score, where the law has one."""
+        """Check the score, if the law uses one."""
 
     @abstractmethod
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
-        """Draw by the backend's kernel for the law."""
+        """Draw with the backend's kernel for the law."""
 
     @abstractmethod
     def _log_weights(
@@ -488,7 +540,7 @@ class Sampler(ABC):
         targets: Any,
         kept: Any,
     ) -> Any:
-        """Return the law before exclusion and normalisation: logs, (rows or 1, len(items))."""
+        """Return log weights before exclusion and normalisation, (rows or 1, len(items))."""
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_backends": {}}

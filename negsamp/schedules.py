@@ -1,7 +1,7 @@
 """Schedules: how alpha and beta change while a model trains.
 
-A schedule is an immutable description. The value it has reached lives in the sampler, so one
-schedule may be given to several samplers, and to alpha and beta alike.
+A schedule is an immutable description. The sampler keeps the value reached so far, so several
+samplers can share a schedule, and so can alpha and beta.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ __all__ = ["Constant", "Exponential", "Linear", "LossDriven", "Schedule"]
 
 
 class Schedule(ABC):
-    """How a parameter starts, and how it answers to epochs and losses.
+    """Base class of schedules: where a parameter starts, and how it follows epochs and losses.
 
-    Derive from it to have another schedule; a sampler refuses a value that is no finite number
-    within the bounds.
+    Derive from it to add a schedule. A sampler raises ConfigError for a value that is not a finite
+    number within the bounds.
     """
 
     @property
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
-        """Smallest and largest value, both inclusive, that the schedule can take."""
+        """The smallest and largest value that the schedule can take, both inclusive."""
 
     @abstractmethod
     def start(self) -> float:
         """Return the value before the first epoch."""
 
     def at_epoch(self, value: float, epoch: int) -> float:
-        """Return the value for `epoch`, given the value before it."""
+        """Return the value for `epoch`, given the value so far."""
         return value
 
     def after_loss(self, value: float, previous_loss: float, loss: float) -> float:
-        """Return the value after a batch, given its loss and the loss of the batch before."""
+        """Return the value after a batch, given its loss and that of the previous batch."""
         return value
 
     @property
@@ -48,7 +48,7 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same value always; what a plain number given for alpha or beta becomes."""
+    """A fixed value: what a plain number for alpha or beta becomes."""
 
     value: float
 
@@ -131,14 +131,14 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """Go from `initial` to `final` in equal steps over `epochs` epochs, then stay.
+    """Change from `initial` to `final` in equal steps over `epochs` epochs, then stay constant.
 
     Parameters
     ----------
     initial, final : float
         Value in epoch 0, and from epoch `epochs` on.
     epochs : int
-        Number of epochs in which to get there, >= 1.
+        Number of epochs until `final` is reached, >= 1.
 
     Raises
     ------
@@ -183,20 +183,20 @@ class Linear(Schedule):
 
 @dataclass(frozen=True)
 class LossDriven(Schedule):
-    """Raise the value by `step` when the loss fell, lower it by `step` when it did not.
+    """Raise the value by `step` after a batch whose loss fell, else lower it by `step`.
 
-    The loss of a batch is compared with that of the batch before it; the first batch only sets
-    the mark. The value never leaves [low, high].
+    The loss of a batch is compared with that of the previous batch; the first batch changes
+    nothing. The value stays within [low, high].
 
     Parameters
     ----------
     initial : float
         Value before the first loss, low <= initial <= high.
     step : float
-        What one batch adds or takes away, >= 0. The paper gives none.
+        Change per batch, >= 0. The paper does not state it.
     low, high : float
         Smallest and largest value, inclusive. The defaults are the range in which the paper tunes
-        alpha; for beta give a `low` above 0 and a `high` of at most 1.
+        alpha; for beta set `low` above 0 and `high` to at most 1.
 
     Raises
     ------
@@ -205,9 +205,8 @@ class LossDriven(Schedule):
 
     Notes
     -----
-    What two batches hold moves the loss more than what was learnt between them, so that the value
-    wanders more than it climbs: start it at one that does well when it is fixed, and keep the step
-    small.
+    The losses of two batches differ mostly because the batches do, so the value drifts rather than
+    rises. Start from a value that works well as a constant, and keep the step small.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Scores: how a sampler asks a model what it thinks of an item."""
+"""Scores: how a sampler asks a model to score items."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ __all__ = ["DotProduct", "Scorer"]
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Anything that scores items for all rows of a call.
+    """A callable that scores items for all rows of a call.
 
-    A scorer must give the same score for the same item each time it is asked within one call of
-    ``sample``: items are scored once to find a block of the catalogue, and those of the chosen
-    block again to find the item. No gradient flows through sampling.
+    Within one call of ``sample`` a scorer must return the same score for the same item every time:
+    all items are scored to pick a block of the catalogue, and those of the block again to pick one
+    of them. No gradient flows through sampling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from negsamp import GenNi
+    >>> queries, embeddings, bias = np.ones((2, 3)), np.eye(5, 3), np.arange(5.0)
+    >>> def score(item_ids):
+    ...     return queries @ embeddings[item_ids].T + bias[item_ids]
+    >>> GenNi(5, num_negatives=2).sample(np.array([0, 4]), score=score).item_ids.shape
+    (2, 2)
     """
 
     def __call__(self, item_ids: Any, /) -> Any:
@@ -29,8 +39,8 @@ class Scorer(Protocol):
         Returns
         -------
         float or int, shape (targets.size, num_scored)
-            One line a target, in C order, masked targets included. float16, bfloat16, float64 and
-            integers are read as float32. ``-inf`` means that the row never draws the item.
+            One row per target in C order, masked targets included. float16, bfloat16, float64 and
+            integers are converted to float32. ``-inf`` means that the row never draws the item.
         """
         ...
 
@@ -40,19 +50,19 @@ class Scorer(Protocol):
 class DotProduct:
     """Score items by dot products, ``s(row, i) = queries[row] @ items[i]``: the fast path.
 
-    The score matrix is never built: backends multiply tile by tile.
+    Backends multiply tile by tile and never build the whole score matrix.
 
     Parameters
     ----------
     queries : float, shape targets.shape + (dim,)
-        One query a target: float32, float16, bfloat16, or float64 read as float32.
+        One query per target: float32, float16, bfloat16, or float64, which is read as float32.
     items : float, shape (num_embeddings, dim)
-        Item embeddings, one row an item id; must hold every id of the catalogue.
+        Item embeddings: row i is that of item id i, for every id of the catalogue.
 
     Notes
     -----
-    A bias of the items is one more column of them, against a column of ones in the queries. A
-    temperature divides the queries; or it is one over alpha.
+    To add an item bias, append it to the items as a column, and a column of ones to the queries.
+    To apply a temperature, divide the queries by it, or set alpha to its inverse.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The random stream: Philox4x32-10 words as a pure function of their place.
+"""The random stream: Philox4x32-10 words as a pure function of their position.
 
-The functions here use only ``*``, ``+``, ``&``, ``^`` and ``>>`` on values of at most 64 bits, with
-every shift masked. They therefore give the same words for Python integers, for NumPy int64 arrays
+The functions here use only ``*``, ``+``, ``&``, ``^`` and ``>>`` on values of at most 64 bits, and
+mask every shift. They therefore give the same words for Python integers, for NumPy int64 arrays
 and for torch int64 tensors, whose products wrap modulo 2**64.
 """
 
@@ -21,14 +21,14 @@ __all__ = [
 ]
 
 NEGATIVES: Final = 0
-"""Use of the words that draw negatives."""
+"""Use of words: drawing negatives."""
 CANDIDATES: Final = 1
-"""Use of the words that pre-select candidates."""
+"""Use of words: pre-selecting candidates."""
 SPAWN: Final = 2
-"""Use of the words that become the key of a spawned stream."""
+"""Use of words: deriving the key of a spawned stream."""
 
 MAX_CALLS: Final = 2**56
-"""Number of calls that a stream has words for."""
+"""Number of calls for which a stream has words."""
 
 _MASK: Final = 0xFFFFFFFF
 _MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
@@ -96,12 +96,12 @@ def below(high: Any, low: Any, bound: Any) -> Any:
 
 @dataclass(frozen=True)
 class Stream:
-    """The words of one call of a sampler.
+    """The random words of one call of a sampler.
 
-    The counter of block b of the call's words is (low and high half of b, low half of the call's
+    Block b of the call has the counter (low half of b, high half of b, low half of the call's
     number, use and high bits of the call's number). Draw s takes words 2s and 2s + 1 of the
     concatenated blocks, so two draws share a block. A draw's number is
-    ``row * num_negatives + draw``: neither chunks of rows nor a mask move it.
+    ``row * num_negatives + draw``, which depends neither on chunks of rows nor on a mask.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Stream:
         return self.key & _MASK, self.key >> 32
 
     def counter_tail(self, use: int) -> tuple[Any, Any]:
-        """Return the upper two words of the counter for one of the uses above."""
+        """Return the upper two words of the counter for a use, such as :data:`NEGATIVES`."""
         return self.call & _MASK, use << 24 | self.call >> 32
 
     def words(self, use: int, draws: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Negatives drawn uniformly."""
+"""Uniform negatives."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ __all__ = ["Uniform"]
 class Uniform(Sampler):
     """Draw each admissible item with the same probability.
 
-    For row r with admissible items A(r), which is the catalogue without the row's target, the
-    items of its user and its exclusions, ``Q(i | r) = 1 / |A(r)|`` for i in A(r).
+    The admissible items A(r) of row r are the catalogue without the row's target, the items of
+    its user and its exclusions. ``Q(i | r) = 1 / |A(r)|`` for i in A(r).
 
     Parameters
     ----------
     items : range or int
         The catalogue: a contiguous range of ids, or n for range(n).
     num_negatives : int
-        Negatives a target, >= 1.
+        Number of negatives per target, >= 1.
     interactions : Interactions, optional
-        Exclude in each row all that its user has interacted with.
+        Excludes from each row all items that its user has interacted with.
     replacement : bool
-        Whether the negatives of one row may repeat. Without replacement they are successive
-        draws, each from what is left, and log_q is the law of the first.
+        Whether an item may repeat among the negatives of a row. If not, they are drawn one after
+        another, each from the remaining items, and log_q is the law of the first draw.
     backend : str
-        "auto", or a name from :func:`available_backends`. "auto" is the environment variable
-        NEGSAMP_BACKEND if that is set, else the backend of the arrays: "numba", where it is
-        installed, for NumPy arrays and for PyTorch tensors on the CPU.
+        "auto", or a name from :func:`available_backends`. "auto" stands for the environment
+        variable NEGSAMP_BACKEND if it is set, else for the backend of the call's arrays: "numba",
+        where it is installed, for NumPy arrays and for PyTorch tensors on the CPU.
     seed : int
         In [0, 2**64). The same seed gives the same negatives on every backend.
     validate : {"later", "now"}
-        When errors are raised of calls on a CUDA device: as soon as they are known without
-        waiting for it, see :meth:`Sampler.sample`, or in the call itself, for debugging. On the
-        CPU they always are.
+        When errors of a call on a CUDA device are raised. "later": as soon as they are known
+        without waiting for the device, see :meth:`Sampler.sample`. "now": in the call itself, for
+        debugging. On the CPU a call always raises its own errors.
 
     Raises
     ------
     ConfigError
-        If a parameter is out of its range, the catalogue is empty, interactions hold an id
+        If a parameter is out of its range, the catalogue is empty, `interactions` contain an id
         outside it, or the backend is unknown.
 
     Notes
     -----
-    A draw takes one 64-bit number below ``|A(r)|`` and steps over the sorted excluded ids: O(log E)
-    for E exclusions, with no rejection and so no loop that can stall.
+    A draw turns 64 random bits into an integer below ``|A(r)|`` and skips the sorted excluded ids
+    by bisection: O(log E) for E exclusions. Nothing is rejected, so no row can stall.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""What is checked before any work, and the words in which it is refused.
+"""Checks made before any work, and the texts of their errors.
 
-Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has; the
-length of an axis is None where a graph does not know it yet. The values of ids are checked by the
-backends, which raise the errors worded here.
+Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has; an
+axis whose length a graph does not know yet is None. The backends check the values of ids and raise
+the errors worded here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _KINDS = {
     "float": ("floating-point numbers of 16, 32 or 64 bits", _FLOATS),
     "score": ("floating-point numbers of 16, 32 or 64 bits, or integers", _FLOATS | _INTEGERS),
 }
-"""What is said of dtypes, and their names."""
+"""For each kind of array, how errors describe its dtypes, and their names."""
 
 
 def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -128,7 +128,7 @@ def check_users(users: Any, targets: Any) -> None:
 
 
 def check_exclude(exclude: Any, targets: Any) -> None:
-    """Refuse exclusions without one list a row."""
+    """Refuse exclusions without one list per row."""
     _check_dtype("exclude", exclude, "int", "item ids, -1 for none")
     shape, whole = tuple(exclude.shape), tuple(targets.shape)
     if len(shape) != len(whole) + 1 or not _agree(shape[:-1], whole):
@@ -180,7 +180,7 @@ def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
 
 
 def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
-    """Refuse what a score callable returned, unless it is an array of one score a row and id."""
+    """Refuse what a score callable returned unless it is an array of one score per row and id."""
     check_dense("what the score callable returns", scores)
     wanted = f"(targets.size, number of ids) = ({num_rows}, {num_scored})"
     if not hasattr(scores, "shape") or not hasattr(scores, "dtype"):
@@ -201,14 +201,14 @@ def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
 
 
 def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
-    """Return whether two shapes are the same as far as they are known."""
+    """Return whether two shapes are equal as far as they are known."""
     return len(shape) == len(other) and all(
         one == two or one is None or two is None for one, two in zip(shape, other, strict=True)
     )
 
 
 def check_dense(name: str, array: Any) -> None:
-    """Refuse tensors that do not hold an element of their own for each place of a shape."""
+    """Refuse tensors that do not store each element of their shape."""
     layout = str(getattr(array, "layout", ""))
     if "sparse" in layout or getattr(array, "is_nested", False):
         kind = "sparse" if "sparse" in layout else "nested"
@@ -234,7 +234,7 @@ def check_dense(name: str, array: Any) -> None:
 
 
 def _is_transformed(array: Any) -> bool:
-    """Return whether a tensor stands for others, as inside of ``torch.func.vmap``."""
+    """Return whether a tensor is a stand-in, as inside ``torch.func.vmap``."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(array, torch.Tensor):
         return False
@@ -250,19 +250,19 @@ def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
 
 
 def _name_of(dtype: Any) -> str:
-    """Return the name of a dtype of any framework, without that of the framework: "int64"."""
+    """Return the name of a dtype without its framework: "int64"."""
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 
 def as_native(array: Any) -> Any:
-    """Return a NumPy array in the machine's order of bytes, and anything else as it is."""
+    """Return a NumPy array in native byte order, and anything else unchanged."""
     if isinstance(array, np.ndarray) and not array.dtype.isnative:
         return array.astype(array.dtype.newbyteorder("="))
     return array
 
 
 def no_array(values: Any, error: Exception) -> Exception:
-    """Word that something is no array and cannot be made one."""
+    """Word that a value cannot be made an array."""
     return InvalidInputError(f"cannot make an array of a {type(values).__name__}: {error}")
 
 
@@ -296,7 +296,7 @@ def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception
 
 
 def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
-    """Word that a row has an id that is not allowed, where it is no longer known which."""
+    """Word that a row has an invalid id, if it is no longer known which."""
     return InvalidInputError(
         f"{row_name(row, shape)} has a target or an excluded id outside the catalogue, or an "
         "unknown user"
@@ -331,7 +331,7 @@ def few_negatives(
 
 
 def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Word that no admissible item is left that has a score above -inf."""
+    """Word that no admissible item with a score above -inf is left."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
         f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
@@ -340,7 +340,7 @@ def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
 
 
 def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Word that the admissible items of a row all have count 0."""
+    """Word that no admissible item with a positive count is left."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
         f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
@@ -349,7 +349,7 @@ def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
 
 
 def callable_per_row() -> Exception:
-    """Word that a callable cannot score another subset for each row."""
+    """Word that a callable cannot score a different subset for each row."""
     return InvalidInputError(
         'candidates="query" with beta < 1 needs a DotProduct: a callable scores the same items '
         'for all rows; use candidates="batch"'
@@ -357,7 +357,7 @@ def callable_per_row() -> Exception:
 
 
 def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
-    """Word that a row was given a score that is not a number."""
+    """Word that a row has a score that is NaN, +inf or too large."""
     return InvalidScoresError(
         f"{row_name(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
         "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"

@@ -1,4 +1,4 @@
-"""Warnings that point to the user's line."""
+"""Warnings that point at the user's own line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class NegSampWarning(UserWarning):
 
 
 def warn_caller(text: str) -> None:
-    """Warn where negsamp was called from, however deep inside it this is found."""
+    """Warn at the line that called negsamp, however deep inside the cause is found."""
     frame, level = inspect.currentframe(), 1
     while frame is not None and _package_of(frame) == "negsamp":
         frame, level = frame.f_back, level + 1
@@ -22,5 +22,5 @@ def warn_caller(text: str) -> None:
 
 
 def _package_of(frame: FrameType) -> str:
-    """Return the top package of the code that a frame runs; what `exec` runs may have none."""
+    """Return the top package of a frame's code; code run by `exec` may have none."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -1,4 +1,4 @@
-"""What moves a sampler's schedules while Keras trains."""
+"""A Keras callback that updates a sampler's schedules during training."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ __all__ = ["SamplerCallback"]
 
 
 class SamplerCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tell a sampler each epoch when it begins, and each loss after its batch.
+    """Call the sampler's ``set_epoch`` at each epoch's start, and ``update`` after each batch.
 
     Parameters
     ----------
     sampler : GraphSampler
-        What the model's ``train_step`` draws from.
+        The sampler that the model's ``train_step`` draws from.
     loss : str
-        The name of the batch's loss among what ``train_step`` returns.
+        The key of the batch's loss in what ``train_step`` returns.
 
     Raises
     ------
     ConfigError
-        If `sampler` is no GraphSampler; during training, if there is no such loss and a schedule
-        needs it.
+        If `sampler` is not a GraphSampler; during training, if a schedule needs the loss and there
+        is none of this name.
 
     Notes
     -----
-    A loss tracker of Keras, which is what ``compile(loss=...)`` makes, holds the mean since the
-    epoch began; for ``LossDriven`` return the loss of the batch itself from a ``train_step``. The
-    loss is read, and so waited for, only where a schedule needs it.
+    Keras's own loss tracker, as made by ``compile(loss=...)``, holds the mean since the epoch
+    began. For ``LossDriven``, return the loss of the batch itself from ``train_step``. The loss is
+    read, and so waited for, only if a schedule needs it.
     """
 
     def __init__(self, sampler: GraphSampler, loss: str = "loss") -> None:
@@ -50,7 +50,7 @@ class SamplerCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._sampler.set_epoch(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Feed the loss, if a schedule needs it."""
+        """Pass on the loss, if a schedule needs it."""
         if not self._needed:
             return
         if not logs or self._loss not in logs:

@@ -1,4 +1,4 @@
-"""A sampler whose state lies in variables, so that a traced graph draws afresh on every call."""
+"""A sampler with its state in variables, so that a traced graph draws anew on every call."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
     """Draw inside ``tf.function``, with or without ``jit_compile``, what a sampler would draw.
 
     The number of the call, the key of the stream, alpha and the number of candidates are
-    variables that a graph reads when it runs. A call draws what the sampler's own next call would,
-    eagerly, in a graph and under XLA, and moves the sampler on; a change of alpha or beta, by
-    :meth:`set_epoch` or :meth:`update`, traces nothing again.
+    variables that a graph reads when it runs. Eagerly, in a graph and under XLA, a call draws what
+    the sampler's own next call would, and is counted. When :meth:`set_epoch` or :meth:`update`
+    changes alpha or beta, nothing is traced again.
 
     Parameters
     ----------
     sampler : Uniform, Popularity or GenNi
-        Goes on from where it is, and should not be called by itself any more: its schedules are
-        those of this object, its counter stays behind.
+        Continues from its current state. Do not call it directly any more: this object shares its
+        schedules, but not its call counter.
 
     Attributes
     ----------
@@ -54,36 +54,36 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
     key : tf.Variable, int64
         The 64 bits of the stream's key.
     alpha : tf.Variable, float64
-        What scores are multiplied by at present; 0 where the law has no scores.
+        The current factor of the scores; 0 for a law without scores.
     num_candidates : tf.Variable, int64
-        How many items are pre-selected at present.
+        Number of items that are currently pre-selected.
 
     Raises
     ------
     ConfigError
-        If `sampler` is none of the three or draws by a law of its own, or in the scope of a
+        If `sampler` is none of the three or has a law of its own, or in the scope of a
         ``tf.distribute`` strategy.
 
     Notes
     -----
-    ``tf.train.Checkpoint`` saves it, and whatever has it as an attribute, with the state of its
-    schedules; a restored one goes on draw by draw.
+    ``tf.train.Checkpoint`` saves it, schedules included, with any object that has it as an
+    attribute; a restored one continues draw for draw.
 
-    While beta is scheduled, a graph has room for the whole catalogue as candidates, 16 bytes an
-    item, and looks at the tiles that are in use; so no beta is traced twice. While it is a number,
-    the room is what is needed.
+    If beta is scheduled, a graph reserves candidates for the whole catalogue, 16 bytes per item,
+    and processes only the tiles in use, so it is never traced again. If beta is a number, it
+    reserves only what is needed.
 
-    In a graph bad input fails an assertion (``tf.errors.InvalidArgumentError``) with the words of
-    the error that is raised in eager mode, and the call is not counted. XLA knows no assertions:
-    there a row with an id or user that does not exist, without an admissible item, or with a score
-    that is NaN or +inf, gets an id of the catalogue that is not its target, and log_q NaN, and no
-    other row is touched. A callable score is asked for tiles of one size, the last filled up with
-    an id that it was asked for before.
+    In a graph, invalid input fails an assertion (``tf.errors.InvalidArgumentError``) with the
+    message of the eager error, and the call does not count. XLA has no assertions: there a row with
+    an invalid id or user, without an admissible item, or with a score that is NaN or +inf, gets an
+    id of the catalogue other than its target, and log_q NaN; other rows are not affected. A
+    callable score is called for tiles of one size; the last is filled up with an id that it was
+    called for before.
 
-    Under ``tf.distribute`` each replica has a GraphSampler of its own, made outside the strategy's
-    scope, as by ``GraphSampler(sampler.spawn(replica))``; one that two replicas of a process draw
-    from is refused. ``tf.map_fn`` draws afresh for each element; ``tf.vectorized_map`` draws once,
-    and gives all elements the same negatives.
+    Under ``tf.distribute``, make one GraphSampler per replica outside the strategy's scope, as by
+    ``GraphSampler(sampler.spawn(replica))``; sharing one between two replicas of a process raises.
+    ``tf.map_fn`` draws anew for each element; ``tf.vectorized_map`` draws once, and gives all
+    elements the same negatives.
 
     Examples
     --------
@@ -137,8 +137,8 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
     ) -> Negatives:
         """Draw negatives for each target; see :meth:`negsamp.Sampler.sample`.
 
-        Any axis of `targets` may be of unknown length in a graph, not under XLA; their number of
-        axes must be known.
+        In a graph the number of axes of `targets` must be known; their lengths may be unknown,
+        except under XLA.
 
         Returns
         -------
@@ -149,8 +149,8 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         Raises
         ------
         NegSampError
-            As the sampler's own ``sample``, in eager mode; in a graph, what can be seen of shapes
-            and dtypes while it is traced. The notes above tell of the rest.
+            Eagerly, as the sampler's own ``sample``. While a graph is traced, for shapes and
+            dtypes; the class's notes describe other errors in a graph.
         ConfigError
             If another replica of a ``tf.distribute`` strategy has drawn.
         """
@@ -184,19 +184,19 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         mask: Any = None,
         exclude: Any = None,
     ) -> tf.Tensor:
-        """Return the exact law of the next call; not inside ``tf.function``.
+        """Return the exact law of the next call; see :meth:`negsamp.Sampler.probabilities`.
 
-        See :meth:`negsamp.Sampler.probabilities`.
+        Not inside ``tf.function``.
 
         Returns
         -------
         float64, shape targets.shape + (len(items),)
-            Q(item | row), columns in order of id.
+            Q(item | row), one column per item in order of id.
 
         Raises
         ------
         NegSampError
-            As there.
+            As the sampler's own ``probabilities``.
         ConfigError
             Inside ``tf.function``.
         """
@@ -216,17 +216,17 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         self._write_values()
 
     def update(self, loss: Any) -> None:
-        """Feed the loss of a batch to what is driven by it; not inside ``tf.function``."""
+        """Pass the loss of a batch to loss-driven schedules; not inside ``tf.function``."""
         self._check_outside("update moves schedules")
         self.sampler.update(loss)
         self._write_values()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`negsamp.Sampler.state_dict` of the sampler would, at this call."""
+        """Return :meth:`negsamp.Sampler.state_dict` of the sampler at the current call."""
         return self.sampler.state_dict() | {"call": int(self.call)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state, of this or of :meth:`negsamp.Sampler.state_dict`."""
+        """Resume from a state, of this class's or a sampler's own ``state_dict``."""
         self.sampler.load_state_dict(state)
         self.call.assign(state["call"])
         self.key.assign(np.uint64(self.sampler.key).view(np.int64))
@@ -299,5 +299,5 @@ class _Progress(tf.train.experimental.PythonState):  # type: ignore[misc]
             return json.dumps(self._owner.state_dict())
 
     def deserialize(self, string_value: str) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self._owner.load_state_dict(json.loads(string_value))

@@ -1,4 +1,4 @@
-"""Draws that a CUDA graph can be captured from: what changes from draw to draw is on the device."""
+"""Draws that CUDA graphs can capture: what changes from draw to draw is on the device."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["Capturable", "capturable"]
 
 
 class Capturable:
-    """A sampler as :func:`capturable` returns it.
+    """A sampler whose draws CUDA graphs can capture, as :func:`capturable` returns it.
 
     Attributes
     ----------
     sampler : Sampler
-        The sampler whose draws are made.
+        The sampler that draws.
     """
 
     def __init__(self, sampler: Sampler, device: Any = "cuda") -> None:
@@ -56,20 +56,20 @@ class Capturable:
         mask: Tensor | None = None,
         exclude: Tensor | None = None,
     ) -> Negatives:
-        """Draw negatives for each target: :meth:`negsamp.Sampler.sample`, within a capture or not.
+        """Draw negatives, within a capture or not; see :meth:`negsamp.Sampler.sample`.
 
         Parameters
         ----------
         targets, users, mask, exclude : Tensor
-            As there, on the device.
+            As in ``sample``, on the device.
         score : DotProduct, optional
-            As there; a callable is not called again when a graph is replayed.
+            As in ``sample``. Other callables are refused: replaying a graph does not call them.
 
         Returns
         -------
         Negatives
-            What the sampler's next call draws; each replay writes the next draws into the same
-            tensors. Rows that went wrong hold anything until :meth:`check` has raised.
+            What the sampler's next call draws. Each replay writes its draws into the same tensors.
+            Rows with errors hold arbitrary values until :meth:`check` raises.
 
         Raises
         ------
@@ -94,9 +94,9 @@ class Capturable:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Let draws not count: those after it are what they would have been without it.
+        """Return a context whose draws do not count: later draws are what they would be without it.
 
-        For the calls that have to be made before a capture. Nothing waits.
+        Use it for the warm-up calls before a capture. It does not wait for the device.
         """
         kept = self._call, self._complaints.first
         before = [tensor.clone() for tensor in kept]
@@ -107,32 +107,32 @@ class Capturable:
                 tensor.copy_(value)
 
     def follow(self) -> bool:
-        """Have replays from here on follow the schedules, without waiting for the device.
+        """Let later replays use the current alpha, without waiting for the device.
 
         Returns
         -------
         bool
-            Whether they can: if beta has moved since the capture, or alpha from or to 0, the graph
-            has to be captured again.
+            False if the graph must be captured again: beta has changed since the capture, or alpha
+            has changed from or to 0.
         """
         self._tell_alpha()
         return self._fixed is None or _fixed(self.sampler) == self._fixed
 
     def settle(self) -> None:
-        """Wait for the device, raise what went wrong there, and tell the sampler of its calls.
+        """Wait for the device, raise the errors found there, and update the sampler's call count.
 
         Needed before ``sampler.state_dict()``.
 
         Raises
         ------
         InvalidInputError
-            If a row held an id outside the catalogue or an unknown user.
+            If a row had an id outside the catalogue or an unknown user.
         InvalidScoresError
             If a score was NaN or +inf.
         NoNegativesError
             If a row had no admissible item, or too few.
         ConfigError
-            If the sampler has drawn, or was loaded, beside this.
+            If the sampler itself has drawn or loaded a state meanwhile.
         """
         if self.sampler._call != self._known_call:
             raise ConfigError(
@@ -143,9 +143,9 @@ class Capturable:
         self._complaints.settle(wait=True)
 
     def check(self) -> None:
-        """Settle and follow, see there, and refuse what has to be captured again.
+        """Call :meth:`follow` and :meth:`settle`, and raise if the graph must be captured again.
 
-        Call it once an epoch, say, after ``sampler.set_epoch``, and before
+        Call it about once an epoch, after ``sampler.set_epoch``, and before
         ``sampler.state_dict()``.
 
         Raises
@@ -153,7 +153,7 @@ class Capturable:
         NegSampError
             As :meth:`settle` does.
         ConfigError
-            If beta has moved since the capture, or alpha from or to 0.
+            If beta has changed since the capture, or alpha has changed from or to 0.
         """
         can_follow = self.follow()
         self.settle()
@@ -164,13 +164,13 @@ class Capturable:
             )
 
     def _tell_alpha(self) -> None:
-        """Have the kernels multiply by alpha as it is now."""
+        """Write the current alpha where the kernels read it."""
         if isinstance(self.sampler, GenNi) and self._backend.factor is not None:
             self._backend.factor.fill_(factor_of(self.sampler.alpha))
 
 
 def _checked(device: Any, backend: TorchBackend) -> torch.device:
-    """Return a device on which kernels can draw."""
+    """Return the device; raise InvalidInputError if kernels cannot draw on it."""
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
@@ -186,32 +186,32 @@ def _checked(device: Any, backend: TorchBackend) -> torch.device:
 
 
 def _fixed(sampler: Sampler) -> dict[str, float]:
-    """Return what of the schedules decides which kernels run, on arrays of which size."""
+    """Return the values of schedules that are fixed in a graph: they decide kernels and sizes."""
     if not isinstance(sampler, GenNi):
         return {}
     return {"alpha": 0.0} if sampler.alpha == 0 else {"beta": sampler.beta}
 
 
 def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
-    """Return a sampler to call while a CUDA graph is captured; each replay draws afresh.
+    """Return a sampler to call while a CUDA graph is captured; each replay draws anew.
 
-    The number of the call lies on the device: a draw reads it there and adds one, also when
-    nothing but the graph runs. Replay n draws bit for bit what ``sampler.sample`` would have
-    drawn in its place.
+    The number of the call is kept on the device: each draw reads it there and adds one, even if
+    only the graph runs. Replay n draws bit for bit what ``sampler.sample`` would have drawn in its
+    place.
 
     Parameters
     ----------
     sampler : Sampler
-        Whose draws are made. Leave it alone meanwhile.
+        The sampler that draws. Do not draw from it directly or load a state meanwhile.
     device : torch.device or str
-        A CUDA device. Triton has to be installed.
+        A CUDA device. Triton must be installed.
 
     Returns
     -------
     Capturable
-        Takes what ``sampler.sample`` takes, except that scores are those of a
-        :class:`negsamp.DotProduct` or none. Call it before the capture too, as CUDA graphs ask for
-        with everything: kernels are compiled, and interactions copied, by the first call.
+        Takes the arguments of ``sampler.sample``, with a :class:`negsamp.DotProduct` as the only
+        kind of score. Call it before the capture too, as CUDA graphs require of all operations: the
+        first call compiles kernels and copies interactions.
 
     Raises
     ------
@@ -220,10 +220,10 @@ def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
 
     Notes
     -----
-    Nothing waits for the device. The first row that goes wrong is noted there, and raised by
-    :meth:`Capturable.check`. Replays follow ``alpha`` from ``check`` to ``check``. ``beta`` decides
-    the size of what is captured: where a schedule has moved it, ``check`` says so, and the graph
-    has to be captured again. ``sampler.sample`` itself refuses to be captured, since its replays
-    would repeat one draw.
+    Nothing waits for the device. The first error of a row is recorded there, and raised by
+    :meth:`Capturable.check`. Replays use the ``alpha`` of the last ``check``. ``beta`` decides the
+    size of what is captured: if a schedule has changed it, ``check`` raises, and the graph must be
+    captured again. ``sampler.sample`` itself refuses to be captured, since its replays would repeat
+    one draw.
     """
     return Capturable(sampler, device)

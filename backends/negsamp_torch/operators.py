@@ -1,4 +1,4 @@
-"""Sampling inside ``torch.compile``: an operator that the compiler does not look into."""
+"""Sampling inside ``torch.compile``: an operator that is opaque to the compiler."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Compiled", "compiled"]
 
 
 class Compiled:
-    """A sampler as :func:`compiled` returns it.
+    """A sampler to call in compiled functions, as :func:`compiled` returns it.
 
     Attributes
     ----------
@@ -47,14 +47,14 @@ class Compiled:
         mask: Tensor | None = None,
         exclude: Tensor | None = None,
     ) -> Negatives:
-        """Draw negatives for each target: :meth:`negsamp.Sampler.sample`, inside a graph or not.
+        """Draw negatives, inside a graph or not; see :meth:`negsamp.Sampler.sample`.
 
         Parameters
         ----------
         targets, users, mask, exclude : Tensor
-            As there; tensors alone.
+            As in ``sample``, but only tensors.
         score : DotProduct, optional
-            As there; a callable is Python code that an operator cannot be given.
+            As in ``sample``. Other callables are refused: an operator cannot take Python code.
 
         Returns
         -------
@@ -64,7 +64,7 @@ class Compiled:
         Raises
         ------
         InvalidInputError
-            If `score` is neither None nor a DotProduct, or anything is no tensor.
+            If `score` is neither None nor a DotProduct, or an argument is not a tensor.
         NegSampError
             As the sampler raises it, when the compiled code runs.
         """
@@ -87,22 +87,22 @@ class Compiled:
 def compiled(sampler: Sampler) -> Compiled:
     """Return a sampler to call inside a function that ``torch.compile`` compiles.
 
-    The whole of a training step, sampling included, is then one graph (``fullgraph=True``). Every
-    call of the compiled step draws afresh, and what it draws is bit for bit what
-    ``sampler.sample`` would have drawn in its place; two draws of one step differ.
+    The whole training step, sampling included, is then one graph (``fullgraph=True``). Every call
+    of the compiled step draws anew, bit for bit what ``sampler.sample`` would have drawn in its
+    place; two draws of one step differ.
 
     Parameters
     ----------
     sampler : Sampler
-        Draws when the compiled code runs. It stays the one to save, load, and give epochs and
-        losses to: ``alpha`` and ``beta`` are read at each draw, are no part of the graph, and
-        never make it compile again.
+        Draws when the compiled code runs. Save, load, ``set_epoch`` and ``update`` this sampler:
+        ``alpha`` and ``beta`` are read at each draw, are not part of the graph, and never cause a
+        recompilation.
 
     Returns
     -------
     Compiled
-        Takes what ``sampler.sample`` takes, except that scores are those of a
-        :class:`negsamp.DotProduct` or none.
+        Takes the arguments of ``sampler.sample``, with a :class:`negsamp.DotProduct` as the only
+        kind of score.
 
     Raises
     ------
@@ -112,10 +112,10 @@ def compiled(sampler: Sampler) -> Compiled:
     Notes
     -----
     The sampler runs outside the graph, in a registered operator, ``negsamp::draw``, which counts
-    its calls in a tensor of its own on the CPU. The compiler sees a tensor change, so it neither
-    merges nor leaves out nor reorders draws, and does not put them into CUDA graphs, in which they
-    would repeat themselves (``mode="reduce-overhead"`` goes without; to replay draws see
-    :func:`negsamp_torch.capturable`). Keep what is returned as long as the compiled function.
+    its calls in a CPU tensor of its own. Since the compiler sees this tensor change, it neither
+    merges, drops nor reorders draws, and keeps them out of CUDA graphs, in which they would repeat
+    (so ``mode="reduce-overhead"`` uses none; to replay draws see
+    :func:`negsamp_torch.capturable`). Keep the returned object as long as the compiled function.
     Under activation checkpointing the recomputation would draw again: draw outside it.
 
     Examples
@@ -126,7 +126,7 @@ def compiled(sampler: Sampler) -> Compiled:
     >>> draw = compiled(Uniform(1000, seed=1))
     >>> def step(targets):
     ...     return draw(targets).item_ids[:, 0]
-    >>> whole = torch.compile(step, fullgraph=True)  # calls of whole draw what those of step would
+    >>> whole = torch.compile(step, fullgraph=True)  # whole(targets) draws as step(targets) does
     >>> step(torch.tensor([3, 5, 8])).tolist()
     [890, 586, 672]
     """
@@ -152,7 +152,7 @@ def _draw(
     mask: Tensor | None,
     exclude: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Draw with the sampler of a number; `num_negatives` is there for the shapes alone."""
+    """Draw with the sampler of a number; only the shapes need `num_negatives`."""
     score = None if queries is None else DotProduct(queries, items)
     with of_a_graph():
         negatives = registry.sampler_of(number).sample(

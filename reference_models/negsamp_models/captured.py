@@ -1,4 +1,4 @@
-"""Steps that a CUDA device takes as one graph each: nothing is put together on the host."""
+"""Training steps as CUDA graphs, with the data on the device."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["CapturedStepper", "check_cuda_graphs"]
 
 
 def check_cuda_graphs(processes: Processes, device: torch.device) -> None:
-    """Refuse a run whose steps cannot be graphs.
+    """Refuse a run whose steps cannot be CUDA graphs.
 
     Raises
     ------
     TrainingSettingsError
-        If it has several processes, or the device is not CUDA, or the kernels of
-        ``negsamp_torch`` cannot draw there.
+        If it has several processes, the device is not CUDA, or the kernels of ``negsamp_torch``
+        cannot draw there.
     """
     if processes.size > 1:
         raise TrainingSettingsError("cuda_graphs", True, "False in a run of several processes")
@@ -45,22 +45,22 @@ def check_cuda_graphs(processes: Processes, device: torch.device) -> None:
 class CapturedStepper:
     """Takes the steps of :class:`~negsamp_models.steps.Stepper`, each as one CUDA graph.
 
-    The data lie on the device, and a step is told the places of its sequences. It takes them out,
-    padded to one length, encodes them, draws negatives, and moves the weights; positions without
-    an item count nowhere. The graph is captured by the first step, and again when a schedule has
-    moved what decides its sizes.
+    The data stay on the device, and a step gets only the numbers of its sequences. It gathers them,
+    padded to one length, encodes them, draws negatives and updates the weights; positions without
+    an item do not count. The first step captures the graph, and a later one captures it again when
+    a schedule has changed what decides its sizes.
 
     Parameters
     ----------
     training : Training
-        What is trained on.
+        The training data.
     settings : TrainingSettings
     model : SASRec
         On the device.
     sampler : Sampler
-        Draws the negatives, and must not be used beside before :meth:`settle`.
+        Draws the negatives. Do not use it elsewhere before :meth:`settle`.
     device : torch.device
-        A CUDA device; elsewhere the same steps are taken, one operation after the other.
+        A CUDA device; elsewhere the same steps run operation by operation.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class CapturedStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: sampler and optimiser were loaded, so that what was captured is of others."""
+        """Start over after loading sampler and optimiser: earlier captures do not fit them."""
         self._draw = capturable(self.sampler, self.device)
         self._replay = Replay(
             self._step, self.model, self.optimizer, self._draw.rehearsal, self.device
@@ -99,7 +99,7 @@ class CapturedStepper:
         Parameters
         ----------
         places : int64, shape (num_sequences,)
-            Rows of the training data, at most as many as a batch has.
+            Rows of the training data, at most a batch of them.
         """
         filled = np.full(len(self._places), len(self._data))
         filled[: len(places)] = places
@@ -111,12 +111,12 @@ class CapturedStepper:
         return Step(self._loss.clone(), num_positions * self.sampler.num_negatives)
 
     def settle(self) -> float:
-        """Wait for the device; raise what the sampler found wrong, and tell it of its calls.
+        """Wait for the device, raise the sampler's errors, and update its call count.
 
         Returns
         -------
         float
-            0: how long the drawing took is not known of a graph.
+            0: within a graph, drawing cannot be timed.
         """
         self._draw.settle()
         return 0.0

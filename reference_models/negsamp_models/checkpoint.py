@@ -1,4 +1,4 @@
-"""Checkpoints: how far a run has come, on disk, whole or not at all."""
+"""Checkpoints: the state of a run on disk, complete or not at all."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ NUM_KEPT = 2
 
 
 class CheckpointError(NegSampError, ValueError):
-    """A checkpoint is torn, or of another run."""
+    """A checkpoint is damaged or belongs to another run."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A state of a run.
+    """The state of a run.
 
     Attributes
     ----------
     epoch, batch : int
         The position: `batch` batches of epoch `epoch` are done. Both count from 0.
     tensors : dict of str to Tensor
-        What is large.
+        The large part.
     state : dict
         The rest, as values that JSON can hold.
     seal : str
-        SHA-256 over both files, of one that was read.
+        SHA-256 over both files, if it was read from files.
     """
 
     epoch: int
@@ -51,23 +51,23 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """Stem of the two files; names sort as positions do."""
+        """Stem of the two files; names sort by position."""
         return f"{self.epoch:06d}-{self.batch:06d}"
 
 
 class CheckpointFolder:
     """The last checkpoints of one run.
 
-    A checkpoint is ``EPOCH-BATCH.safetensors`` and, written after it, ``EPOCH-BATCH.json``, which
-    holds a SHA-256 over both: without its seal, or with one that does not fit, it does not count.
+    A checkpoint is ``EPOCH-BATCH.safetensors`` and, written after it, ``EPOCH-BATCH.json`` with a
+    SHA-256 over both: its seal. A checkpoint without a valid seal does not count.
 
     Parameters
     ----------
     path : Path
-        The folder; made with the first checkpoint. One process may write to it at a time.
+        The folder, created with the first checkpoint. Only one process may write to it at a time.
     identity : mapping
-        What makes a run this run, as values that JSON can hold, mappings nested at will. A
-        checkpoint with another identity is not gone on from.
+        What identifies the run, as values that JSON can hold, mappings nested to any depth. A run
+        does not resume from a checkpoint of another identity.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -75,12 +75,12 @@ class CheckpointFolder:
         self._identity = json.loads(json.dumps(identity))
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and remove those that are older than the one before it.
+        """Write a checkpoint, and remove those older than the previous one.
 
         Raises
         ------
         OSError
-            If it cannot be written; those that were there are there still.
+            If it cannot be written; earlier checkpoints are kept.
         """
         body = {
             "version": VERSION,
@@ -96,22 +96,22 @@ class CheckpointFolder:
         self._prune(checkpoint.name)
 
     def last(self, on_refusal: Callable[[str], None]) -> Checkpoint | None:
-        """Return the newest checkpoint that is whole and of this run.
+        """Return the newest checkpoint that is complete and of this run.
 
         Parameters
         ----------
         on_refusal : callable
-            Is given a sentence for each newer checkpoint that is not, if there is one that is.
+            Called with a sentence for each newer checkpoint that is refused, if one is returned.
 
         Returns
         -------
         Checkpoint or None
-            With its tensors on the CPU; None if there is no checkpoint at all.
+            With its tensors on the CPU; None if there are no checkpoints at all.
 
         Raises
         ------
         CheckpointError
-            If there are checkpoints but none to go on from. The message gives each one's reason.
+            If there are checkpoints but none to resume from. The message gives each one's reason.
         """
         refusals: dict[str, str] = {}
         for name in sorted(self._sealed(), reverse=True):
@@ -171,7 +171,7 @@ class CheckpointFolder:
         return Checkpoint(body["epoch"], body["batch"], copies, body["state"], digest)
 
     def _prune(self, newest: str) -> None:
-        """Remove what lies before the last NUM_KEPT up to `newest`, and what a kill left behind."""
+        """Remove what is older than the last NUM_KEPT up to `newest`, and leftovers of a kill."""
         before = {name for name in self._stems() if name <= newest}
         for name in before - set(sorted(before & set(self._sealed()))[-NUM_KEPT:]):
             self._remove(name)

@@ -1,4 +1,4 @@
-"""The command line: compare, train, table, plot, info, and where the other commands come in."""
+"""The command line: compare, train, table, plot and info; the other commands are added here."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ application = typer.Typer(
     help="""Negative samplers for retrieval and sequence models, with reference models.
 
     Start with `negsamp compare`: it trains the same SASRec with uniform, popularity and GenNi
-    negatives on embedded data, in about two minutes, and shows what the choice decides. Then
-    `negsamp compare --dataset Beauty` for real data.""",
+    negatives on embedded data, in about two minutes, and shows how much the choice matters. Then
+    run `negsamp compare --dataset Beauty` for real data.""",
 )
 
 
@@ -116,7 +116,7 @@ def compare_command(
     beta: Annotated[
         str,
         typer.Option(
-            help="For GenNi: share of the catalogue that is pre-selected, a number or a schedule.",
+            help="For GenNi: fraction of the catalogue to pre-select, a number or a schedule.",
             rich_help_panel=SAMPLER,
         ),
     ] = "1.0",
@@ -145,14 +145,13 @@ def compare_command(
 
         negsamp compare --dataset Beauty --alpha 2.5 -o runs/beauty
 
-    Prints HR and NDCG on the test items with the time an epoch takes, and writes
-    `compare.json` (configuration, every epoch, results) and `compare.png` (validation curves) to
-    the output folder, and for each sampler a folder as `negsamp train` does.
+    Prints HR and NDCG on the test items and the time per epoch. Writes `compare.json`
+    (configuration, every epoch, results) and `compare.png` (validation curves) to the output
+    folder, and in it a folder for each sampler, like that of `negsamp train`.
 
-    A comparison that was cut off goes on with `--resume`: what is done is read, what is half done
-    is finished.
+    `--resume` continues an interrupted comparison: finished runs are read, others are completed.
 
-    The embedded data are synthetic: they show the machinery and a tendency, no published figure.
+    The embedded data are synthetic: they show how it works and a tendency, not published figures.
     """
     with joined_session() as (processes, console):
         options = run_options(
@@ -265,13 +264,13 @@ def train_command(
     - `linear:initial=0,final=3,epochs=50`;
     - `loss_driven:initial=1,step=0.01` follows the loss (section 3.4, for alpha).
 
-    Writes `log.jsonl` (a line an epoch, for machines) to the output folder as it goes, and at the
-    end `result.json` (configuration, every epoch, results), `curves.png` and `model.safetensors`
-    (the best weights). `negsamp plot` draws the curves of several runs.
+    While training, writes `log.jsonl` (one line per epoch, machine-readable) to the output folder;
+    at the end, `result.json` (configuration, every epoch, results), `curves.png` and
+    `model.safetensors` (the best weights). `negsamp plot` draws the curves of several runs.
 
-    While it trains, checkpoints are written to the folder `checkpoints` in there. After Ctrl-C, a
-    kill, a full disk or a power cut the same command with `--resume` goes on, and ends with the
-    same weights and figures as if nothing had happened.
+    While training, also writes checkpoints to the subfolder `checkpoints`. After Ctrl-C, a kill, a
+    full disk or a power cut, repeat the command with `--resume`: the run continues, and ends with
+    the same weights and figures as if nothing had happened.
 
     Over several processes: `torchrun --nproc-per-node 2 -m negsamp_models train ...`; each batch is
     split over them.
@@ -335,22 +334,22 @@ def table_command(
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Files result.json, or folders that hold some; with --rewrite, Markdown files."
+            help="Files result.json, or folders that contain some; with --rewrite, Markdown files."
         ),
     ],
-    times: Annotated[bool, typer.Option(help="With the seconds of an epoch.")] = True,
+    times: Annotated[bool, typer.Option(help="Show the seconds per epoch.")] = True,
     rewrite: Annotated[
-        bool, typer.Option("--rewrite", help="Make the tables marked in Markdown files again.")
+        bool, typer.Option("--rewrite", help="Update the tables marked in Markdown files.")
     ] = False,
 ) -> None:
     """Print a Markdown table of finished runs: test metrics in percent, means over seeds.
 
-    The seconds of an epoch are "-" where runs of a row were made by several versions of the code or
-    on several devices.
+    The seconds per epoch are "-" if the runs of a row come from several versions of the code or
+    several devices.
 
-    A Markdown file keeps such a table up to date between the lines
-    `<!-- results: negsamp table PATHS -->` and `<!-- end of results -->`: with --rewrite, all
-    tables between such lines are made again, each by its command, in the current folder.
+    To keep such a table in a Markdown file, write the lines
+    `<!-- results: negsamp table PATHS -->` and `<!-- end of results -->`. With --rewrite, the
+    output of the command, run in the current folder, replaces what is between such lines.
     """
     with complaints():
         if not rewrite:
@@ -364,20 +363,20 @@ def table_command(
 def plot_command(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Folders of runs, done or not, folders of such folders, or files."),
+        typer.Argument(help="Folders of runs, finished or not; folders of such folders; or files."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The picture: .png, .svg or .pdf.")
     ] = Path("negsamp-curves.png"),
     metric: Annotated[
-        str, typer.Option(help="Of validation: HR or NDCG at 5, 10 or 20, as in HR@5.")
+        str, typer.Option(help="Validation metric: HR or NDCG at 5, 10 or 20, as in HR@5.")
     ] = CHOSEN_BY,
 ) -> None:
     """Draw the curves of runs side by side, while they train or after.
 
-    Validation over epochs and over training time, loss, alpha, beta, the entropy of the negatives'
-    law (how spread out they are, in nats; it falls as they get harder), and the speed and share of
-    sampling. A dot is the epoch whose weights are kept.
+    Shows validation over epochs and over training time, loss, alpha, beta, the entropy of the
+    negatives' law (how spread out they are, in nats; it falls as they get harder), and the speed of
+    sampling and its share of the time. A dot marks the epoch whose weights are kept.
 
     For example `negsamp compare` and then `negsamp plot negsamp-compare`.
     """
@@ -398,7 +397,7 @@ application.command("report")(report_command)
 
 @application.command("info")
 def info_command() -> None:
-    """Show the version, the backends with their devices, and why one is missing."""
+    """Show the version, the backends with their devices, and why a backend is missing."""
     console = Console()
     console.print(f"negsamp {negsamp.__version__}, Python {sys.version.split()[0]}")
     rows = [

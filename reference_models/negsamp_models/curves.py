@@ -1,4 +1,4 @@
-"""The epochs of runs, done or not, as their folders hold them."""
+"""The epochs of runs, finished or not, as read from their folders."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Curves:
     dataset, negatives : str
         Name of the data set, and of the sampler, see `describe_sampler`.
     seed : int
-        Of the run.
+        Seed of the run.
     records : list of EpochRecord
-        Those that are done.
+        The finished epochs.
     """
 
     file: Path
@@ -42,18 +42,18 @@ class Curves:
 
 
 def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
-    """Read results of runs that are done, and logs of those that are not.
+    """Read the results of finished runs, and the logs of unfinished ones.
 
     Parameters
     ----------
     paths : iterable of str or Path
-        Files, or folders for all results in and below them and for each ``log.jsonl`` that has no
+        Files, or folders: of these, all results in and below them, and each ``log.jsonl`` without a
         ``result.json`` beside it.
 
     Raises
     ------
     DatasetError
-        If there is no epoch of any run, a file is not a run's, or is missing.
+        If no run has an epoch, or a file is missing or not of a run.
     """
     runs = [run for run in map(_read, files_at(paths, _below)) if run.records]
     if not runs:
@@ -65,9 +65,9 @@ def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
 
 
 def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
-    """Name each run by its negatives, and by what else it takes to tell it from the others.
+    """Label each run by its negatives, and by what else distinguishes it from the others.
 
-    That is the data set where there are several, then the seed, then the folder or the file.
+    That is the data set if there are several, then the seed, then the folder or the file.
     """
     runs = list(runs)
     places = _places([run.file for run in runs])

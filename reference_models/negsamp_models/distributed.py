@@ -31,19 +31,19 @@ class ProcessesDifferError(NegSampError, ValueError):
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run, as this one sees them. A run of one process needs no group.
+    """The processes of a run, as seen by this one. A run of one process needs no group.
 
     Every method but :meth:`share`, :meth:`slice_of` and :meth:`device` is collective: all processes
-    have to call it.
+    must call it.
 
     Attributes
     ----------
     rank : int
-        This process, in [0, size). Rank 0 alone writes.
+        This process, in [0, size). Only rank 0 writes.
     size : int
         Number of processes.
     local_rank, local_size : int
-        The same on this machine; each process has the CUDA device of its local rank.
+        The same on this machine; each process uses the CUDA device of its local rank.
     """
 
     rank: int = 0
@@ -52,9 +52,9 @@ class Processes:
     local_size: int = 1
 
     def device(self, settings: TrainingSettings) -> torch.device:
-        """Return the device of this process; a CUDA device with a number becomes the current one.
+        """Return the device of this process; a numbered CUDA device becomes the current one.
 
-        Pinned memory and all that does not name its device go by that.
+        Pinned memory and operations without an explicit device then use it.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class Processes:
         return device
 
     def _own_device(self, device: torch.device, settings: TrainingSettings) -> torch.device:
-        """Return the CUDA device of the local rank, where the device is CUDA."""
+        """Return the CUDA device of the local rank, or the device itself if it is not CUDA."""
         if device.type != "cuda":
             return device
         if device.index is not None or torch.cuda.device_count() < self.local_size:
@@ -82,20 +82,20 @@ class Processes:
         return torch.device("cuda", self.local_rank)
 
     def share(self, rows: Int64Array) -> Int64Array:
-        """Return this process's part of some rows: every size-th of them, from the rank-th on."""
+        """Return this process's part of some rows: every size-th one, starting at the rank-th."""
         return rows[self.rank :: self.size]
 
     def sampler(self, sampler: AnySampler) -> AnySampler:
-        """Return the sampler that draws for this process, with a stream of its own."""
+        """Return the sampler that draws for this process, with its own random stream."""
         return sampler if self.size == 1 else sampler.spawn(self.rank)
 
     def seed(self, seed: int) -> None:
-        """Seed torch for what may differ between processes, such as dropout."""
+        """Seed torch for what differs between processes, such as dropout."""
         if self.size > 1:
             torch.manual_seed(spawn_key(seed, self.rank))
 
     def parallel(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """Return the model to train: its gradients become the mean over the processes."""
+        """Return the model to train; its gradients are averaged over the processes."""
         if self.size == 1:
             return model
         return DistributedDataParallel(model, [device] if device.type == "cuda" else None)
@@ -115,12 +115,12 @@ class Processes:
         return [int(value) for value in largest]
 
     def slice_of(self, lines: Tensor) -> Tensor:
-        """Return this process's slice of some lines; slices follow each other and cover all."""
+        """Return this process's slice of some rows; the slices are contiguous and cover all."""
         bounds = [rank * len(lines) // self.size for rank in (self.rank, self.rank + 1)]
         return lines[bounds[0] : bounds[1]]
 
     def sent_by(self, rank: int, rows: Tensor) -> Tensor:
-        """Return the rows of one process in all; each may have another number of them."""
+        """Broadcast the rows of one process; processes may differ in their number of rows."""
         if self.size == 1:
             return rows
         count = torch.tensor([len(rows)], device=rows.device)
@@ -131,18 +131,18 @@ class Processes:
         return sent
 
     def gather(self, values: Tensor) -> Tensor:
-        """Return the processes' tensors, which have one shape, stacked in order of rank."""
+        """Return the processes' tensors, all of the same shape, stacked in order of rank."""
         stacked = torch.zeros((self.size, *values.shape), dtype=values.dtype)
         stacked[self.rank] = values
         return self.total(stacked)
 
     def agree(self, own: Mapping[str, Any]) -> None:
-        """Make sure that all processes have the same; these are values that JSON can hold.
+        """Check that all processes have the same values, which JSON can hold.
 
         Raises
         ------
         ProcessesDifferError
-            In all of them, if they have not.
+            In all of them, if they do not.
         """
         if self.size == 1:
             return
@@ -159,9 +159,9 @@ class Processes:
 
 @contextmanager
 def joined_processes() -> Iterator[Processes]:
-    """Join the group that torchrun describes in the environment; without it, be one process.
+    """Join the group that torchrun describes in the environment; without one, be a single process.
 
-    CPU tensors travel by gloo, CUDA tensors by NCCL.
+    CPU tensors are sent with gloo, CUDA tensors with NCCL.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -185,7 +185,7 @@ def joined_processes() -> Iterator[Processes]:
 def _forget_frames(error: BaseException | None) -> None:
     """Free what an error's frames hold, a model in parallel above all.
 
-    Freed after the group is gone, it can wait for ever for a thread of the group, which waits for
+    If freed after the group is gone, it can wait for ever for a thread of the group that waits for
     the interpreter.
     """
     while error is not None:

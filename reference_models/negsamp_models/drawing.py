@@ -1,4 +1,4 @@
-"""How a process draws negatives: over the whole item table, or with slices on all processes."""
+"""How a process draws negatives: over the whole item table, or over slices on all processes."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def drawn_here(sampler: Sampler) -> Draw:
 
 
 def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
-    """Let each process score a slice of the items, for the rows of all.
+    """Let each process score a slice of the items, for the rows of all processes.
 
-    The processes take turns: the queries, targets and users of one are sent to all, each goes over
-    its slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
-    negatives are those that it would draw by itself. Beside its own rows, a process gets those of
-    the others and what `negsamp_torch.ShardedDotProduct` says, and never a line of the table
-    that is not in its slice.
+    The processes take turns: the queries, targets and users of one are sent to all, each scores its
+    slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
+    negatives are those that it would draw by itself. A process receives the rows of the others and
+    what `negsamp_torch.ShardedDotProduct` exchanges, but never a row of the table outside its
+    slice.
 
     Parameters
     ----------
     sampler : GenNi
         Spawned by rank.
     processes : Processes
-        At least two; all have to draw.
+        At least two; all must draw.
 
     Raises
     ------
     TrainingSettingsError
-        If there is one process, or the sampler is another.
+        If there is one process, or the sampler is not GenNi.
     """
     _check(sampler, processes)
     from negsamp_torch import ShardedDotProduct  # noqa: PLC0415  (needs torch.distributed)

@@ -1,4 +1,4 @@
-"""Hit rate and NDCG over the whole catalogue, by counting and never sorting."""
+"""Hit rate and NDCG over the whole catalogue, by counting, without sorting."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Metrics:
 
 
 def rank_users(model: SASRec, evaluation: Evaluation, mask_seen: bool = True) -> Tensor:
-    """Rank each user's answer among all items by a model, which is left in evaluation mode.
+    """Rank each user's answer among all items; the model is left in evaluation mode.
 
     Parameters
     ----------
     model : SASRec
-        On any device; on a CPU, users are worked off on as many threads as torch has.
+        On any device; on a CPU, users are processed on as many threads as torch has.
     evaluation : Evaluation
         At least one user.
     mask_seen : bool
@@ -76,7 +76,7 @@ def rank_users(model: SASRec, evaluation: Evaluation, mask_seen: bool = True) ->
     Returns
     -------
     int64, shape (num_users,)
-        See :func:`rank_answers`; on the model's device.
+        The ranks of :func:`rank_answers`, on the model's device.
 
     Raises
     ------
@@ -112,20 +112,20 @@ def rank_answers(
     """Rank each user's answer among all items.
 
     The rank is 1 + the number of other items whose score is at least the answer's: ties count
-    against the model, so that one that scores everything alike earns nothing. Items in `seen` are
-    left out. An answer that is itself among the seen can then not be recommended: its rank is
-    num_items + 1, a miss at every cutoff.
+    against the model, so that equal scores for all items earn nothing. Items in `seen` are left
+    out. An answer among them cannot be recommended: its rank is num_items + 1, a miss at every
+    cutoff.
 
     Parameters
     ----------
     queries : float, shape (num_users, dim)
         On the device of the embeddings.
     item_embeddings : float, shape (num_items + 1, dim)
-        By item id; row 0 is padding and no item.
+        By item id; row 0 is padding and not an item.
     answers : int64, shape (num_users,)
         Item ids.
     seen : (item_ids, offsets), optional
-        Compressed rows, one a user, of the items to leave out.
+        The items to leave out, in compressed rows, one per user.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def rank_answers(
 
     Notes
     -----
-    One matrix product, one comparison and one addition a score. Users are worked off in chunks of
+    One matrix product, one comparison and one addition per score. Users are processed in chunks of
     at most 2**19 scores or 32 users (2**26 scores on a CUDA device), so users x items never exists.
     """
     num_embeddings, device = len(item_embeddings), answers.device

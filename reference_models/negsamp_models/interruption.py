@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it saves where it is, and says how to go on."""
+"""Signals that ask a run to stop: it saves its state, and says how to continue."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class RunStoppedError(NegSampError):
     Parameters
     ----------
     number : int
-        Of the signal.
+        Number of the signal.
     message : str
-        Where the run stands, and whether that is saved.
+        How far the run has come, and whether that is saved.
     """
 
     def __init__(self, number: int, message: str) -> None:
@@ -37,15 +37,15 @@ class RunStoppedError(NegSampError):
 
     @property
     def exit_status(self) -> int:
-        """What shells report of a process that a signal ended: 128 + its number."""
+        """The shell's exit status for a process ended by the signal: 128 + its number."""
         return 128 + self.number
 
 
 def stop_with_parent() -> None:
-    """Send this process SIGTERM when the process that started it is no more, however it ended.
+    """Send this process SIGTERM when its parent process is gone, however it ended.
 
-    Without this, a run would go on alone after its command was killed, and meet the next command at
-    the same checkpoints.
+    Without this, a run would continue after its command was killed, and share the checkpoints with
+    the next command.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -53,9 +53,9 @@ def stop_with_parent() -> None:
 
 
 def end_without_parent() -> None:
-    """End this process at once if the process that started it is no more.
+    """End this process at once if its parent process is gone.
 
-    A worker that has stopped waits for more to do, and would wait, memory and all, for ever.
+    An idle worker would otherwise wait for work for ever, and keep its memory.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
@@ -68,15 +68,15 @@ def _wait_for(sentinel: int) -> None:
 
 
 class StopSignals:
-    """Notes SIGINT and SIGTERM while it is entered; a second SIGINT does what it always did.
+    """A context that records SIGINT and SIGTERM; a second SIGINT acts as usual.
 
-    A second SIGTERM is the same wish: schedulers signal all processes of a job, and torchrun, which
-    is one of them, sends on what it gets. Under torchrun that holds for SIGINT too.
+    A second SIGTERM counts as the same request: schedulers signal all processes of a job, and
+    torchrun, one of them, passes the signal on. Under torchrun this holds for SIGINT too.
 
     Attributes
     ----------
     received : int
-        Number of the last signal that came, 0 if none did.
+        Number of the last signal received, 0 if none.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the negatives of one user are drawn from: along the sequence, and over training."""
+"""The law of one user's negatives, along the sequence and over training."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 
 
 @dataclass(frozen=True)
 class LawRequest:
-    """Which sequence is looked at, and when.
+    """Which sequence to study, and when.
 
     Attributes
     ----------
     length : int
-        The first user with exactly so many training positions is taken: a rule that looks at no
-        result.
+        The first user with exactly this many training positions is chosen: a rule that uses no
+        results.
     epochs : tuple of int
-        After how many epochs; 0 is before training. The weights that are kept are always added.
+        After how many epochs; 0 is before training. The weights that the run kept are always added.
     """
 
     length: int = 10
@@ -55,16 +55,16 @@ class LawStage:
     Attributes
     ----------
     epochs : int
-        Of training before it.
+        Number of epochs trained.
     alpha, beta : float or None
-        Of the sampler then, if it has them.
+        The sampler's values at that time, if it has them.
     entropy : list of float
         ``-sum_i Q(i) log Q(i)`` at each position, in nats; its exponential is roughly how many
         items share the draws.
     hardest : list of int
         The likeliest item at each position.
     probabilities : list of list of float
-        Q of the study's items, a list a position.
+        Q of the study's items, one list per position.
     by_rank : list of float
         Q of the likeliest item, of the second, ..., at the study's ranks; means over positions.
     """
@@ -87,16 +87,16 @@ class LawStudy:
     user : int
         Counted from 0.
     num_items : int
-        Of the catalogue.
+        Size of the catalogue.
     inputs, targets : list of int
-        At each position, the item and the one that came next: the latter is never a negative.
+        At each position, the item and the one that came next, which is never a negative.
     items : list of int
-        Those whose probabilities are kept: the three likeliest at each position in the last stage,
-        in the order in which they come up.
+        The items whose probabilities are kept: the three likeliest at each position in the last
+        stage, in order of appearance.
     ranks : list of int
         From 1.
     stages : list of LawStage
-        The last is of the weights that the run kept.
+        The last is that of the weights that the run kept.
     """
 
     user: int
@@ -109,7 +109,7 @@ class LawStudy:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> LawStudy:
-        """Return the study that :meth:`to_json` made this of."""
+        """Return the study from which :meth:`to_json` made this."""
         stages = [LawStage(**stage) for stage in content["stages"]]
         return cls(**{**content, "stages": stages})
 
@@ -129,11 +129,11 @@ def study_law(
     Parameters
     ----------
     trainer : Trainer
-        Of the run; its model has the weights that were kept.
+        The run's trainer; its model has the weights that were kept.
     result : RunResult
-        Of the run, for its best epoch and the alpha and beta of each.
+        The run's result, for its best epoch and the alpha and beta of each.
     snapshots : mapping of int to mapping
-        Weights by the number of epochs before them, ascending, see
+        Weights by the number of epochs trained, ascending, see
         :func:`negsamp_models.snapshots.read_snapshots`; those after the best epoch are left out.
     request : LawRequest
         Which sequence.
@@ -141,12 +141,12 @@ def study_law(
     Returns
     -------
     LawStudy
-        With a stage a snapshot, and the last for the weights that were kept.
+        One stage per snapshot, and a last one for the weights that were kept.
 
     Raises
     ------
     InvalidInputError
-        If no user has a sequence of the length that is asked for.
+        If no user has a sequence of the requested length.
     """
     training = trainer.split.training
     rows = np.flatnonzero(training.inputs.lengths == request.length)
@@ -179,7 +179,7 @@ def study_law(
 
 
 def _sampler(trainer: Trainer, result: RunResult, epochs: int) -> Sampler:
-    """Return a sampler with the alpha and beta after so many epochs; at 0, those of the start."""
+    """Return a sampler with the alpha and beta after so many epochs; at 0, the initial ones."""
     config = dict(trainer.sampler_config)
     if epochs:
         record = result.epochs[epochs - 1]

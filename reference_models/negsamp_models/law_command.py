@@ -34,7 +34,7 @@ def law_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The picture: .png, .svg or .pdf. Default: in the folder."
+            "--output", "-o", help="The picture: .png, .svg or .pdf. Default: law.png in RUN."
         ),
     ] = None,
     length: Annotated[
@@ -43,7 +43,7 @@ def law_command(
 ) -> None:
     """Plot the distribution of one user's negatives, along the sequence and over training.
 
-    Takes the weights that a finished run left: the best, and those of `--keep-weights`:
+    Uses the weights that a finished run kept: the best, and those of `--keep-weights`:
 
         negsamp train --dataset Beauty --keep-weights 0,1,5,20 -o runs/genni
 

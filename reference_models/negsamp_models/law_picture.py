@@ -1,4 +1,4 @@
-"""The law of one user's negatives as a picture: along the sequence, and over training."""
+"""A picture of the law of one user's negatives, along the sequence and over training."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ _COLOURS = "magma"
 
 
 def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
-    """Draw how a law comes to single out items.
+    """Plot how a law comes to concentrate on few items.
 
-    Above, a panel a stage: positions of the sequence go from left to right, the items that are
-    hardest in the end from top to bottom, and a place is the brighter, the likelier the item is
-    drawn there. A ring marks the item that came next, which is never drawn; items of the sequence
-    itself are printed bold. Below, the probability of the likeliest item, of the second, and so on,
-    and how many items share the draws.
+    The upper row has one heat map per stage: positions of the sequence from left to right, the
+    items that are hardest in the end from top to bottom, and the brighter, the likelier the item is
+    drawn. A ring marks the item that came next, which is never drawn; items of the sequence itself
+    are in bold. Below are the probability by rank of the item, and how many items share the draws.
 
     Parameters
     ----------
     study : LawStudy
-        All that is drawn.
+        What to plot.
     path : str or Path
-        PNG, SVG or PDF, by its suffix; written whole or not at all.
+        PNG, SVG or PDF, by its suffix; written completely or not at all.
     title : str
-        Above the picture.
+        Title of the figure.
 
     Raises
     ------
@@ -93,7 +92,7 @@ def _draw_stage(axes: Axes, study: LawStudy, stage: LawStage, labelled: bool) ->
 
 
 def _draw_ranks(axes: Axes, study: LawStudy, colours: Any) -> None:
-    """Draw probability by rank, a line a stage."""
+    """Draw probability by rank, one line per stage."""
     for stage, colour in zip(study.stages, colours, strict=True):
         label = moment(study, stage)
         axes.loglog(study.ranks, stage.by_rank, "o-", ms=3, color=colour, label=label)
@@ -106,7 +105,7 @@ def _draw_ranks(axes: Axes, study: LawStudy, colours: Any) -> None:
 
 
 def _draw_sharers(axes: Axes, study: LawStudy, colours: Any) -> None:
-    """Draw how many items share the draws at each position, a line a stage."""
+    """Draw how many items share the draws at each position, one line per stage."""
     steps = range(1, len(study.inputs) + 1)
     for stage, colour in zip(study.stages, colours, strict=True):
         axes.semilogy(steps, [math.exp(each) for each in stage.entropy], "o-", ms=3, color=colour)

@@ -1,4 +1,4 @@
-"""What machines are told of a run: JSON lines, and TensorBoard's event files."""
+"""Machine-readable logs of a run: JSON lines, and TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["JsonLines", "TensorBoard"]
 
 
 class JsonLines(Silent):
-    """A file of JSON objects, a line each: first what the run is, then the epochs.
+    """A file with one JSON object per line: first a description of the run, then its epochs.
 
-    The line of an epoch holds the fields of :class:`~negsamp_models.records.EpochRecord`,
-    `draws_per_second` and `sampling_share`. When a run goes on, the file is written anew from the
-    epochs of the checkpoint, so that each epoch is there once. A line for which there is no room
-    on the disk is written with a later one.
+    The line of an epoch has the fields of :class:`~negsamp_models.records.EpochRecord`,
+    `draws_per_second` and `sampling_share`. When a run resumes, the file is rewritten from the
+    epochs of the checkpoint, so that each epoch appears once. A line that does not fit on the disk
+    is written with a later one.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class JsonLines(Silent):
         self._whole = True
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Write the first line and those of the epochs that are done."""
+        """Write the first line and those of the finished epochs."""
         self._lines[1:] = [_line(record) for record in records]
         self._write()
 
@@ -63,10 +63,10 @@ class JsonLines(Silent):
 
 
 class TensorBoard(Silent):
-    """Event files for TensorBoard, a step an epoch. Use it as a context manager.
+    """Event files for TensorBoard, one step per epoch. Use it as a context manager.
 
-    When a run goes on, what lies after its checkpoint is marked to be left out. After a write that
-    fails, as on a full disk, there are no more: a log must not end a run.
+    When a run resumes, events after its checkpoint are marked as purged. After a failed write, as
+    on a full disk, nothing more is written: a log must not end a run.
 
     Parameters
     ----------

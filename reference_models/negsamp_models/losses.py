@@ -20,7 +20,7 @@ def nce_loss(
     negatives: Negatives,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Tell targets from negatives, as a binary classifier does.
+    """Classify targets against negatives by binary cross-entropy (NCE).
 
     The mean over rows of ``-log sigmoid(h . s+) - sum_k log sigmoid(-h . s-_k)``.
 
@@ -31,21 +31,21 @@ def nce_loss(
     item_embeddings : float, shape (num_embeddings, dim)
         s, by item id.
     targets : int64, any shape
-        Positives, a row each.
+        Positives, one per row.
     negatives : Negatives
         What a sampler drew for the targets; arrays of shape targets.shape + (num_negatives,).
     mask : bool, shape targets.shape, optional
-        Rows that count, at least one; no gradient comes from the others.
+        Rows that count, at least one; the others contribute no gradient.
 
     Returns
     -------
     float, zero-dimensional
-        In nats a row.
+        In nats per row.
 
     Raises
     ------
     InvalidInputError
-        If a shape is another.
+        If a shape does not fit.
 
     References
     ----------
@@ -64,10 +64,10 @@ def bpr_loss(
     negatives: Negatives,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Rank targets above negatives.
+    """Rank each target above its negatives (BPR).
 
-    The mean over rows of ``-sum_k log sigmoid(h . s+ - h . s-_k)``. The parameters, the result and
-    the errors are those of :func:`nce_loss`.
+    The mean over rows of ``-sum_k log sigmoid(h . s+ - h . s-_k)``. Parameters, result and errors
+    are those of :func:`nce_loss`.
 
     References
     ----------
@@ -84,20 +84,20 @@ def sampled_softmax_loss(
     negatives: Negatives,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Find the target in the whole catalogue, whose other items the negatives stand for.
+    """Classify the target by a softmax over it and its negatives, corrected by ``log_q``.
 
     The mean over rows of ``-log(exp(s+) / (exp(s+) + sum_k exp(s_k) / (K Q(k))))``, with s+ and s_k
-    the scores of the target and of K negatives. The sum is, in expectation, that of exp(s_i) over
-    the items that the sampler may draw, whatever its law Q; without Q, which is ``log_q``, items
-    that are drawn often would count too much. The parameters, the result and the errors are those
-    of :func:`nce_loss`.
+    the scores of the target and of K negatives, and log Q their ``log_q``. Whatever the law Q, the
+    sum over k estimates without bias the sum of exp(s_i) over the items that the sampler may draw;
+    without Q, items that are drawn often would count too much. Parameters, result and errors are
+    those of :func:`nce_loss`.
 
     Notes
     -----
-    GenNi with alpha = 1 and beta = 1 draws in proportion to exp(s_i): each term is then the same,
-    the loss is that of the full softmax over target and admissible items, and its gradient is that
-    of the full softmax in expectation, with any number of negatives. With other laws both hold in
-    the limit of many. With beta < 1 the sum is that over the pre-selected items alone.
+    GenNi with alpha = 1 and beta = 1 draws in proportion to exp(s_i), so all terms are equal. With
+    any number of negatives, the loss is then that of the full softmax over target and admissible
+    items, and so is its gradient in expectation. With other laws both hold in the limit of many
+    negatives. With beta < 1 the sum is over the pre-selected items alone.
 
     References
     ----------
@@ -131,7 +131,7 @@ def _check_shapes(
     negatives: Negatives,
     mask: Tensor | None,
 ) -> None:
-    """Refuse what torch would broadcast: rows that are paired wrongly give a loss all the same."""
+    """Refuse shapes that torch would broadcast: wrongly paired rows would still give a loss."""
     rows, drawn = targets.shape, negatives.item_ids.shape
     if drawn[:-1] != rows or len(drawn) == len(rows):
         raise _misshapen("negatives.item_ids", drawn, "targets.shape + (num_negatives,)", rows)

@@ -61,18 +61,18 @@ def setting(
     default: Any = _DEFAULT_SETTINGS,
     synthetic: Any = SYNTHETIC_SETTINGS,
 ) -> Any:
-    """Return the option of a setting: without it, the setting is that of the data set.
+    """Return the option of a setting, which by default has the value for the data set.
 
     Parameters
     ----------
     text : str
-        What it is, one or more sentences.
+        A description, in one or more sentences.
     name : str
-        Of the setting.
+        Name of the setting.
     *flags : str
-        The option, where it is not named as its parameter is.
+        The option, if its name is not that of its parameter.
     panel : str
-        Of the help.
+        Panel of the help.
     default, synthetic
         The settings of any data set, and of the embedded one.
     """
@@ -100,7 +100,7 @@ DataDirOption = Annotated[
 OutputOption = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", help="Folder for the results; made if missing.", rich_help_panel=OUTPUT
+        "--output", "-o", help="Folder for the results; created if missing.", rich_help_panel=OUTPUT
     ),
 ]
 SeedOption = Annotated[
@@ -138,8 +138,8 @@ ExcludeOption = Annotated[
     bool,
     typer.Option(
         "--exclude-interactions",
-        help="Exclude all items of the user's training part from the negatives, not the target "
-        "alone.",
+        help="Exclude all items of the user's training part from the negatives, not only the "
+        "target.",
         rich_help_panel=SAMPLER,
     ),
 ]
@@ -150,8 +150,8 @@ ResumeOption = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on from the last checkpoint in the output folder, bit for bit; begin if there is "
-        "none, and show the result again if the run is done.",
+        help="Continue from the last checkpoint in the output folder, bit for bit. Start if there "
+        "is none; show the result again if the run is finished.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -159,7 +159,7 @@ OverwriteOption = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Begin anew, and remove what an earlier run left in the output folder.",
+        help="Start anew, and remove what an earlier run left in the output folder.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -174,7 +174,7 @@ CheckpointSecondsOption = Annotated[
 CheckpointBatchesOption = Annotated[
     int | None,
     typer.Option(
-        help="Save after this many batches, and after every epoch, at any cost.",
+        help="Save after every so many batches, and after every epoch, at any cost.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -191,9 +191,9 @@ ShardedItemsOption = Annotated[
     bool,
     typer.Option(
         "--sharded-items",
-        help="Under torchrun, for genni: each process scores its slice of the items alone, for the "
-        "rows of all processes, and the negatives are the same. Only the scores of the sampler are "
-        "divided so: each process still holds, trains and evaluates with the whole table.",
+        help="Under torchrun, for genni: each process scores only its slice of the items, for the "
+        "rows of all processes; the negatives are the same. Only the sampler's scores are divided: "
+        "each process still holds, trains and evaluates with the whole table.",
         rich_help_panel=SAMPLER,
     ),
 ]
@@ -201,8 +201,9 @@ CudaGraphsOption = Annotated[
     bool,
     typer.Option(
         "--cuda-graphs",
-        help="On one GPU with Triton: take each step as one CUDA graph, with the data on the "
-        "device. Other negatives and noise than without, from the same laws. Not measured yet.",
+        help="On one GPU with Triton: run each step as one CUDA graph, with the data on the "
+        "device. Negatives and noise differ from those of a run without, but have the same laws. "
+        "Not measured yet.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -210,7 +211,7 @@ TensorboardOption = Annotated[
     bool,
     typer.Option(
         "--tensorboard",
-        help="Write logs for TensorBoard to the folder tensorboard of the run; look at them with "
+        help="Write logs for TensorBoard to the folder tensorboard of the run; view them with "
         '`tensorboard --logdir FOLDER`. Needs `pip install "negsamp[watch]"`.',
         rich_help_panel=OUTPUT,
     ),
@@ -227,7 +228,7 @@ AlphaOption = Annotated[
 BetaOption = Annotated[
     str | None,
     typer.Option(
-        help="For genni: share of the catalogue that is pre-selected, a number or a schedule. "
+        help="For genni: fraction of the catalogue to pre-select, a number or a schedule. "
         "Default 1.",
         rich_help_panel=SAMPLER,
     ),

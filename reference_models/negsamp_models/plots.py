@@ -24,7 +24,7 @@ NUM_COLUMNS = 4
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: what stands on them, and how a value is taken from an epoch."""
+    """One pair of axes: its label, and how to take a value from an epoch."""
 
     label: str
     value: Callable[[EpochRecord], float | None]
@@ -34,16 +34,16 @@ class Panel:
 def plot_curves(
     runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
-    """Draw validation curves of several runs over epochs and over training time.
+    """Plot validation curves of several runs over epochs and over training time.
 
     Parameters
     ----------
     runs : mapping of str to sequence of EpochRecord
-        Label to epochs, at least one of each.
+        Epochs by label, at least one run with at least one epoch each.
     path : str or Path
-        PNG, SVG or PDF, by its suffix; written whole or not at all.
+        PNG, SVG or PDF, by its suffix; written completely or not at all.
     title : str
-        Above the picture.
+        Title of the figure.
     metric : str
         Key of the validation metrics, in percent.
 
@@ -58,10 +58,10 @@ def plot_curves(
 def plot_runs(
     runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
-    """Draw all that is known of several runs: validation, loss, hardness and cost of negatives.
+    """Plot everything known of several runs: validation, loss, hardness and cost of negatives.
 
-    Parameters and errors are those of :func:`plot_curves`. What no run has, and what is the same
-    number in all epochs of all runs, is left out.
+    Parameters and errors are those of :func:`plot_curves`. Quantities that no run has, or that are
+    the same in all epochs of all runs, are left out.
     """
     panels = [
         Panel("loss", lambda record: record.loss),

@@ -1,4 +1,4 @@
-"""How hard the negatives are: the entropy of the law that a few fixed rows draw them from."""
+"""How hard the negatives are: the entropy of the law at a few fixed rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Probe:
         The sequences: at most 32, evenly spaced over the users, fewer for a catalogue of more
         than 2**14 items.
     targets, users : int64, shape (num_rows,)
-        What came next, and whose it was.
+        The next item of each sequence, and its user.
     """
 
     batch: PackedBatch
@@ -52,8 +52,8 @@ class Probe:
     def entropy(self, model: SASRec, sampler: Sampler) -> float:
         """Return the mean of ``-sum_i Q(i | row) log Q(i | row)`` over the rows, in nats.
 
-        Nothing is drawn, and neither the sampler nor a random state changes; the model is left in
-        evaluation mode.
+        Nothing is drawn, and the states of the sampler and of random generators do not change; the
+        model is left in evaluation mode.
         """
         model.eval()
         law = sampler.probabilities(

@@ -1,4 +1,4 @@
-"""What a run leaves behind."""
+"""The results of a run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class EpochRecord:
     loss : float
         Mean over the batches.
     alpha, beta : float or None
-        Of the sampler at the end of the epoch, if it has them.
+        The sampler's values at the end of the epoch, if it has them.
     training_seconds, sampling_seconds, evaluation_seconds : float
-        Wall-clock time of the epoch's batches (sampling included), of sampling alone, 0 where that
-        is not known, and of validation.
+        Wall-clock time of the epoch's batches (sampling included), of sampling alone (0 if not
+        known), and of validation.
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
     num_draws : int or None
-        Negatives that were drawn, by all processes; None in results of before it was counted.
+        Negatives drawn, by all processes; None in results older than this count.
     entropy : float or None
         Mean entropy, in nats, of the laws of a few fixed rows at the end of the epoch, see
         :class:`negsamp_models.probe.Probe`.
@@ -58,19 +58,19 @@ class EpochRecord:
 
     @property
     def draws_per_second(self) -> float | None:
-        """Negatives a second of sampling, if both are known."""
+        """Negatives per second of sampling, if both are known."""
         if self.num_draws is None or self.sampling_seconds == 0:
             return None
         return self.num_draws / self.sampling_seconds
 
     @property
     def sampling_share(self) -> float:
-        """Share of the training time that sampling took, of 1."""
+        """Fraction of the training time spent on sampling."""
         return self.sampling_seconds / self.training_seconds
 
 
 def best_epoch(records: Sequence[EpochRecord]) -> int:
-    """Return the first epoch that no other excels on validation; 0 before there are any."""
+    """Return the first epoch with the best validation; 0 before there are any."""
     return max(range(len(records)), key=lambda each: records[each].validation[CHOSEN_BY], default=0)
 
 
@@ -87,23 +87,23 @@ class RunResult:
     settings : dict
         The :class:`~negsamp_models.settings.TrainingSettings`.
     best_epoch : int
-        The epoch whose weights were kept: that with the best validation NDCG@10.
+        The epoch with the best validation NDCG@10, whose weights were kept.
     validation, test, test_unmasked : dict of str to float
-        HR and NDCG in percent of the kept weights: seen items masked, and, for the last, ranked.
+        HR and NDCG in percent of the kept weights: seen items masked, but ranked in the last.
     epochs : list of EpochRecord
         All epochs.
     environment : dict
         Versions, a digest of the source, device, threads.
     pretraining : dict or None
-        Where the initial weights came from, if they were not random, see
+        The origin of the initial weights, if they were not random, see
         :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.
     law : dict or None
-        What the negatives of one user were drawn from, if the run was to keep it, see
+        The law of one user's negatives, if the run was to keep it, see
         :class:`negsamp_models.law.LawStudy`.
     data_sha256 : str or None
-        Of the data set, see ``Dataset.sha256``; None in results of before it was noted.
+        That of the data set, see ``Dataset.sha256``; None in results from before it was recorded.
     stated_seconds : float or None
-        The seconds of an epoch as the file states them that the result was read from.
+        Seconds per epoch as stated in the file that the result was read from.
     """
 
     dataset: str
@@ -122,14 +122,14 @@ class RunResult:
 
     @property
     def timed_epochs(self) -> list[EpochRecord]:
-        """All epochs but the first, in which code is compiled; that one if there is no other."""
+        """All epochs but the first, in which code is compiled; the first if it is the only one."""
         return self.epochs[1:] or self.epochs
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Median wall-clock time of a timed epoch's batches, validation not included.
+        """Median wall-clock time of a timed epoch's batches, without validation.
 
-        A file's statement stands, whatever epochs were timed when it was written.
+        A value stated in the result file takes precedence.
         """
         if self.stated_seconds is not None:
             return self.stated_seconds
@@ -137,13 +137,13 @@ class RunResult:
 
     @property
     def sampling_share(self) -> float:
-        """Share of the training time of the timed epochs that sampling took, of 1."""
+        """Fraction of the timed epochs' training time spent on sampling."""
         sampling = sum(record.sampling_seconds for record in self.timed_epochs)
         return sampling / sum(record.training_seconds for record in self.timed_epochs)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:
-        """Return the result that :meth:`to_json` made this of.
+        """Return the result from which :meth:`to_json` made this.
 
         Raises
         ------

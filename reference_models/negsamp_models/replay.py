@@ -1,4 +1,4 @@
-"""A step that runs again and again on the same memory: on a CUDA device, as one graph."""
+"""A step that runs repeatedly on the same memory: on a CUDA device, as one graph."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ WARM_UP_STEPS = 3
 
 
 class Replay:
-    """A step of training that a CUDA device runs without being told each kernel again.
+    """A training step that a CUDA device replays as one graph.
 
-    On other devices the step itself is run, after the same rehearsal.
+    On other devices the step itself is run, after the same warm-up.
 
     Parameters
     ----------
     step : callable
         Reads and writes the same tensors in each run, and reads nothing back from the device. It
-        drops the gradients that it finds, and moves the weights by its own.
+        discards old gradients, and updates the weights with its own.
     model : Module
-        Whose weights move.
+        The model that is trained.
     optimizer : Optimizer
-        That moves them, with all of its state on the device.
+        Updates its weights; all of its state is on the device.
     rehearsal : callable
         Returns a context that undoes what the step does to anything else.
     device : torch.device
@@ -47,11 +47,11 @@ class Replay:
 
     @property
     def is_captured(self) -> bool:
-        """Whether there is something to run."""
+        """Whether there is a captured step to run."""
         return self._run is not None
 
     def capture(self) -> None:
-        """Capture the step as it now is; the run is left as if there had been no capture."""
+        """Capture the step in its current form; the state of the run does not change."""
         self._run = None  # frees the memory of the graph before
         if self._device.type != "cuda":
             self._rehearse()
@@ -69,7 +69,7 @@ class Replay:
         self._run = graph.replay
 
     def __call__(self) -> None:
-        """Run the step once; it has to be captured."""
+        """Run the captured step once."""
         assert self._run is not None
         self._run()
 
@@ -85,7 +85,7 @@ class Replay:
 def _undone(
     model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> Iterator[None]:
-    """Put weights, the optimiser's state and random states back in place at the end."""
+    """Restore weights, optimiser state and random states in place at the end."""
     weights = [(weight, weight.detach().clone()) for weight in model.parameters()]
     state = {
         weight: {key: value.clone() for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""Training data that lie on the device, padded: a batch is the numbers of its sequences alone."""
+"""Training data on the device, padded: a batch is only the numbers of its sequences."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["ResidentTraining"]
 
 @dataclass(frozen=True, eq=False)
 class ResidentTraining:
-    """The training data on a device, a sequence a row, padded on the left.
+    """The training data on a device, one sequence per row, padded on the left.
 
-    The row after the last is empty: a batch that is too small is filled up with it.
+    One more row, after the last, is empty and fills up batches that are too small.
 
     Attributes
     ----------
     inputs, targets : int64, shape (num_sequences + 1, max_length)
         Items; 0 in empty slots.
     users : int64, shape (num_sequences + 1,)
-        Whose sequence it is.
+        The user of each sequence.
     """
 
     inputs: Tensor
@@ -42,7 +42,7 @@ class ResidentTraining:
         return cls(*(torch.cat([each, torch.zeros_like(each[:1])]).to(device) for each in columns))
 
     def __len__(self) -> int:
-        """Return the number of sequences, which is the place of the empty row."""
+        """Return the number of sequences, which is the index of the empty row."""
         return len(self.users) - 1
 
     def take(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:

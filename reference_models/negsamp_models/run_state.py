@@ -1,4 +1,4 @@
-"""How far a run has come, and all of a trainer that a checkpoint has to hold."""
+"""The progress of a run, and everything of a trainer that a checkpoint has to hold."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class RunState:
     epoch, batch : int
         The position: `batch` batches of epoch `epoch` are done.
     losses : list of float
-        Of these batches.
+        The losses of these batches.
     training_seconds, sampling_seconds : float
-        That these batches took, and that sampling took of it.
+        Time spent on these batches, and on sampling within it.
     num_draws : int
         Negatives drawn in these batches, by all processes.
     records : list of EpochRecord
         The epochs before.
     best_weights : dict of str to Tensor
-        The model's after the best of them; the initial ones before the first epoch is done.
+        The model's weights after the best of them; the initial ones before there is any.
     """
 
     best_weights: dict[str, Tensor]
@@ -58,11 +58,11 @@ class RunState:
 
     @property
     def best_epoch(self) -> int:
-        """The best of the epochs that are done."""
+        """The best of the finished epochs."""
         return best_epoch(self.records)
 
     def close_epoch(self, record: EpochRecord) -> None:
-        """Note that the epoch is done, and begin the next."""
+        """Record that the epoch is done, and start the next."""
         self.records.append(record)
         self.epoch, self.batch, self.losses = self.epoch + 1, 0, []
         self.training_seconds = self.sampling_seconds = 0.0

@@ -1,4 +1,4 @@
-"""One run in a folder of its own: begun or gone on with, watched, saved, and written at its end."""
+"""A run in a folder of its own: started or resumed, watched, saved, and written at its end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OTHERS = (WEIGHTS, CURVES, "law.png", "law.json")
 
 
 class ResultNotWrittenError(NegSampError, OSError):
-    """A run is done, and there is no room for its result."""
+    """A run is done, but its result cannot be written."""
 
 
 def train_in_folder(
@@ -52,11 +52,11 @@ def train_in_folder(
     processes: Processes,
     pretrained: Pretrained | None = None,
 ) -> RunResult:
-    """Train a model, and leave all that is to be kept of it in a folder.
+    """Train a model, and keep the run and its results in a folder.
 
-    While it trains the folder holds ``checkpoints/`` and ``log.jsonl``, and ``tensorboard/`` if
-    that is asked for; at its end ``model.safetensors`` (the best weights), ``curves.png`` and,
-    last, ``result.json``. Then the checkpoints are removed. With `keep_weights` there are
+    During training the folder has ``checkpoints/`` and ``log.jsonl``, and on request
+    ``tensorboard/``. At the end ``model.safetensors`` (the best weights), ``curves.png`` and, last,
+    ``result.json`` are written; then the checkpoints are removed. With `keep_weights` there are
     ``weights/EPOCHS.safetensors`` too.
 
     Parameters
@@ -66,13 +66,13 @@ def train_in_folder(
     dataset, sampler_config, settings
         As for :class:`~negsamp_models.training.Trainer`.
     folder : Path
-        Made if missing.
+        Created if missing.
     options : RunOptions
-        With `resume`, a run that was cut off goes on, and one that is done is read.
+        With `resume`, an interrupted run continues, and the result of a finished one is read.
     console : Console
-        Gets the progress.
+        Shows the progress.
     processes : Processes
-        That share the run; rank 0 writes.
+        The processes that share the run; rank 0 writes.
     pretrained : Pretrained, optional
         As for :class:`~negsamp_models.training.Trainer`.
 
@@ -83,14 +83,14 @@ def train_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder holds a run and neither `resume` nor `overwrite` is given, or its checkpoints
-        or its result are of another run.
+        If the folder has a run and neither `resume` nor `overwrite` is given, or its checkpoints
+        or its result belong to another run.
     ClaimedError
-        If another command is making a run there.
+        If another command is training there.
     ProcessesDifferError
         If the processes have different arguments, or do not find the same checkpoint.
     ResultNotWrittenError
-        If there is no room for the result; its figures are in the message.
+        If the result cannot be written; the message has its figures.
     TrainingDivergedError, RunStoppedError
         As by :meth:`~negsamp_models.training.Trainer.run`.
     """
@@ -136,7 +136,7 @@ def _clear(
 
 
 def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Checkpoint | None:
-    """Return the checkpoint to go on from, if there is one; it is the same in all processes."""
+    """Return the checkpoint to resume from, if there is one; it is the same in all processes."""
     last, found = None, "none"
     try:
         if resume and (last := checkpoints.last(trainer.watcher.on_notice)) is not None:

@@ -1,4 +1,4 @@
-"""Samplers of runs, from their configurations and the data."""
+"""Building the sampler of a run from its configuration and the data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["build_sampler"]
 def build_sampler(
     config: Mapping[str, Any], dataset: Dataset, split: LeaveOneOut, settings: TrainingSettings
 ) -> Sampler:
-    """Build the sampler of a run; what it knows of the data is the training part alone.
+    """Build the sampler of a run; it uses only the training part of the data.
 
-    The one exception is an ablation that measures what a leak is worth: with `leak_held_out` of the
-    settings, interactions are of the whole sequences.
+    The exception is an ablation that measures the effect of a leak: with `leak_held_out` in the
+    settings, interactions are those of the whole sequences.
 
     Parameters
     ----------
     config : mapping
         As for :func:`negsamp.from_config`, without items, counts, interactions and seed.
     dataset, split, settings
-        Of the run.
+        Those of the run.
 
     Returns
     -------

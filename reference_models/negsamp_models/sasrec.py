@@ -23,11 +23,11 @@ FAR = 1e9
 
 
 class SASRec(nn.Module):
-    """Encode item sequences; the score of an item is its embedding's product with the encoding.
+    """Encode item sequences; an item's score is the dot product of its embedding and the encoding.
 
-    Item embeddings plus learned positions, normalised and dropped out; then layers of multi-head
-    self-attention and a feed-forward of width 4 d with GELU, each with dropout, a residual and a
-    layer norm after it (post-norm). Item embeddings are tied to the scores.
+    Item and learned position embeddings are added, normalised and dropped out. Each layer has
+    multi-head self-attention and a feed-forward of width 4 d with GELU, each followed by dropout, a
+    residual and a layer norm (post-norm). Scores use the item embeddings of the input (tied).
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class SASRec(nn.Module):
     max_length : int
         Number of positions; the last item of a sequence has the last one.
     dropout : float
-        Of embeddings, attention weights and both sublayers, in [0, 1).
+        For embeddings, attention weights and both sublayers, in [0, 1).
 
     Raises
     ------
@@ -52,8 +52,8 @@ class SASRec(nn.Module):
     References
     ----------
     Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018; Zhou et al., "S3-Rec",
-    CIKM 2020, whose published code has the layers, the initial values (normal, 0.02) and the
-    alignment of positions to the sequence's end that are used here.
+    CIKM 2020: layers, initial values (normal, 0.02) and the alignment of positions to the end of
+    the sequence are from its published code.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class SASRec(nn.Module):
         Parameters
         ----------
         item_ids : int64, shape (num_rows, length)
-            What stands in each slot.
+            The item in each slot.
         position_ids : int64, of the same shape or (1, length)
-            Its position.
+            The position of each slot.
         mask : bool, shape (num_rows, 1, length, length)
-            Who may look at whom.
+            Which slots each slot may attend to.
 
         Returns
         -------
@@ -122,14 +122,14 @@ class SASRec(nn.Module):
         return hidden
 
     def ends(self, batch: PackedBatch) -> Tensor:
-        """Return what `forward` gives at the last item of each sequence, at about half its cost.
+        """Return the output of `forward` at the last item of each sequence, at about half its cost.
 
-        The last layer is computed there alone.
+        The last layer is computed only there.
 
         Returns
         -------
         float, shape (num_sequences, hidden_size)
-            Equal but for rounding and dropout's noise.
+            Equal up to rounding and the randomness of dropout.
         """
         hidden = self.place(self.items(batch.item_ids), batch.position_ids)
         layers, mask = list[Any](self.layers), batch.causal_mask()
@@ -138,14 +138,14 @@ class SASRec(nn.Module):
         return torch.as_tensor(layers[-1].ends(hidden, batch))
 
     def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
-        """Return what goes into the layers: embeddings of items, each put at its position.
+        """Return the input of the layers: item embeddings combined with their positions.
 
         Parameters
         ----------
         embeddings : float, shape (num_rows, length, hidden_size)
-            What stands in each slot.
+            The embedding in each slot.
         position_ids : int64, shape (num_rows, length) or (1, length)
-            Its position.
+            The position of each slot.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""When a run is saved."""
+"""When to save a run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LARGEST_SHARE = 0.05
 class Saver:
     """Saves a run after each epoch, and within an epoch every so many batches or seconds.
 
-    Where epochs are so short that checkpoints would take more than a twentieth of the time, some
-    are left out; those by batches never are.
+    If epochs are so short that checkpoints would take more than a twentieth of the time, some are
+    skipped, but never those requested by number of batches.
 
     Parameters
     ----------
     folder : CheckpointFolder
-        Where to.
+        Where to save.
     options : RunOptions
-        How often.
+        How often to save.
     processes : Processes
         Rank 0 decides and writes.
     """
@@ -39,7 +39,7 @@ class Saver:
         self._failed = False
 
     def due_after_batch(self, batch: int) -> bool:
-        """Whether to save when so many batches of an epoch are done, in the view of this process.
+        """Whether this process wants to save after this many batches of an epoch.
 
         Parameters
         ----------
@@ -54,17 +54,17 @@ class Saver:
         )
 
     def due_after_epoch(self) -> bool:
-        """Whether to save when an epoch is done, in the view of this process."""
+        """Whether this process wants to save after an epoch."""
         return self._writes and (
             self._options.checkpoint_batches is not None
             or self._elapsed() >= self._cost / LARGEST_SHARE
         )
 
     def save(self, checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> bool:
-        """Save, and return whether it is done.
+        """Save, and return whether it succeeded.
 
-        A disk that is full, or a folder that cannot be written to, does not end the run: it is
-        told of once, what was saved before stays, and the next checkpoint is tried in its turn.
+        A full disk or a folder without write access does not end the run: it is reported once,
+        earlier checkpoints are kept, and the next checkpoint is tried when it is due.
         """
         if not self._writes:
             return True

@@ -35,7 +35,7 @@ def device_named(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        "cpu", "cuda", "cuda:N", or "auto": CUDA where there is a device, else the CPU.
+        "cpu", "cuda", "cuda:N", or "auto": CUDA if available, else the CPU.
 
     Raises
     ------
@@ -71,9 +71,9 @@ class TrainingSettingsError(NegSampError, ValueError):
 class TrainingSettings:
     """How a model is trained.
 
-    The defaults of `patience`, `batch_size` and `learning_rate` are the paper's (section 5.1.4). It
-    prints no hidden size, dropout or length, nor what it chose of layers and heads: those are of
-    the S3-Rec authors' code, on which its SASRec is built. `max_epochs` is a choice of ours.
+    The defaults of `patience`, `batch_size` and `learning_rate` are the paper's (section 5.1.4).
+    The paper does not state hidden size, dropout, length, or the chosen layers and heads; these are
+    from the code of the S3-Rec authors, on which its SASRec is built. `max_epochs` is our choice.
 
     Attributes
     ----------
@@ -81,27 +81,27 @@ class TrainingSettings:
         Training stops after `patience` epochs without a better validation NDCG@10, and after
         `max_epochs` in any case.
     batch_size : int
-        Sequences a batch.
+        Sequences per batch.
     learning_rate : float
-        Of Adam with betas 0.9 and 0.999.
+        For Adam with betas 0.9 and 0.999.
     max_length : int
-        Longest input, at least 2; the last items of longer ones are used.
+        Longest input, at least 2; a longer sequence is cut to its last items.
     hidden_size, num_layers, num_heads, dropout
-        Of :class:`~negsamp_models.sasrec.SASRec`.
+        As for :class:`~negsamp_models.sasrec.SASRec`.
     loss : {"nce", "bpr", "sampled_softmax"}
         Eq. 4 of the paper, BPR (section 4.2), or a sampled softmax corrected by ``log_q``.
     exclude_interactions : bool
-        Exclude all items of the user's training part from the negatives, not the target alone.
+        Exclude all items of the user's training part from the negatives, not only the target.
     leak_held_out : bool
         With `exclude_interactions`, exclude the user's validation and test items too. The negatives
-        then tell the model what is held out: an ablation that measures what such figures gain, and
-        no way to train a model. No command offers it; results, tables and the page mark it.
+        then reveal to the model what is held out: an ablation that measures the effect on figures,
+        not a way to train a model. No command offers it; results, tables and the page mark it.
     model : {"sasrec", "s3rec"}
         SASRec from random weights, or from those of a pre-training.
     seed : int
         Of initial weights, dropout, order of the batches, and negatives.
     device : str
-        A torch device, or "auto": CUDA where there is one, else the CPU.
+        A torch device, or "auto": CUDA if available, else the CPU.
     """
 
     max_epochs: int = 300
@@ -155,14 +155,14 @@ SYNTHETIC_SETTINGS = TrainingSettings(
 
 
 def default_settings(dataset: str) -> TrainingSettings:
-    """Return the settings of a run that asks for none: the paper's, or those of embedded data."""
+    """Return the default settings for a data set: the paper's, or those of the embedded data."""
     return SYNTHETIC_SETTINGS if dataset == "synthetic" else TrainingSettings()
 
 
 def changed_settings(
     settings: Mapping[str, Any], default: TrainingSettings | None = None
 ) -> dict[str, Any]:
-    """Return the settings, seed and device aside, that differ from a default: else the paper's."""
+    """Return the settings, without seed and device, that differ from `default` or the paper's."""
     plain = asdict(TrainingSettings() if default is None else default)
     return {
         name: value
@@ -173,25 +173,25 @@ def changed_settings(
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is made, kept and watched; nothing of it changes a result beyond the noise.
+    """How a run is executed, saved and logged; results are unaffected, beyond noise.
 
     Attributes
     ----------
     resume : bool
-        Go on from the last checkpoint, if there is one.
+        Resume from the last checkpoint, if there is one.
     checkpoint_seconds : float
-        Save within an epoch when so long has passed since the last checkpoint. Every epoch is
-        saved in any case, unless that takes more than a twentieth of the time.
+        Save within an epoch when the last checkpoint is this old. Every epoch is saved in any
+        case, unless that takes more than a twentieth of the time.
     checkpoint_batches : int, optional
-        Save after so many batches of an epoch, and every epoch, at any cost.
+        Save after every so many batches of an epoch, and after every epoch, at any cost.
     tensorboard : bool
         Write logs for TensorBoard.
     keep_weights : tuple of int
-        Keep the weights after so many epochs, 0 for those before training.
+        Keep the weights after these numbers of epochs; 0 is before training.
     sharded_items : bool
-        Of several processes, let each score a slice of the items for the sampler.
+        With several processes, let each score one slice of the items for the sampler.
     cuda_graphs : bool
-        Take each step as one CUDA graph.
+        Run each step as one CUDA graph.
     overwrite : bool
         Remove what an earlier run left in the folder; not with `resume`.
     """

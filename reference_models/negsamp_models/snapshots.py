@@ -1,4 +1,4 @@
-"""Weights of a run at chosen moments, kept in files beside it."""
+"""Weights of a run at chosen moments, kept in files."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ __all__ = ["Snapshots", "missing_snapshots", "read_snapshots", "remove_snapshots
 
 
 class Snapshots(Silent):
-    """Writes the weights after so many epochs to ``EPOCHS.safetensors``, each whole or not at all.
+    """Writes the weights after chosen epochs to ``EPOCHS.safetensors``, completely or not at all.
 
-    A run that goes on from a checkpoint writes those of the epochs that it makes again, which are
-    the same.
+    A run that resumes from a checkpoint writes those of repeated epochs again; they are the same.
 
     Parameters
     ----------
     folder : Path
-        For the files; made with the first.
+        For the files; created with the first.
     model : Module
-        Whose weights.
+        The model whose weights are written.
     epochs : collection of int
         After how many epochs; 0 is before training.
     """
@@ -38,12 +37,12 @@ class Snapshots(Silent):
         self._folder, self._model, self._epochs = folder, model, epochs
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Write the initial weights, if they are asked for and nothing is trained yet."""
+        """Write the initial weights, if requested and nothing is trained yet."""
         if not records:
             self._write(0)
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Write the weights, if they are asked for."""
+        """Write the weights, if requested."""
         self._write(record.epoch + 1)
 
     def _write(self, epochs: int) -> None:
@@ -57,12 +56,12 @@ def _file(folder: Path, epochs: int) -> Path:
 
 
 def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
-    """Read the weights that are kept, by the number of epochs before them, ascending.
+    """Read the weights that were kept, by the number of epochs trained, ascending.
 
     Raises
     ------
     CheckpointError
-        If a file is not a whole safetensors file.
+        If a file is not a complete safetensors file.
     """
     weights = {}
     for path in sorted(folder.glob("[0-9]*.safetensors")):
@@ -74,12 +73,12 @@ def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
 
 
 def missing_snapshots(folder: Path, epochs: Collection[int]) -> list[int]:
-    """Return those of `epochs` whose weights are not kept."""
+    """Return those of `epochs` whose weights were not kept."""
     return [each for each in epochs if not _file(folder, each).exists()]
 
 
 def remove_snapshots(folder: Path) -> None:
-    """Remove the weights that are kept, and the folder if nothing else is in it."""
+    """Remove the weights that were kept, and the folder if it is then empty."""
     for path in folder.glob("[0-9]*.safetensors"):
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

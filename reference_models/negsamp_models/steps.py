@@ -1,4 +1,4 @@
-"""One step of training: a batch is encoded and gets its negatives, and the weights move."""
+"""One training step: encode a batch, draw its negatives, update the weights."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["Step", "Stepper"]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What came of a step.
+    """The outcome of a step.
 
     Attributes
     ----------
     loss : float Tensor, zero-dimensional
-        Of the whole batch, all processes' shares of it; on the device, which may still be at it.
+        Of the whole batch, over all processes; on the device, which may still be computing it.
     num_draws : int
-        Negatives that were drawn, by all processes.
+        Negatives drawn, by all processes.
     """
 
     loss: Tensor
@@ -38,15 +38,15 @@ class Step:
 
 @dataclass(eq=False)
 class Stepper:
-    """Takes steps.
+    """Takes training steps.
 
-    The processor puts a batch together while the device is at those before it: a step reads
-    nothing back from the device, unless the sampler does.
+    A step reads nothing back from the device unless the sampler does, so the host prepares a batch
+    while the device computes earlier ones.
 
     Parameters
     ----------
     training : Training
-        What is trained on.
+        The training data.
     settings : TrainingSettings
     model : SASRec
     draw : callable
@@ -57,7 +57,7 @@ class Stepper:
     Attributes
     ----------
     stopwatch : Stopwatch
-        Of the drawing, in this process.
+        Times the drawing in this process.
     encoder : Module
         The model, as the processes share it.
     optimizer : Adam
@@ -110,11 +110,11 @@ class Stepper:
         return Step(whole, num_draws)
 
     def settle(self) -> float:
-        """Wait for the device, and return the seconds that drawing took since this was last asked.
+        """Wait for the device, and return the seconds that drawing took since the last call.
 
-        The sampler itself counts its calls, and raises what went wrong in them.
+        Call counts and errors are up to the sampler itself.
         """
         return self.stopwatch.read()
 
     def reset(self) -> None:
-        """Do nothing: a step begins with the sampler and the optimiser as they then are."""
+        """Do nothing: every step uses the current sampler and optimiser."""

@@ -1,4 +1,4 @@
-"""Training SASRec with the negatives of any sampler, to the best epoch on validation."""
+"""Training SASRec with the negatives of any sampler, keeping the best epoch on validation."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ class TrainingDivergedError(NegSampError, ArithmeticError):
 
 @dataclass
 class Trainer:
-    """One run: a model, a sampler, and the data.
+    """A training run: a model, a sampler and the data.
 
     Parameters
     ----------
     dataset : Dataset
-        What to train on.
+        The data to train on.
     sampler_config : mapping
         As for :func:`~negsamp_models.samplers.build_sampler`.
     settings : TrainingSettings
-        How to train. The global random state of torch is seeded with its seed.
+        How to train. Its seed also seeds the global random state of torch.
     watcher : Watcher
-        Who is told.
+        Is notified of progress.
     saver : Saver, optional
         Saves checkpoints; without one there are none.
     stop : StopSignals
-        Asked after each batch whether to stop.
+        Checked after each batch for a request to stop.
     processes : Processes
-        That share the run; each has a trainer, with the same arguments.
+        The processes that share the run; each has a trainer with the same arguments.
     pretrained : Pretrained, optional
-        Weights to begin with, for the model "s3rec", which needs them.
+        Initial weights for the model "s3rec", which needs them.
     sharded_items : bool
-        Let each process score a slice of the items, for all of them, see
+        Let each process score one slice of the items, for the rows of all processes; see
         :func:`~negsamp_models.drawing.drawn_over_slices`.
     cuda_graphs : bool
-        Take each step as one CUDA graph, see :class:`~negsamp_models.captured.CapturedStepper`.
+        Run each step as one CUDA graph; see :class:`~negsamp_models.captured.CapturedStepper`.
 
     Attributes
     ----------
@@ -88,14 +88,14 @@ class Trainer:
     Raises
     ------
     TrainingSettingsError
-        If the model needs pre-trained weights and there are none, or the other way round; or if
-        items are to be sharded in one process, or for a sampler that looks at no score; or if
-        steps cannot be graphs.
+        If the model "s3rec" has no pre-trained weights or another model has some; if items are to
+        be sharded in a single process or for a sampler without scores; or if steps cannot be CUDA
+        graphs.
     PretrainedError
-        If the pre-trained weights are of another catalogue, of other sequences or other sizes.
+        If the pre-trained weights belong to another catalogue, other sequences or other sizes.
     DatasetError
-        If a user has fewer than 4 items, or validation is empty: there is no user, or all answers
-        are items that their users had seen, which are not ranked.
+        If a user has fewer than 4 items, or validation is empty: there is no user, or every answer
+        is an item that its user had seen, and seen items are not ranked.
     ProcessesDifferError
         If the processes' trainers have different arguments.
     """
@@ -150,19 +150,19 @@ class Trainer:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must have in common with this run to be gone on from."""
+        """What a checkpoint must have in common with this run to resume from it."""
         identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
         return identity | {"pretraining": self._pretraining} | self._chosen_ways
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of this run; all that follows is what it would have been.
+        """Resume from a checkpoint of this run; everything that follows is what it would have been.
 
         Raises
         ------
         CheckpointError
-            If it does not fit, or is of a later place than the run is to end at.
+            If it does not fit, or is beyond the end of the run.
         """
         if (checkpoint.epoch, checkpoint.batch) > (self.settings.max_epochs, 0):
             raise CheckpointError(
@@ -173,14 +173,14 @@ class Trainer:
         self.stepper.reset()
 
     def run(self) -> RunResult:
-        """Train to the end and return the result; the model is left with its best weights.
+        """Train to the end and return the result; the model then has its best weights.
 
         Raises
         ------
         TrainingDivergedError
             If a loss or a score is not finite.
         RunStoppedError
-            If a signal asks the run to stop; it is saved before.
+            If a signal asks the run to stop; its state is saved first.
         """
         state = self.state
         self.watcher.on_start(state.records)
@@ -281,7 +281,7 @@ class Trainer:
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def _batch(self, places: Int64Array, is_last: bool) -> None:
-        """Take the step of a batch, and keep the books."""
+        """Take the step of a batch and record it."""
         state, started = self.state, time.perf_counter()
         with self._diverging(self._until_now):
             step = self.stepper.take(places)
@@ -298,7 +298,7 @@ class Trainer:
         state.training_seconds += time.perf_counter() - started
 
     def _read_losses(self) -> None:
-        """Wait for the device to be done with all steps, and note their losses."""
+        """Wait for the device to finish all steps, and record their losses."""
         unread, self._unread = self._unread, []
         for loss in torch.stack(unread).tolist() if unread else []:
             if not math.isfinite(loss):
@@ -327,7 +327,7 @@ class Trainer:
 
     @property
     def _until_now(self) -> str:
-        """Say in which batch a score was: a device that works behind the host tells it late."""
+        """Say in which batch a score was: an asynchronous device reports it late."""
         number = self.state.batch + 1
         known = number == 1 or self.device.type == "cpu"
         return f"batch {number}" if known else f"one of the first {number} batches"
@@ -338,7 +338,7 @@ class Trainer:
 
     @contextmanager
     def _diverging(self, where: str) -> Iterator[None]:
-        """Tell of a score that is not finite as of a run that has diverged."""
+        """Report a score that is not finite as a run that has diverged."""
         try:
             yield
         except InvalidScoresError as error:

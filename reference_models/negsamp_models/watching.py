@@ -1,4 +1,4 @@
-"""Who is told how a run goes."""
+"""Notifications about the progress of a run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["Silent", "Together", "Watcher"]
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes."""
+    """Receives notifications about the progress of a run."""
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Be told of the epochs that are done when the run begins or goes on."""
+        """Handle the start or resumption of a run; `records` are the finished epochs."""
         ...
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Be told of a batch."""
+        """Handle the end of a batch."""
         ...
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Be told of an epoch."""
+        """Handle the end of an epoch."""
         ...
 
     def on_notice(self, message: str) -> None:
-        """Be told what a person should know and need not act on at once."""
+        """Handle something that a person should know, but need not act on at once."""
         ...
 
 
@@ -47,27 +47,27 @@ class Silent:
 
 
 class Together:
-    """Several watchers in the place of one."""
+    """Several watchers as one."""
 
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = watchers
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Tell each of the epochs that are done."""
+        """Notify each of the finished epochs."""
         for watcher in self._watchers:
             watcher.on_start(records)
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Tell each of a batch."""
+        """Notify each of a batch."""
         for watcher in self._watchers:
             watcher.on_batch(epoch, batch, num_batches, loss)
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Tell each of an epoch."""
+        """Notify each of an epoch."""
         for watcher in self._watchers:
             watcher.on_epoch(record, best_epoch)
 
     def on_notice(self, message: str) -> None:
-        """Tell each."""
+        """Notify each."""
         for watcher in self._watchers:
             watcher.on_notice(message)

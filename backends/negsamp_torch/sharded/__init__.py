@@ -1,10 +1,10 @@
-"""GenNi over a catalogue that is cut into slices, each on a rank of a process group.
+"""GenNi over a catalogue that is cut into slices, one on each rank of a process group.
 
-The draws are those of one device. Blocks of 128 columns are those of the whole catalogue; each rank
-goes over its own columns, and what the ranks exchange for each row is the mass of three parts: of
-the block that a border in front of the rank cuts, of the whole blocks, and of the block that the
-border behind it cuts. From these all know what the first word picks. Within whole blocks that rank
-draws; of a block that is cut, the second word picks the rank, again on all alike, and that rank
+The draws are those of one device. Blocks of 128 columns are those of the whole catalogue, and each
+rank works on its own columns. For each row the ranks exchange the masses of three parts: the block
+cut by the border before the rank, the whole blocks, and the block cut by the border after it. From
+these every rank knows what the first random word picks. Among whole blocks, the rank that holds
+them draws. In a cut block the second word picks the rank, again the same everywhere, and that rank
 finds the item.
 """
 

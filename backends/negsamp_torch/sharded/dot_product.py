@@ -1,4 +1,4 @@
-"""The score of users whose item table lies on several ranks."""
+"""Scores by dot products with an item table that is spread over ranks."""
 
 from __future__ import annotations
 
@@ -21,71 +21,70 @@ __all__ = ["ShardedDotProduct"]
 
 @dataclass(eq=False)
 class ShardedDotProduct(Collective):
-    """Dot products with item embeddings of which each rank holds a contiguous slice.
+    """Score by dot products with item embeddings of which each rank holds a contiguous slice.
 
-    Give it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
-    samplers of the same seed, and, up to the rounding of scores, each rank gets the negatives that
-    one device would draw from the whole table.
+    Pass it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
+    samplers of the same seed. Up to the rounding of scores, each rank gets the negatives that one
+    device would draw from the whole table.
 
     Parameters
     ----------
     queries : Tensor, shape targets.shape + (dim,)
-        One query a target.
+        One query per target.
     items : Tensor, shape (num_lines, dim), or DTensor
-        This rank's lines of the table: the slices of ranks 0, 1, ... stand one after the other and
-        make up the lines 0, 1, ..., which are the item ids. Slices may differ in length and be
-        empty. Of a DTensor the local part is taken: it must be sharded on its first axis, over one
-        axis of its mesh, and replicated over the others.
+        This rank's rows of the table. The slices of ranks 0, 1, ..., one after another, make up
+        rows 0, 1, ..., which are the item ids; they may differ in length and be empty. A DTensor
+        must be sharded on its first axis over one axis of its mesh and replicated over the others;
+        its local part is used.
     group : ProcessGroup, optional
-        The ranks; by default that of the DTensor's mesh, over which it is sharded, else the default
-        group.
+        The ranks; by default the group over which a DTensor is sharded, else the default group.
     split : bool
-        False: all ranks call with the same rows. True: each rank calls with rows of its own, as
-        many as it has, and gets negatives for these, as if one device had been given the rows of
-        ranks 0, 1, ... one after the other.
+        False: all ranks pass the same rows. True: each rank passes rows of its own, any number of
+        them, and gets their negatives, as if one device had been given the rows of ranks 0, 1, ...
+        one after another.
     item_ids : range, optional
-        The ids of this rank's lines, without gaps. Without it the lengths of the slices have to add
-        up to the end of the catalogue, and slices in another order go unnoticed. With it they are
-        refused, and the table may be longer than the catalogue, or begin with its first item. A
-        DTensor knows its ids.
+        The ids of this rank's rows of the table, without gaps. Without it, the lengths of the
+        slices must add up to the end of the catalogue, and slices in another order are not
+        detected. With it they are refused, and the table may be longer than the catalogue, or
+        begin with its first item. A DTensor knows its ids.
 
     Attributes
     ----------
     bytes_received : int
-        What collectives brought this rank in all calls of ``sample`` so far. A call brings, with N
-        rows in all, k negatives and W ranks, (W - 1) (24 N + 176) bytes, for three masses a row (in
-        front of the first whole block of the rank, in whole blocks, and behind the last), and
-        16 N k more, for the draws and their log-probabilities. Without replacement the masses come
-        again with each further negative, (W - 1) 24 N. Where rows are split, there are also the
-        queries and exclusions of the other ranks, at the length of the longest:
-        (W - 1) (R (16 + 4 dim) + 8 E + 24), with R the most rows of a rank and E the most
-        exclusions. That is O(N k), whatever the catalogue, the candidates and the dim, or, split,
-        O(N (k + dim)) of ranks with equally many rows.
+        Bytes that this rank received in collectives, over all calls of ``sample`` so far. With N
+        rows in all, k negatives and W ranks, a call receives (W - 1) (24 N + 176) bytes for three
+        masses per row (before the rank's first whole block, in whole blocks, and after the last),
+        and 16 N k for the draws and their log-probabilities. Without replacement the masses come
+        again with each further negative, (W - 1) 24 N. With ``split=True`` the queries and
+        exclusions of the other ranks are added, padded to the longest:
+        (W - 1) (R (16 + 4 dim) + 8 E + 24), for at most R rows and E exclusions per rank. The total
+        is O(N k), independent of the catalogue, the candidates and dim; or, when split over ranks
+        with equally many rows, O(N (k + dim)).
 
     Raises
     ------
     InvalidInputError
-        On all ranks, if the ranks differ in seed, call, alpha, beta, rows, queries (by more than
-        rounding; as dropout makes them that each rank applies by itself; what is compared is a
-        checksum, which a few rows of many may not move enough), dtypes or catalogue, if arguments
-        do not fit on one, if lines are missing or too many, or if a rank cannot compute its scores:
-        each rank raises its own error, and the others say which rank to look at. At once, if
-        queries or items are no floating-point tensors, or a DTensor is placed otherwise. Where this
-        process is no member of the group, or the group cannot send tensors of this device, on that
-        rank alone.
+        When built: if queries or items are not floating-point tensors, or a DTensor is placed
+        otherwise. In a call, on all ranks: if the ranks differ in seed, call, alpha, beta, rows,
+        queries, dtypes or catalogue; if arguments do not fit on one rank; if rows of the table are
+        missing or too many; or if a rank cannot compute its scores. That rank raises its own error,
+        and the others name it. Queries are compared by a checksum, up to rounding, which detects
+        dropout that differs between ranks, but maybe not a difference in few rows of many. On one
+        rank only: if the process is not in the group, or the group cannot send tensors from this
+        device.
 
     Notes
     -----
-    Candidates are pre-selected from the words of the stream, by each rank for all rows, so that
-    nothing has to be sent of them; with ``candidates="query"`` each row has its own run of them in
-    each slice, and choosing them, unlike scoring them, is not divided by ranks. A block of 128
-    columns that a border between slices cuts has its mass summed over ranks, and the second word of
-    a draw finds the rank in which its item is.
+    Each rank pre-selects the candidates of all rows from the random stream, so none are sent. With
+    ``candidates="query"`` each row has its own candidates in each slice, and the work of choosing
+    them, unlike that of scoring them, is not divided by the ranks. If slices meet within a block of
+    128 columns, its mass is summed over ranks, and the second word of a draw finds the rank of its
+    item.
 
-    A rank that dies, or never calls, leaves the others waiting until the group's timeout is over:
-    gloo raises then, NCCL's watchdog ends their processes.
+    If a rank dies or never calls, the others wait for the group's timeout: then gloo raises, and
+    NCCL's watchdog ends their processes.
 
-    At alpha = 0 no score is looked at, and the draws are those of :class:`negsamp.Uniform` on one
+    At alpha = 0 no scores are read, and the draws are those of :class:`negsamp.Uniform` on one
     device.
     """
 
@@ -111,7 +110,7 @@ class ShardedDotProduct(Collective):
             self._mesh_axis()  # refuses others
 
     def __call__(self, item_ids: Tensor) -> Tensor:
-        """Return the scores of `item_ids` for all rows, summed over ranks; rows must be shared."""
+        """Return all rows' scores of `item_ids`, summed over ranks; rows must not be split."""
         if self.split:
             raise InvalidInputError("probabilities over shards need the same rows on all ranks")
         queries = self.queries.reshape(-1, self.queries.shape[-1])
@@ -131,7 +130,7 @@ class ShardedDotProduct(Collective):
         return exchange.sum(scores)
 
     def queries_of(self, rows: Rows) -> Tensor:
-        """Return the queries of the rows that are sampled, (len(rows), dim)."""
+        """Return the queries of the sampled rows, (len(rows), dim)."""
         validation.check_dense("queries", self.queries)
         validation.check_dense("items", self.local_items)
         validation.check_queries(self.queries, rows.shape)
@@ -145,7 +144,7 @@ class ShardedDotProduct(Collective):
 
     @property
     def dtypes(self) -> tuple[torch.dtype | None, torch.dtype | None]:
-        """Those of queries and items."""
+        """The dtypes of queries and items."""
         return self.queries.dtype, self.items.dtype
 
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
@@ -162,7 +161,7 @@ class ShardedDotProduct(Collective):
 
     @property
     def local_items(self) -> Tensor:
-        """The lines of this rank."""
+        """The rows of the table that this rank holds."""
         items: Tensor = self.items.to_local() if hasattr(self.items, "to_local") else self.items
         return items.detach()
 
@@ -174,7 +173,7 @@ class ShardedDotProduct(Collective):
         return self.group
 
     def _held(self, exchange: Exchange) -> tuple[list[range], bool]:
-        """Return the ids of each rank, and whether all have said them."""
+        """Return the ids of each rank, and whether all ranks have stated them."""
         first = self._first_id
         told = exchange.gather_numbers(-1 if first is None else first, len(self.local_items))
         held: list[range] = []
@@ -185,7 +184,7 @@ class ShardedDotProduct(Collective):
 
     @property
     def _first_id(self) -> int | None:
-        """The id of the first line: as given, or as a DTensor is cut; None if not known."""
+        """The id of the first row: as given, or as a DTensor is cut; None if unknown."""
         if self.item_ids is not None:
             return self.item_ids.start
         if not hasattr(self.items, "placements"):
@@ -195,7 +194,7 @@ class ShardedDotProduct(Collective):
         return int(min(mesh.get_coordinate()[axis] * each, num_lines))
 
     def _mesh_axis(self) -> int:
-        """Return over which axis of its mesh a DTensor is sharded, on its own first axis."""
+        """Return the axis of its mesh over which a DTensor's first axis is sharded."""
         placements = self.items.placements
         divided = [axis for axis, placed in enumerate(placements) if not placed.is_replicate()]
         if len(divided) != 1 or not placements[divided[0]].is_shard(0):

@@ -1,4 +1,4 @@
-"""The score of users whose model is no dot product and has its items on several ranks."""
+"""Scores by a callable on each rank, for models whose items are spread over ranks."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ __all__ = ["ShardedScorer"]
 
 @dataclass(eq=False)
 class ShardedScorer(Collective):
-    """A callable on each rank that scores the items of this rank alone.
+    """Score with a callable on each rank that knows only the items of this rank.
 
-    Give it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
-    the same rows and samplers of the same seed, and, up to the rounding of scores, each rank gets
-    the negatives that one device would draw with one callable for the whole catalogue.
+    Pass it as ``score=`` to :class:`negsamp.GenNi` on all ranks of a process group at once, with
+    the same rows and samplers of the same seed. Up to the rounding of scores, each rank gets the
+    negatives that one device would draw with one callable for the whole catalogue.
 
     Parameters
     ----------
     score : Scorer
-        ``score(item_ids: (M,)) -> (targets.size, M)``, for ids of this rank: one line a target,
-        of all targets, as with one device. How often it is asked differs between ranks, so it must
-        not take part in collectives.
+        ``score(item_ids: (M,)) -> (targets.size, M)`` for ids of this rank: one row per target, for
+        all targets, as on one device. It must not take part in collectives, since ranks call it
+        different numbers of times.
     item_ids : range
-        The ids that this rank can score, without gaps. The ranges of ranks 0, 1, ... follow each
-        other, hold the whole catalogue and may be empty. No rank is asked for an id of another.
+        The ids that this rank can score, without gaps; no rank is asked for other ids. The ranges
+        of ranks 0, 1, ... follow each other and contain the whole catalogue; they may be empty.
     group : ProcessGroup, optional
         The ranks; by default the default group.
 
     Attributes
     ----------
     bytes_received : int
-        What collectives brought this rank in all calls of ``sample`` so far. A call brings, with N
-        rows, k negatives and W ranks, (W - 1) (24 N + 176) bytes and 16 N k more, and, without
-        replacement, (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
+        Bytes that this rank received in collectives, over all calls of ``sample`` so far. With N
+        rows, k negatives and W ranks, a call receives (W - 1) (24 N + 176) + 16 N k, and without
+        replacement (W - 1) 24 N for each further negative: see :class:`ShardedDotProduct`.
 
     Raises
     ------
     InvalidInputError
         If `score` cannot be called or `item_ids` is not a range without gaps. In a call, on all
-        ranks: if the ranges leave a gap, overlap or do not hold the catalogue, if the ranks differ
-        in seed, call, alpha, beta, rows or catalogue, if arguments do not fit on one, if a callable
-        raises (its own error on its rank), or with ``candidates="query"`` while beta < 1, as with
-        any callable. Where the group cannot send tensors of the device of the targets, on that rank
-        alone. For a rank that dies see :class:`ShardedDotProduct`.
+        ranks: if the ranges leave a gap, overlap or do not contain the catalogue; if the ranks
+        differ in seed, call, alpha, beta, rows or catalogue; if arguments do not fit on one rank;
+        if a callable raises (its own error on its rank); or with ``candidates="query"`` while
+        beta < 1, as with any callable. On one rank only: if the group cannot send tensors from the
+        device of the targets. For a rank that dies see :class:`ShardedDotProduct`.
 
     Notes
     -----
-    Rows cannot be split, as those of a :class:`ShardedDotProduct` can: the scores of a row come
-    from all ranks, and a callable cannot be sent to them as a query can. Ranks with rows of their
-    own gather what the callable needs of all rows, sample for all, and keep their part.
+    Rows cannot be split as in a :class:`ShardedDotProduct`: all ranks contribute to the scores of
+    a row, and a callable, unlike a query, cannot be sent to them. Ranks with rows of their own
+    gather what the callable needs for all rows, sample for all, and keep their part.
 
-    The callable is asked for each tile of its ids once, and once more for each block that is drawn
-    from: with replacement once for all negatives, without it again for each.
+    The callable is called once for each tile of its ids, and again for each block that is drawn
+    from: once for all negatives with replacement, once for each negative without.
     """
 
     score: Scorer
@@ -104,7 +104,7 @@ class ShardedScorer(Collective):
         return exchange.sum(scores)
 
     def queries_of(self, rows: Rows) -> Tensor:
-        """Return none: the callable knows them."""
+        """Return empty queries: the callable has its own."""
         return torch.zeros((len(rows), 0), dtype=torch.float32, device=rows.numbers.device)
 
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:

@@ -37,45 +37,47 @@ from negsamp_models.wording import duration, plural
 __all__ = ["report_command", "reproduce_command"]
 
 ResultsOption = Annotated[
-    Path, typer.Option("--results", help="Folder of the result files, one a run.")
+    Path, typer.Option("--results", help="Folder of the result files, one per run.")
 ]
 
 
 def reproduce_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Tables and figures, such as table1 fig8; none: list them."),
+        typer.Argument(help="Tables and figures, such as table1 fig8; if none, list them."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All tables and figures.")] = False,
     datasets: Annotated[
         list[str] | None, typer.Option("--dataset", help="Only this data set; may be repeated.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Seeds a configuration; default: as declared.")
+        int | None, typer.Option(min=1, help="Seeds per configuration; default: as declared.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of runs at once.")] = 1,
     results: ResultsOption = Path("results"),
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     cuda_graphs: CudaGraphsOption = False,
     max_epochs: Annotated[
-        int | None, typer.Option(min=1, help="For a trial; such runs count as other runs.")
+        int | None, typer.Option(min=1, help="For a trial; such runs do not count for the tables.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs that would be made, in their order.")
     ] = False,
 ) -> None:
-    """Make the runs of the paper's tables and figures that are missing.
+    """Make the missing runs of the paper's tables and figures.
 
     Each table or figure is a grid of runs; runs that two of them share are made once. A run is one
-    process and leaves one JSON file; until then it has checkpoints beside it, so that an
-    interrupted command, given again, goes on where it was. Seed 0 of every configuration comes
-    before seed 1 of any; what validation has to choose among comes before what is chosen. Without a
-    name, the grids are listed with what is missing of each, and the time it would take by runs like
-    it, pre-trainings included; a "?" stands for what no run tells.
+    process and leaves one JSON file. Until then it keeps checkpoints beside it, so that repeating
+    an interrupted command continues where it was. Seed 0 of every configuration comes before seed 1
+    of any, and the runs among which validation chooses come before the choice is used.
 
-    S3-Rec is pre-trained first, once for a data set and seed. Its weights stay beside the results,
-    in `DATASET/pretraining/seedN`; without them it is made again when a run needs it.
+    Without a name, lists the grids, the number of missing runs of each, and the time they would
+    take, estimated from similar runs and with pre-training; "?" means that there are none.
+
+    S3-Rec is pre-trained first, once per data set and seed. Its weights are kept beside the
+    results, in `DATASET/pretraining/seedN`; if they are gone, it is pre-trained again when a run
+    needs it.
     """
     console = Console()
     with complaints():

@@ -64,7 +64,7 @@ def pretrain_command(
     sampler: Annotated[
         str,
         typer.Option(
-            help="What draws the negatives of masked items: uniform, as the authors do, popularity "
+            help="Sampler of the negatives of masked items: uniform, as by the authors, popularity "
             "or genni.",
             rich_help_panel=SAMPLER,
         ),
@@ -81,7 +81,7 @@ def pretrain_command(
     ] = None,
     epochs: Annotated[
         int | None,
-        _setting("Passes over all prefixes; as the authors do, 100 on Sports and Yelp.", "epochs"),
+        _setting("Passes over all prefixes; 100 on Sports and Yelp, as by the authors.", "epochs"),
     ] = None,
     batch_size: Annotated[int | None, _setting("Prefixes per batch.", "batch_size")] = None,
     learning_rate: Annotated[
@@ -117,16 +117,16 @@ def pretrain_command(
 ) -> None:
     """S3-Rec: pre-train a bidirectional SASRec on item attributes and masked items.
 
-    Every prefix of the training part of every user is a sample, and four questions are asked of
-    it at once:
+    Every prefix of the training part of every user is a sample, about which the model answers four
+    questions at once:
 
-    - *associated attributes* (AAP): which attributes has this item?
-    - *masked items* (MIP): which item was hidden here? Asked against one negative.
-    - *masked attributes* (MAP): which attributes had it?
-    - *segments* (SP): which stretch of items was cut out? Asked against one from elsewhere.
+    - *associated attributes* (AAP): which attributes does this item have?
+    - *masked items* (MIP): which item was hidden here? Ranked against one negative.
+    - *masked attributes* (MAP): which attributes did it have?
+    - *segments* (SP): which stretch of items was cut out? Ranked against one from elsewhere.
 
     The data need attributes: `NAME_item2attributes.json` beside `NAME.txt`, a JSON object from
-    item id to the list of its attribute ids. Answers of validation and test are never looked at.
+    item id to the list of its attribute ids. The items of validation and test are never used.
 
     Writes `pretrained.safetensors` and `pretraining.json` (the losses of every epoch) to the
     output folder. The next step, with the sampler of your choice:

@@ -1,4 +1,4 @@
-"""What goes through the encoder in one step: each distinct sequence once, packed."""
+"""The encoder's input in one step: each distinct sequence once, packed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["Inputs"]
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The sequences of a batch of samples, and where the state of each of their items is.
+    """The sequences of a batch of samples, and where to find the state of each of their items.
 
-    A sample of one item gives one sequence: its items with the masked ones hidden. A longer one
-    gives three more, of which the end alone is wanted: its context, which is the sample with the
-    segment hidden; its segment, with all else hidden; and the impostor, which has items from
-    elsewhere in the segment's place. Equal sequences are encoded once.
+    Every sample gives one sequence: its items with the masked ones hidden. A sample of two items or
+    more gives three others, of which only the last state is needed: the context, which is the
+    sample with the segment hidden; the segment, with all else hidden; and the impostor, the same
+    with items from elsewhere in the segment's place. Equal sequences are encoded once.
 
     Attributes
     ----------
     whole : PackedBatch
-        Distinct sequences of which every state is wanted, in rows as long as the longest.
+        Distinct sequences of which every state is needed, in rows as long as the longest.
     ends : PackedBatch or None
-        Distinct others, of which the last state is wanted, if there are any.
+        Distinct others, of which only the last state is needed, if there are any.
     tokens : int64, shape (num_tokens,)
         For each item of the samples, the row of its state among those of `whole`.
     contexts, segments, impostors : int64, shape (num_samples of two items or more,)
@@ -49,7 +49,7 @@ class Inputs:
 
     @classmethod
     def of(cls, samples: Samples, mask_id: int, max_length: int) -> Inputs:
-        """Build from samples; ``mask_id`` stands for what is hidden."""
+        """Build from samples; hidden items become ``mask_id``."""
         items, offsets = samples.prefixes.item_ids, samples.prefixes.offsets
         hidden = Sequences(np.where(samples.masked, mask_id, items), offsets)
         long = np.flatnonzero(hidden.lengths > 1)

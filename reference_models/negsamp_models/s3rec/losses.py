@@ -13,7 +13,7 @@ __all__ = ["attribute_loss", "preference_loss"]
 
 
 def attribute_loss(projected: Tensor, embeddings: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Tell the attributes of an item from all others.
+    """Predict the attributes of items by binary cross-entropy over all attributes.
 
     The sum over rows r and attributes a of the binary cross-entropy of ``sigmoid(h_r . e_a)``
     against whether a is an attribute of r:
@@ -26,7 +26,7 @@ def attribute_loss(projected: Tensor, embeddings: Tensor, rows: Tensor, columns:
     embeddings : float, shape (num_attributes, dim)
         e.
     rows, columns : int64, shape (num_pairs,)
-        The attributes that are there: ``columns[p]`` is one of row ``rows[p]``. No pair twice.
+        The true attributes: row ``rows[p]`` has attribute ``columns[p]``. No pair twice.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def attribute_loss(projected: Tensor, embeddings: Tensor, rows: Tensor, columns:
     Notes
     -----
     Three matrix products and two passes over the num_rows x num_attributes logits, forward and
-    backward together: the gradient by the logits, ``sigmoid - truth``, is made in their place.
+    backward together: the gradient of the logits, ``sigmoid - truth``, overwrites them in place.
 
     References
     ----------
@@ -49,13 +49,13 @@ def attribute_loss(projected: Tensor, embeddings: Tensor, rows: Tensor, columns:
 
 
 def preference_loss(positive: Tensor, negative: Tensor) -> Tensor:
-    """Prefer what is true to what was drawn.
+    """Rank the true item or segment above the negative.
 
     The sum over rows of ``-log sigmoid(sigmoid(positive) - sigmoid(negative))``.
 
     Parameters
     ----------
-    positive, negative : float, of one shape
+    positive, negative : float, of the same shape
         Scores.
 
     Returns
@@ -66,7 +66,7 @@ def preference_loss(positive: Tensor, negative: Tensor) -> Tensor:
     References
     ----------
     Zhou et al., CIKM 2020, section 4.2, on masked items and on segments, with one negative. Their
-    scores are bilinear forms behind a sigmoid, whence the inner one.
+    scores are bilinear forms inside a sigmoid, hence the inner one.
     """
     return functional.softplus(negative.sigmoid() - positive.sigmoid()).sum()
 

@@ -15,17 +15,17 @@ __all__ = ["S3Rec"]
 
 
 class S3Rec(nn.Module):
-    """Encode sequences in which items may be masked, and look both ways.
+    """Encode sequences with masked items, with attention in both directions.
 
-    The encoder's own embeddings, positions and layers are used, but an item sees all of its
-    sequence, not only what stands before it. The score of an attribute, an item or a segment x
-    with the hidden state h is ``x . (W h + b)``; each objective has a linear map W, b of its own.
+    The encoder's own embeddings, positions and layers are used, but an item attends to all of its
+    sequence, not only to earlier items. The score of an attribute, an item or a segment x with the
+    hidden state h is ``x . (W h + b)``; each objective has its own linear map W, b.
 
     Parameters
     ----------
     encoder : SASRec
-        What is pre-trained; it is held, not copied. Its last item is the mask, so it is built with
-        one more than the catalogue has.
+        The model to pre-train, which is not copied. Its last item is the mask, so build it with one
+        item more than the catalogue.
     num_attributes : int
         Attributes have ids 1 to num_attributes, at least 1.
 
@@ -63,16 +63,16 @@ class S3Rec(nn.Module):
 
     @property
     def mask_id(self) -> int:
-        """What stands for a hidden item in a batch."""
+        """The id of a hidden item in a batch."""
         return len(self.encoder.item_embeddings) - 1
 
     def forward(self, whole: PackedBatch, ends: PackedBatch | None) -> tuple[Tensor, Tensor]:
-        """Encode sequences, and others of which the end alone is wanted, at half the cost or less.
+        """Encode sequences, and others of which only the end is wanted, at half the cost or less.
 
         Parameters
         ----------
         whole : PackedBatch
-            Items, and `mask_id` for those that are hidden.
+            Items, with `mask_id` for hidden ones.
         ends : PackedBatch or None
             The same, in rows of the same length.
 
@@ -81,7 +81,7 @@ class S3Rec(nn.Module):
         states : float, shape (num_tokens, hidden_size)
             The hidden state of each item of `whole`, in the order of ``whole.slots``.
         last_states : float, shape (num_sequences, hidden_size)
-            The hidden state of the last item of each sequence of `ends`; none without it.
+            The hidden state of the last item of each sequence of `ends`; empty without it.
         """
         batches = [whole] if ends is None else [whole, ends]
         items = self.encoder.items(torch.cat([batch.item_ids for batch in batches]))

@@ -27,13 +27,13 @@ class Objectives:
     """Four losses, each a sum over the batch.
 
     ===================== ============================== ==========================================
-    objective             looks at                       loss
+    objective             rows                           loss
     ===================== ============================== ==========================================
     associated_attributes items that are not masked      `attribute_loss` of their attributes
-    masked_items          masked items                   `preference_loss` of each to the
+    masked_items          masked items                   `preference_loss` of each over the
                                                          sampler's negative
     masked_attributes     masked items                   `attribute_loss` of their attributes
-    segments              prefixes of two items or more  `preference_loss` of the segment to
+    segments              prefixes of two items or more  `preference_loss` of the segment over
                                                          the impostor, in its context
     ===================== ============================== ==========================================
 
@@ -41,14 +41,14 @@ class Objectives:
     ----------
     model : S3Rec
     attributes : ItemAttributes
-        Each of an item's once, see `distinct_attributes`.
+        Without duplicates within an item, see `distinct_attributes`.
     sampler : Sampler
         Draws one negative for each masked item; its users are the prefixes.
 
     Attributes
     ----------
     stopwatch : Stopwatch
-        Of what the sampler takes.
+        Times the sampler.
     """
 
     model: S3Rec
@@ -65,7 +65,7 @@ class Objectives:
         ----------
         samples : Samples
         inputs : Inputs
-            Of the samples, on the device of the model.
+            Made from the samples, on the device of the model.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Objectives:
 
 
 def distinct_attributes(dataset: Dataset) -> ItemAttributes:
-    """Return the attributes of each item, each once.
+    """Return the attributes of each item without duplicates.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pre-training by the four objectives of S3-Rec, on the training part of the data alone."""
+"""Pre-training with the four objectives of S3-Rec, on the training part of the data alone."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ __all__ = ["Pretrainer"]
 class Pretrainer:
     """One pre-training run.
 
-    A step minimises the weighted sum of the four objectives, each summed over the batch as the
-    authors sum them. Its negatives come from samplers: one item for each masked one, never an
-    item of the same prefix; and one place for each segment, never its own.
+    A step minimises the weighted sum of the four objectives, each summed over the batch as by the
+    authors. Samplers draw its negatives: one item for each masked one, never an item of the same
+    prefix; and one place for each segment, never its own.
 
     Parameters
     ----------
     dataset : Dataset
         With attributes.
     settings : PretrainingSettings
-        How to train. The global random state of torch is seeded with its seed.
+        How to train. Its seed also seeds the global random state of torch.
     sampler_config : mapping
-        Of the masked items' negatives, as for :func:`negsamp.from_config` without items, counts,
+        For the negatives of masked items, as for :func:`negsamp.from_config` without items, counts,
         interactions, num_negatives and seed. The authors draw uniformly.
     watcher : PretrainingWatcher
-        Who is told.
+        Is notified of progress.
     saver : Saver, optional
         Saves checkpoints; without one there are none.
     stop : StopSignals
-        Asked after each batch whether to stop.
+        Checked after each batch for a request to stop.
 
     Attributes
     ----------
     model : S3Rec
-        What is pre-trained.
+        The model that is pre-trained.
     prefixes : Prefixes
-        What is known of the data: the training part.
+        The data that pre-training sees: the training part.
     state : PretrainingState
         How far the run has come.
 
@@ -118,7 +118,7 @@ class Pretrainer:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must have in common with this run to be gone on from."""
+        """What a checkpoint must have in common with this run to resume from it."""
         known = asdict(self.provenance)
         return {
             "run": "S3-Rec pre-training",
@@ -127,12 +127,12 @@ class Pretrainer:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of this run; all that follows is what it would have been.
+        """Resume from a checkpoint of this run; everything that follows is what it would have been.
 
         Raises
         ------
         CheckpointError
-            If it does not fit, or is of a later place than the run is to end at.
+            If it does not fit, or is beyond the end of the run.
         """
         if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
             raise CheckpointError(
@@ -149,9 +149,9 @@ class Pretrainer:
         TrainingDivergedError
             If a loss or a score is not finite.
         NoNegativesError
-            If a prefix holds every item of the catalogue.
+            If a prefix has every item of the catalogue.
         RunStoppedError
-            If a signal asks the run to stop; it is saved before.
+            If a signal asks the run to stop; its state is saved first.
         """
         self.watcher.on_begin(self.state.records)
         while self.state.epoch < self.settings.epochs:
@@ -196,7 +196,7 @@ class Pretrainer:
     def _step(
         self, numbers: Int64Array, random: np.random.Generator
     ) -> tuple[list[float], list[int]]:
-        """Take one step; return each loss, summed, and what it is the sum over."""
+        """Take one step; return the sum of each loss, and the number of its terms."""
         settings = self.settings
         samples = draw_samples(
             self.prefixes, numbers, settings.mask_probability, self._elsewhere, random

@@ -1,4 +1,4 @@
-"""What a pre-training run leaves behind beside its weights."""
+"""The results of a pre-training run, beside its weights."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class PretrainingRecord:
     epoch : int
         From 0.
     losses : dict of str to float
-        By objective, in nats: for attributes, the sum over all attributes, an item that is looked
-        at; for items, a masked item; for segments, a prefix that has one.
+        By objective, in nats: for attributes, the sum over all attributes, per item in the
+        objective; for items, per masked item; for segments, per prefix that has one.
     seconds, sampling_seconds : float
         Wall-clock time of the epoch, and of drawing masked items' negatives within it.
     """
@@ -41,7 +41,7 @@ class PretrainingResult:
     dataset : str
         Name of the data set.
     num_prefixes, num_tokens : int
-        Samples an epoch, and their items.
+        Samples per epoch, and the items in them.
     sampler : dict
         Configuration of the sampler of the masked items' negatives.
     settings : dict
@@ -62,7 +62,7 @@ class PretrainingResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PretrainingResult:
-        """Return the result that :meth:`to_json` made this of."""
+        """Return the result from which :meth:`to_json` made this."""
         names = [each.name for each in fields(cls)]
         if not isinstance(content, Mapping) or content.keys() != set(names):
             raise InvalidInputError(f"a pre-training's result has the keys {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Pre-training samples: prefixes of the training parts, and what is hidden of them."""
+"""Pre-training samples: prefixes of the training parts, with parts of them hidden."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Prefixes:
-    """All prefixes of the training part of each user: what pre-training may know, and no more.
+    """All prefixes of the training part of each user: the only data that pre-training sees.
 
     Attributes
     ----------
     sequences : Sequences
-        The first 1, 2, ..., n items of user 0's training part, then those of user 1, ...; of a
-        part of more than max_length items the last max_length are taken before.
+        The first 1, 2, ..., n items of user 0's training part, then those of user 1, ...; a part of
+        more than max_length items is first cut to its last max_length.
     places : int64, shape (num_prefixes,)
-        Where the first item of each prefix stands in `corpus`.
+        Where in `corpus` each prefix starts.
     corpus : int64, shape (num_actions,)
-        The training parts of all users, one after the other and not cut.
+        The training parts of all users, concatenated and uncut.
 
     Examples
     --------
@@ -59,27 +59,27 @@ class Prefixes:
         return len(self.sequences)
 
     def interactions(self) -> Interactions:
-        """Return the items of each prefix, for a sampler that is to draw none of them."""
+        """Return the items of each prefix, which its sampler must not draw."""
         owners = np.repeat(np.arange(len(self)), self.sequences.lengths)
         return Interactions.from_pairs(owners, self.sequences.item_ids, len(self))
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A batch of prefixes, and what the objectives hide of them.
+    """A batch of prefixes, and what the objectives hide in them.
 
     Attributes
     ----------
     prefixes : Sequences
         The true items.
     numbers : int64, shape (num_samples,)
-        Which prefixes they are.
+        The numbers of the prefixes.
     masked : bool, shape (num_tokens,)
-        Items that are hidden to be predicted. The last of each prefix always is.
+        Items that are hidden and to be predicted, always including the last of each prefix.
     in_segment : bool, shape (num_tokens,)
         The items of the one segment of each prefix; a prefix of one item has none.
     impostors : int64, shape (num_tokens,)
-        In the segments, items from elsewhere; true items in all other places.
+        In the segments, items from elsewhere; everywhere else, the true items.
     """
 
     prefixes: Sequences
@@ -96,12 +96,12 @@ def draw_samples(
     elsewhere: Uniform,
     random: np.random.Generator,
 ) -> Samples:
-    """Draw what is hidden of some prefixes.
+    """Draw what is hidden in some prefixes.
 
     An item is masked with `mask_probability`, the last one always. The segment of a prefix of n
-    items has m of them, m uniform in 1 to floor(n / 2), and begins at any of the n - m + 1 places
-    alike. What is put in its stead are the m items at any other place of the corpus alike, whose
-    end is followed by its beginning.
+    items has m of them, with m uniform in 1 to floor(n / 2), and starts at any of the n - m + 1
+    places with equal probability. Its impostor is the m items at any other place of the corpus,
+    with equal probability; the corpus wraps around at its end.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ def draw_samples(
     mask_probability : float
         In [0, 1].
     elsewhere : Uniform
-        Draws places of the corpus, and so has the catalogue ``range(len(corpus))``.
+        Draws places of the corpus, so its catalogue is ``range(len(corpus))``.
     random : numpy.random.Generator
-        Decides all else.
+        Decides everything else.
 
     Returns
     -------
@@ -122,12 +122,12 @@ def draw_samples(
     Raises
     ------
     InvalidInputError
-        If the catalogue of `elsewhere` is another.
+        If `elsewhere` has another catalogue.
 
     References
     ----------
-    Zhou et al., CIKM 2020, section 4.2; the lengths are those of the authors' code. There, what is
-    put in a segment's stead is cut from whole sequences, held-out items included.
+    Zhou et al., CIKM 2020, section 4.2; the lengths are those of the authors' code. There,
+    impostors are cut from whole sequences, held-out items included.
     """
     if elsewhere.items != range(len(prefixes.corpus)):
         raise InvalidInputError(

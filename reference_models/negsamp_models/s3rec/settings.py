@@ -15,16 +15,16 @@ __all__ = ["OBJECTIVES", "ObjectiveWeights", "PretrainingSettings", "published_e
 
 @dataclass(frozen=True)
 class ObjectiveWeights:
-    """How much each objective counts in the loss; each at least 0, one at least above it.
+    """The weight of each objective in the loss; none below 0, and at least one above.
 
     Attributes
     ----------
     associated_attributes : float
-        Which attributes has this item, that is not masked?
+        Which attributes does this item, which is not masked, have?
     masked_items : float
         Which item is masked here?
     masked_attributes : float
-        Which attributes has the item that is masked here?
+        Which attributes does the item masked here have?
     segments : float
         Which segment was cut out here?
     """
@@ -55,20 +55,20 @@ class PretrainingSettings:
     epochs : int
         Passes over all prefixes.
     batch_size : int
-        Prefixes a batch.
+        Prefixes per batch.
     learning_rate : float
-        Of Adam with betas 0.9 and 0.999.
+        For Adam with betas 0.9 and 0.999.
     mask_probability : float
-        Of each item but the last of a prefix, which is always masked; in [0, 1].
+        For each item of a prefix but the last, which is always masked; in [0, 1].
     weights : ObjectiveWeights
     max_length : int
-        Longest prefix, at least 2; of a longer training part the last items are used.
+        Longest prefix, at least 2; a longer training part is cut to its last items.
     hidden_size, num_layers, num_heads, dropout
-        Of `SASRec`.
+        As for `SASRec`.
     seed : int
         Of initial weights, dropout, order, what is hidden, and negatives.
     device : str
-        A torch device, or "auto": CUDA where there is one, else the CPU.
+        A torch device, or "auto": CUDA if available, else the CPU.
     """
 
     epochs: int = 150
@@ -102,10 +102,10 @@ class PretrainingSettings:
         return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on; raise if it is not there."""
+        """Return the device to train on; raise if it is not available."""
         return device_named(self.device)
 
 
 def published_epochs(dataset: str) -> int:
-    """Return for how many epochs the authors pre-train on a data set; 150 for unknown ones."""
+    """Return for how many epochs the authors pre-train on a data set; 150 if it is unknown."""
     return 100 if dataset in ("Sports_and_Outdoors", "Yelp") else 150

@@ -1,4 +1,4 @@
-"""Files of pre-trained weights: safetensors that say what they are and what they were made on."""
+"""Files of pre-trained weights: safetensors that record what they are and how they were made."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PretrainedError(NegSampError, ValueError):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What pre-trained weights were made on and how: with it, they can be made again.
+    """On what data and how pre-trained weights were made, enough to make them again.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Provenance:
         Configuration of the sampler of the masked items' negatives.
     epochs, batch_size, learning_rate, mask_probability, weights, max_length, hidden_size, \
     num_layers, num_heads, dropout, seed
-        Of `PretrainingSettings`; `weights`, those of the objectives, by their names.
+        As in `PretrainingSettings`; `weights` are those of the objectives, by their names.
     attributes : str or None
-        `fingerprint` of the items' attributes; None in files of before it was noted.
+        `fingerprint` of the items' attributes; None in files from before it was recorded.
     """
 
     dataset: str
@@ -81,7 +81,7 @@ class Provenance:
     attributes: str | None = None
 
     SIZES: ClassVar = ("max_length", "hidden_size", "num_layers", "num_heads")
-    """What a SASRec that is to take the weights must be built with."""
+    """The sizes of a SASRec that can load the weights."""
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -98,9 +98,9 @@ class Pretrained:
     path : Path
         The file.
     provenance : Provenance
-        What is known of them.
+        How the weights were made.
     weights : dict of str to Tensor
-        The encoder's, by the names of `SASRec`.
+        The encoder's weights, by the names of `SASRec`.
     """
 
     path: Path
@@ -108,12 +108,12 @@ class Pretrained:
     weights: dict[str, Tensor]
 
     def load_into(self, model: SASRec) -> None:
-        """Give a SASRec of the same sizes these weights."""
+        """Load these weights into a SASRec of the same sizes."""
         model.load_state_dict(self.weights)
 
     @property
     def description(self) -> dict[str, Any]:
-        """The provenance, and a SHA-256 of the weights: what a run that began with them keeps."""
+        """The provenance and a SHA-256 of the weights, kept by a run that starts from them."""
         digest = hashlib.sha256()
         for name, value in sorted(self.weights.items()):
             digest.update(name.encode() + value.numpy().tobytes())
@@ -126,14 +126,14 @@ def check_pretrained(
     split: LeaveOneOut,
     settings: TrainingSettings,
 ) -> None:
-    """Refuse to begin a run with weights that are not made for it, or without those it needs.
+    """Refuse to start a run with weights that do not fit, or without those it needs.
 
     Raises
     ------
     TrainingSettingsError
         If the model is "s3rec" and there are no weights, or there are and it is not.
     PretrainedError
-        If the weights are of another catalogue, of other sequences, or of other sizes.
+        If the weights belong to another catalogue, other sequences or other sizes.
     """
     if (settings.model == "s3rec") != (pretrained is not None):
         raise TrainingSettingsError(
@@ -165,23 +165,23 @@ def check_pretrained(
 
 
 def fingerprint(ids: Int64Array, offsets: Int64Array) -> str:
-    """Return the SHA-256 of compressed rows, in hexadecimal digits."""
+    """Return the SHA-256 of compressed rows in hexadecimal digits."""
     digest = hashlib.sha256(offsets.astype("<i8").tobytes())
     digest.update(ids.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
 def write_pretrained(path: str | Path, model: S3Rec, provenance: Provenance) -> None:
-    """Write the weights of a pre-trained model, whole or not at all.
+    """Write the weights of a pre-trained model, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
-        The file; its folder is made if missing.
+        The file; its folder is created if missing.
     model : S3Rec
-        On any device; all of it is written, the objectives' maps and embeddings too.
+        On any device; all of it is written, including the objectives' maps and embeddings.
     provenance : Provenance
-        Goes into the header of the file.
+        Is written to the header of the file.
     """
     weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     about = {"format": _FORMAT, "provenance": json.dumps(asdict(provenance))}
@@ -189,13 +189,13 @@ def write_pretrained(path: str | Path, model: S3Rec, provenance: Provenance) -> 
 
 
 def read_pretrained(path: str | Path) -> Pretrained:
-    """Read the encoder's weights from a file that `write_pretrained` made.
+    """Read the encoder's weights from a file written by `write_pretrained`.
 
     Raises
     ------
     PretrainedError
-        If the file cannot be read, is no safetensors file, or is not one of pre-trained weights,
-        or its weights are not those that its header promises.
+        If the file cannot be read, is not a safetensors file, does not hold pre-trained weights, or
+        its weights do not match its header.
     """
     path, how = Path(path), "make one with negsamp pretrain"
     if not path.is_file():
