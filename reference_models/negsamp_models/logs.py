@@ -14,7 +14,7 @@ from negsamp_models.records import EpochRecord
 from negsamp_models.results import write_whole
 from negsamp_models.watching import Silent
 
-__all__ = ["JsonLines", "TensorBoard"]
+__all__ = ["JsonLines", "TensorBoard", "event_writer"]
 
 
 class JsonLines(Silent):
@@ -62,6 +62,23 @@ class JsonLines(Silent):
         write_whole(self._path, lambda path: path.write_text(text, encoding="utf-8"))
 
 
+def event_writer() -> Any:
+    """Return what writes event files.
+
+    Raises
+    ------
+    ConfigError
+        If the package tensorboard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
+    except ImportError as error:
+        raise ConfigError(
+            f'logs for TensorBoard need the package {error.name}: pip install "negsamp[watch]"'
+        ) from None
+    return SummaryWriter
+
+
 class TensorBoard(Silent):
     """Event files for TensorBoard, a step an epoch. Use it as a context manager.
 
@@ -80,13 +97,7 @@ class TensorBoard(Silent):
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
-        except ImportError as error:
-            raise ConfigError(
-                f'logs for TensorBoard need the package {error.name}: pip install "negsamp[watch]"'
-            ) from None
-        self._open = SummaryWriter
+        self._open = event_writer()
         self._folder = folder
         self._writer: Any = None
 

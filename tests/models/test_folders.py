@@ -161,6 +161,19 @@ def test_options_of_another_sampler_are_refused(command: str) -> None:
         assert f"the sampler is {sampler}" in refused(result)
 
 
+def test_a_missing_package_costs_no_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    assert train(folder).exit_code == 0
+    before = sorted(folder.iterdir())
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    message = refused(train(folder, "--overwrite", "--tensorboard"))
+    assert "logs for TensorBoard need the package tensorboard: pip install" in message
+    assert sorted(folder.iterdir()) == before
+
+
 def test_names_of_folders_are_no_markup(tmp_path: Path) -> None:
     result = train(tmp_path / "x[" / "]7")
     assert result.exit_code == 0
