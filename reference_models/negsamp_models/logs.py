@@ -82,8 +82,9 @@ def event_writer() -> Any:
 class TensorBoard(Silent):
     """Event files for TensorBoard, a step an epoch. Use it as a context manager.
 
-    When a run goes on, what lies after its checkpoint is marked to be left out. After a write that
-    fails, as on a full disk, there are no more: a log must not end a run.
+    What lies after the checkpoint that a run goes on from, or all that there is if it begins, is
+    marked to be left out. After a write that fails, as on a full disk, there are no more: a log
+    must not end a run.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class TensorBoard(Silent):
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
         """Begin an event file."""
-        self._writer = self._open(str(self._folder), purge_step=len(records) or None)
+        self._writer = self._open(str(self._folder), purge_step=len(records))
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
         """Write the epoch's scalars."""
