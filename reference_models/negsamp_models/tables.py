@@ -17,6 +17,7 @@ __all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
 _OF_A_SEED = ("seed", "sha256", "attributes")
 _IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
+_NAMED = {"sampler", "gamma", "alpha", "beta", "candidates", "num_negatives"}
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 
@@ -59,6 +60,7 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         parts.append(f"candidates={config['candidates']}")
     if config.get("num_negatives", 1) != 1:
         parts.append(f"k={config['num_negatives']}")
+    parts += [f"{name}={config[name]}" for name in sorted(config.keys() - _NAMED)]
     if settings.get("leak_held_out"):
         parts.append("LEAKS validation and test items into the exclusion")
     elif settings["exclude_interactions"]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from negsamp import NegSampError
-from negsamp_models.checkpoint import CheckpointFolder
+from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
 from negsamp_models.claimed import claimed
 from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.law import study_law
-from negsamp_models.reading import read_by_key, read_result, result_files
+from negsamp_models.reading import read_by_key, result_files
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
@@ -201,8 +201,13 @@ def _make(
         return _pretrain(step, folder, data_dir, device)
     file = step.file(folder)
     with claimed(file):
-        if file.exists() and step.is_made({step.key: (result := read_result(file))}):
-            return result  # another command has made it meanwhile
+        there = read_by_key([file] if file.exists() else [])
+        if step.is_made(there):
+            return there[step.key]  # another command has made it meanwhile
+        if there.keys() - {step.key}:
+            raise CheckpointError(
+                f"{file} holds the result of another run: move it away, and this one can be made"
+            )
         return _train(step, folder, data_dir, device, cuda_graphs)
 
 

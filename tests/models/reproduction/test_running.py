@@ -21,6 +21,7 @@ from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Notice, Outcome, make_runs, results_below
 from negsamp_models.results import write_json
+from negsamp_models.tables import describe_run
 from tests.models.reproduction.made_up import TINY, result_of
 
 
@@ -68,6 +69,25 @@ def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result_of(run, test=1.0).to_json()), encoding="utf-8")
     assert results_below(tmp_path).keys() == {run.key}
+
+
+def test_the_result_of_another_run_is_not_taken_for_that_of_a_run(tmp_path: Path) -> None:
+    path, folder = tmp_path / "tiny.toml", tmp_path / "results"
+    text = TINY.partition("[rows.wrong]")[0]
+    other = text.partition("\n\n")[2].replace("uniform]", "distinct]\nreplacement = false")
+    path.write_text(text + other, encoding="utf-8")
+    runs = [cell.choices[0].runs[0] for cell in load_grid(str(path)).cells]
+    assert [run.slug.partition("-max")[0] for run in runs] == ["uniform", "uniform-replacement0"]
+    results = [result_of(run, 1.0) for run in runs]
+    assert describe_run(results[1]).startswith("uniform replacement=False max_epochs=2")
+    write_json(runs[1].file(folder), results[0].to_json())
+    ended: dict[str, Outcome] = {}
+    nothing: Any = lambda *_: None  # noqa: E731
+    end: Any = lambda run, outcome: ended.update({run.key: outcome})  # noqa: E731
+    found = make_runs([load_grid(str(path))], folder, None, 1, "cpu", nothing, nothing, end)
+    assert found.keys() == {runs[0].key}
+    assert ended.keys() == {runs[1].key}
+    assert "holds the result of another run: move it away" in str(ended[runs[1].key])
 
 
 def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
