@@ -217,6 +217,27 @@ def test_names_in_tables_say_what_is_not_the_default() -> None:
     assert "uniform num_layers=3 num_heads=4" in names("layers_heads")
 
 
+def test_names_in_tables_say_how_another_pretraining_was_made() -> None:
+    cell = load_grid("table1", ["Beauty"]).cells[3]
+    run = cell.choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    changes: dict[str, dict[str, Any]] = {
+        "": {},
+        " pre-trained for 7 epochs pre-trained with mask_probability=0.5": {
+            "epochs": 7,
+            "mask_probability": 0.5,
+        },
+        " pre-trained with sampler=(sampler=genni, alpha=2)": {
+            "sampler": {"sampler": "genni", "alpha": 2}
+        },
+        " pre-trained with dropout=0.1": {"dropout": 0.1},
+    }
+    plain = result_of(run, 5.0)
+    rows = summarise(replace(plain, pretraining=begun | change) for change in changes.values())
+    assert [row.configuration for row in rows] == [f"S3-Rec uniform{name}" for name in changes]
+
+
 def test_contrasts_name_rows_and_points_of_their_grid() -> None:
     for name in grid_names():
         grid = load_grid(name)
