@@ -14,7 +14,9 @@ from negsamp_models.reproduction.grids import Contrast, Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.replaced import keep_replaced, replaced_below
 from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.results import write_json
+from negsamp_models.run_key import key_of
 from negsamp_models.tables import markdown, summarise
 from tests.models.reproduction.made_up import result_of
 
@@ -54,6 +56,18 @@ def test_runs_of_no_table_are_not_on_the_page() -> None:
 
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
+
+
+def test_a_run_from_another_pretraining_moves_no_noise() -> None:
+    run = load_grid("table1", ["Beauty"]).cells[3].choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    results = {}
+    for change in ({}, {"batch_size": 7}, {"seed": 9}):
+        each = replace(result_of(run, 5.0), pretraining=begun | change)
+        results[key_of(each.dataset, each.sampler, each.settings, each.pretraining)] = each
+    assert len(results) == 3
+    assert results_asked_for([load_grid("table1")], results).keys() == {run.key}
 
 
 def test_the_page_says_first_what_falls_short() -> None:
