@@ -220,6 +220,15 @@ def test_weights_that_are_not_kept_are_named(tmp_path: Path) -> None:
     assert "Not kept" not in train(folder, "--resume", "--keep-weights", "1").output
 
 
+def test_weights_of_a_run_that_came_to_no_checkpoint_are_not_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "weights").mkdir(parents=True)
+    for epochs in (0, 7):
+        (folder / "weights" / f"{epochs:06d}.safetensors").write_text("of another run")
+    assert train(folder, "--resume", "--keep-weights", "1").exit_code == 0
+    assert [each.name for each in (folder / "weights").iterdir()] == ["000001.safetensors"]
+
+
 def test_want_of_memory_is_told_without_a_traceback(tmp_path: Path) -> None:
     result = train(tmp_path / "run", "--hidden-size", str(10**14))  # more than can be addressed
     assert "the memory does not suffice (" in refused(result)
