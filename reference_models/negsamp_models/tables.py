@@ -130,7 +130,7 @@ def _row(runs: list[RunResult]) -> Row:
         configuration=describe_run(runs[0]),
         means={metric: float(np.mean(each)) for metric, each in values.items()},
         deviations={metric: float(np.std(each, ddof=ddof)) for metric, each in values.items()},
-        num_seeds=len({run.settings["seed"] for run in runs}),
+        num_seeds=len(runs),
         seconds_per_epoch=seconds if len(timed) == 1 else None,
     )
 

@@ -194,6 +194,18 @@ def test_seeds_are_one_row_however_a_default_is_written() -> None:
     assert [row.num_seeds for row in summarise(results)] == [2]
 
 
+def test_runs_from_several_pretrainings_are_counted_one_by_one() -> None:
+    run = load_grid("table1", ["Beauty"]).cells[3].choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    (row,) = summarise(
+        replace(result_of(run, test), pretraining=begun | {"seed": seed})
+        for seed, test in enumerate((5.0, 7.0))
+    )
+    assert (row.num_seeds, row.means["HR@5"]) == (2, 6.0)
+    assert "| 6.00 ± 1.41 |" in markdown([row])
+
+
 def test_times_of_several_versions_of_the_code_are_not_averaged() -> None:
     results = [result_of(run, 3.0) for run in small_grid().cells[0].choices[0].runs]
 
