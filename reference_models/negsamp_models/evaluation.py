@@ -114,7 +114,7 @@ def rank_answers(
     The rank is 1 + the number of other items whose score is at least the answer's: ties count
     against the model, so that one that scores everything alike earns nothing. Items in `seen` are
     left out. An answer that is itself among the seen can then not be recommended: its rank is
-    num_items + 1, a miss at every cutoff.
+    num_items + 1, a miss at every cutoff that is not beyond the catalogue.
 
     Parameters
     ----------
