@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,20 @@ def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> 
     assert pretrain(folder).exit_code == 0
     assert "holds a finished run" in refused(pretrain(folder, "--seed", "1"))
     assert pretrain(folder, "--seed", "1", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("begin", "name"), [(train, "model.safetensors"), (pretrain, "pretrained.safetensors")]
+)
+def test_a_file_of_someone_else_is_lost_only_if_asked(
+    tmp_path: Path, begin: Callable[..., Result], name: str
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).write_text("hours of work")
+    assert f"holds {name}, which would be lost: name another --output" in refused(begin(folder))
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [(name, "hours of work")]
+    assert begin(folder, "--overwrite").exit_code == 0
 
 
 def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
