@@ -31,7 +31,12 @@ from negsamp_models.results import check_writable, write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
-from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
+from negsamp_models.snapshots import (
+    Snapshots,
+    missing_snapshots,
+    read_snapshots,
+    remove_snapshots,
+)
 from negsamp_models.told_warnings import warnings_told
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together
@@ -234,7 +239,11 @@ def _train(
             trainer.watcher = Together(_Teller(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
-        if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
+        checkpoint = checkpoints.last(_Teller(run).on_notice)
+        if checkpoint is not None and _lacks_weights(run, weights, checkpoint.epoch):
+            _notice(run, "begins anew: without the law, its early weights were not kept")
+            checkpoints.discard()
+        elif checkpoint is not None:
             trainer.restore(checkpoint)
         result = trainer.run()
         if run.law is not None:
@@ -245,6 +254,12 @@ def _train(
     checkpoints.discard()
     remove_snapshots(weights)
     return result
+
+
+def _lacks_weights(run: PlannedRun, weights: Path, epochs: int) -> bool:
+    """Whether a run that is to keep the law was for so many epochs made as one that is not."""
+    due = () if run.law is None else run.law.epochs
+    return bool(missing_snapshots(weights, [each for each in due if each <= epochs]))
 
 
 def _pretrain(
