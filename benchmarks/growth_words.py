@@ -20,10 +20,15 @@ def growth_words(growths: dict[str, list[Growth]]) -> list[str]:
 
 
 def _cost(axis: str, growths: Sequence[Growth]) -> str:
-    """Say for each contender by what the time is multiplied from the first point to the last."""
-    first, last = growths[0].values[0], growths[0].values[-1]
+    """Say for each contender by what the time is multiplied from the first point to the last.
+
+    One that was not measured at both has its own ends named.
+    """
+    first = min(each.values[0] for each in growths)
+    last = max(each.values[-1] for each in growths)
     factors = ", ".join(
         f"by {three_digits(each.seconds[-1] / each.seconds[0])} for {each.contender}"
+        + ("" if each.values[0] == first and each.values[-1] == last else f" ({_ends(each)})")
         for each in growths
     )
     name = AXES.get(axis, axis)
@@ -31,6 +36,10 @@ def _cost(axis: str, growths: Sequence[Growth]) -> str:
         f"{name[0].upper()}{name[1:]}: from {first:,.0f} to {last:,.0f} the time of a call is "
         f"multiplied {factors}."
     )
+
+
+def _ends(growth: Growth) -> str:
+    return f"from {growth.values[0]:,.0f} to {growth.values[-1]:,.0f}"
 
 
 def _peers(growths: Sequence[Growth]) -> list[str]:

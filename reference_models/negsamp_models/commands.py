@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -395,9 +396,15 @@ application.command("reproduce")(reproduce_command)
 application.command("report")(report_command)
 
 
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
+"""For TensorFlow, where nothing is computed: it logs that it has oneDNN, at any level."""
+
+
 @application.command("info")
 def info_command() -> None:
     """Show the version, the backends with their devices, and why a backend is missing."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     console = Console()
     console.print(f"negsamp {negsamp.__version__}, Python {sys.version.split()[0]}")
     rows = [

@@ -20,13 +20,24 @@ from negsamp_models.checkpoint import differences
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 
-__all__ = ["Processes", "ProcessesDifferError", "joined_processes"]
+__all__ = ["ProcessLostError", "Processes", "ProcessesDifferError", "joined_processes"]
 
 AnySampler = TypeVar("AnySampler", bound=Sampler)
 
 
 class ProcessesDifferError(NegSampError, ValueError):
     """The processes of a run have different arguments, data or checkpoints."""
+
+
+class ProcessLostError(NegSampError, RuntimeError):
+    """Another process of a run has ended, or hangs."""
+
+    def __str__(self) -> str:
+        return (
+            "another process of the run no longer answers: it failed, was killed or hangs; its "
+            "output says why. Start all of them again: with --resume, a run goes on from its last "
+            "checkpoint"
+        )
 
 
 @dataclass(frozen=True)
@@ -162,6 +173,11 @@ def joined_processes() -> Iterator[Processes]:
     """Join the group that torchrun describes in the environment; without one, be a single process.
 
     CPU tensors are sent with gloo, CUDA tensors with NCCL.
+
+    Raises
+    ------
+    ProcessLostError
+        In place of gloo's error, if another process no longer answers.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -177,6 +193,8 @@ def joined_processes() -> Iterator[Processes]:
         )
     except BaseException as error:
         _forget_frames(error)
+        if type(error) is RuntimeError and "gloo" in str(error):  # which has no type of its own
+            raise ProcessLostError from error
         raise
     finally:
         distributed.destroy_process_group()

@@ -114,7 +114,7 @@ def rank_answers(
     The rank is 1 + the number of other items whose score is at least the answer's: ties count
     against the model, so that equal scores for all items earn nothing. Items in `seen` are left
     out. An answer among them cannot be recommended: its rank is num_items + 1, a miss at every
-    cutoff.
+    cutoff within the catalogue.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from negsamp_models.records import EpochRecord
 from negsamp_models.results import write_whole
 from negsamp_models.watching import Silent
 
-__all__ = ["JsonLines", "TensorBoard"]
+__all__ = ["JsonLines", "TensorBoard", "event_writer"]
 
 
 class JsonLines(Silent):
@@ -62,11 +62,29 @@ class JsonLines(Silent):
         write_whole(self._path, lambda path: path.write_text(text, encoding="utf-8"))
 
 
+def event_writer() -> Any:
+    """Return what writes event files.
+
+    Raises
+    ------
+    ConfigError
+        If the package tensorboard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
+    except ImportError as error:
+        raise ConfigError(
+            f'logs for TensorBoard need the package {error.name}: pip install "negsamp[watch]"'
+        ) from None
+    return SummaryWriter
+
+
 class TensorBoard(Silent):
     """Event files for TensorBoard, one step per epoch. Use it as a context manager.
 
-    When a run resumes, events after its checkpoint are marked as purged. After a failed write, as
-    on a full disk, nothing more is written: a log must not end a run.
+    When a run resumes, events after its checkpoint are marked as purged; when it begins, all
+    earlier ones. After a failed write, as on a full disk, nothing more is written: a log must not
+    end a run.
 
     Parameters
     ----------
@@ -80,13 +98,7 @@ class TensorBoard(Silent):
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (optional)
-        except ImportError as error:
-            raise ConfigError(
-                f'logs for TensorBoard need the package {error.name}: pip install "negsamp[watch]"'
-            ) from None
-        self._open = SummaryWriter
+        self._open = event_writer()
         self._folder = folder
         self._writer: Any = None
 
@@ -104,7 +116,7 @@ class TensorBoard(Silent):
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
         """Begin an event file."""
-        self._writer = self._open(str(self._folder), purge_step=len(records) or None)
+        self._writer = self._open(str(self._folder), purge_step=len(records))
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
         """Write the epoch's scalars."""

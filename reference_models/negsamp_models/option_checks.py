@@ -8,6 +8,7 @@ from typing import Any
 
 from negsamp import ConfigError
 from negsamp_models.distributed import Processes
+from negsamp_models.logs import event_writer
 from negsamp_models.settings import RunOptions, device_named
 from negsamp_torch import fused
 
@@ -29,7 +30,8 @@ def run_options(processes: Processes, device: str, sampler: str, **options: Any)
     Raises
     ------
     ConfigError
-        If options do not go together; or as by `check_graphs_option`.
+        If options do not go together, or the package tensorboard is asked for and missing; or as
+        by `check_graphs_option`.
     TrainingSettingsError
         If one is out of its range, or there is no such device.
     """
@@ -44,6 +46,8 @@ def run_options(processes: Processes, device: str, sampler: str, **options: Any)
             )
         if sampler != "genni":
             raise ConfigError(f"--sharded-items is for genni; the sampler is {sampler}")
+    if options.get("tensorboard"):
+        event_writer()  # before --overwrite removes anything
     return RunOptions(**options)
 
 

@@ -35,14 +35,21 @@ def clear_for_a_new_run(
     Raises
     ------
     CheckpointError
-        If there is a run, done or not, and it is not to be overwritten.
+        If there is a run, done or not, or a file in the place of one of its own, and it is not to
+        be overwritten.
     """
-    if not options.overwrite and (checkpoints or (folder / result).exists()):
-        state = "a run that is not done: go on" if checkpoints else "a finished run: show it"
+    names = (result, *others)
+    there = [name for name in names if (folder / name).exists()]
+    if not options.overwrite and (checkpoints or there):
+        if checkpoints:
+            state = "a run that is not done: go on with --resume,"
+        elif result in there:
+            state = "a finished run: show it with --resume,"
+        else:
+            state = f"{there[0]}, which would be lost:"
         raise CheckpointError(
-            f"{folder} holds {state} with --resume, name another --output, or make it anew with "
-            "--overwrite"
+            f"{folder} holds {state} name another --output, or make it anew with --overwrite"
         )
     checkpoints.discard()
-    for name in (result, *others):
+    for name in names:
         (folder / name).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from negsamp import InvalidInputError
 from negsamp.validation import as_number
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch"]
+__all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch", "longest_wait"]
 
 CHOSEN_BY = "NDCG@10"
 """The validation metric that decides which epoch is best."""
@@ -72,6 +72,16 @@ class EpochRecord:
 def best_epoch(records: Sequence[EpochRecord]) -> int:
     """Return the first epoch with the best validation; 0 before there are any."""
     return max(range(len(records)), key=lambda each: records[each].validation[CHOSEN_BY], default=0)
+
+
+def longest_wait(records: Sequence[EpochRecord]) -> int:
+    """Return how many epochs in a row, at most, went by without a better one on validation."""
+    best = longest = 0
+    for place, record in enumerate(records):
+        if record.validation[CHOSEN_BY] > records[best].validation[CHOSEN_BY]:
+            best = place
+        longest = max(longest, place - best)
+    return longest
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,8 @@ def train_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder has a run and neither `resume` nor `overwrite` is given, or its checkpoints
-        or its result belong to another run.
+        If the folder has a run, or a file of such a name, and neither `resume` nor `overwrite` is
+        given; or its checkpoints or its result belong to another run.
     ClaimedError
         If another command is training there.
     ProcessesDifferError
@@ -110,29 +110,21 @@ def train_in_folder(
         if options.resume and not checkpoints and (folder / RESULT).exists():
             processes.agree({"checkpoint": "none, for the run is done"})
             return _finished(folder / RESULT, trainer)
-        if not options.resume:
-            _clear(folder, checkpoints, options, processes)
+        if not options.resume and (processes.rank == 0 or not options.overwrite):
+            clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
         trainer.stop = stack.enter_context(StopSignals())
         with ExitStack() as shown:
             trainer.watcher = _watchers(title, trainer, folder, options, console, shown)
             trainer.saver = Saver(checkpoints, options, processes)
             if (last := _last(checkpoints, options.resume, trainer)) is not None:
                 trainer.restore(last)
+            elif processes.rank == 0:
+                remove_snapshots(folder / "weights")  # those of a run that came to no checkpoint
             result = trainer.run()
         if processes.rank == 0:
             _write(title, trainer, result, folder)
             checkpoints.discard()
     return result
-
-
-def _clear(
-    folder: Path, checkpoints: CheckpointFolder, options: RunOptions, processes: Processes
-) -> None:
-    """Remove what an earlier run left, if that is asked for; rank 0 does it."""
-    if processes.rank == 0 or not options.overwrite:
-        clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
-    if processes.rank == 0:
-        remove_snapshots(folder / "weights")
 
 
 def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Checkpoint | None:

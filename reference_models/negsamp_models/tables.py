@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from negsamp_models.records import RunResult
-from negsamp_models.s3rec.settings import published_epochs
+from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
 from negsamp_models.settings import changed_settings, default_settings
 
 __all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
 _OF_A_SEED = ("seed", "sha256", "attributes")
 _IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
+_NAMED = {"sampler", "gamma", "alpha", "beta", "candidates", "num_negatives"}
+_OF_PRETRAINING = ("batch_size", "learning_rate", "mask_probability", "weights", "dropout")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 
@@ -59,6 +61,7 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         parts.append(f"candidates={config['candidates']}")
     if config.get("num_negatives", 1) != 1:
         parts.append(f"k={config['num_negatives']}")
+    parts += [f"{name}={config[name]}" for name in sorted(config.keys() - _NAMED)]
     if settings.get("leak_held_out"):
         parts.append("LEAKS validation and test items into the exclusion")
     elif settings["exclude_interactions"]:
@@ -70,11 +73,7 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 def describe_run(result: RunResult) -> str:
     """Return the name of a run's sampler, and every setting that is not the default."""
-    parts = [describe_sampler(result.sampler, result.settings)]
-    if result.pretraining is not None:
-        epochs = result.pretraining["epochs"]
-        if epochs != published_epochs(result.dataset):
-            parts.append(f"pre-trained for {epochs} epochs")
+    parts = [describe_sampler(result.sampler, result.settings), *_pretraining(result)]
     changed = changed_settings(result.settings, default_settings(result.dataset))
     parts += [f"{name}={value:g}" for name, value in changed.items() if name not in _IN_WORDS]
     return " ".join(parts)
@@ -131,8 +130,31 @@ def _row(runs: list[RunResult]) -> Row:
         configuration=describe_run(runs[0]),
         means={metric: float(np.mean(each)) for metric, each in values.items()},
         deviations={metric: float(np.std(each, ddof=ddof)) for metric, each in values.items()},
-        num_seeds=len({run.settings["seed"] for run in runs}),
+        num_seeds=len(runs),
         seconds_per_epoch=seconds if len(timed) == 1 else None,
+    )
+
+
+def _pretraining(result: RunResult) -> Iterator[str]:
+    """Yield what of a run's pre-training is not as the authors of S3-Rec have it."""
+    if (begun := result.pretraining) is None:
+        return
+    if begun["epochs"] != published_epochs(result.dataset):
+        yield f"pre-trained for {begun['epochs']} epochs"
+    plain = PretrainingSettings(dropout=result.settings["dropout"])
+    usual = {"sampler": {"sampler": "uniform"}} | {
+        name: value for name, value in plain.decisive.items() if name in _OF_PRETRAINING
+    }
+    changed = {name: begun[name] for name in usual if begun.get(name, usual[name]) != usual[name]}
+    if changed:
+        yield f"pre-trained with {_arguments(changed)}"
+
+
+def _arguments(config: Mapping[str, Any]) -> str:
+    """Write names and values, those of a mapping within its place in brackets."""
+    return ", ".join(
+        f"{name}=({_arguments(value)})" if isinstance(value, Mapping) else f"{name}={value}"
+        for name, value in config.items()
     )
 
 

@@ -23,7 +23,7 @@ from negsamp_models.drawing import drawn_here, drawn_over_slices
 from negsamp_models.evaluation import Metrics, rank_users
 from negsamp_models.interruption import RunStoppedError, StopSignals
 from negsamp_models.probe import Probe
-from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult, longest_wait
 from negsamp_models.results import environment
 from negsamp_models.run_state import (
     RunState,
@@ -164,12 +164,21 @@ class Trainer:
         CheckpointError
             If it does not fit, or is beyond the end of the run.
         """
-        if (checkpoint.epoch, checkpoint.batch) > (self.settings.max_epochs, 0):
+        settings = self.settings
+        if (checkpoint.epoch, checkpoint.batch) > (settings.max_epochs, 0):
             raise CheckpointError(
                 f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
-                f"behind it; max_epochs is {self.settings.max_epochs}: ask for as many or more"
+                f"behind it; max_epochs is {settings.max_epochs}: ask for as many or more"
             )
-        self.state = unpack_state(checkpoint, *self._parts)
+        state = unpack_state(checkpoint, *self._parts)
+        waited = longest_wait(state.records if state.batch else state.records[:-1])
+        if waited >= settings.patience:
+            raise CheckpointError(
+                f"the run went on after {waited} epochs without a better validation {CHOSEN_BY}; "
+                f"patience is {settings.patience}, so that it would have ended before its "
+                f"checkpoint: ask for {waited + 1} or more"
+            )
+        self.state = state
         self.stepper.reset()
 
     def run(self) -> RunResult:

@@ -61,6 +61,13 @@ def test_the_points_at_which_a_peer_is_faster_are_named() -> None:
         "for b, by 1.5 for p.",
         "  - p is faster than a at k = 16 (1.5 times), 256 (3 times).",
     ]
+    for part, ends in ((peer[:2], "1 to 16"), (peer[1:], "16 to 256")):
+        short = growth_words(growths([result([*part, *lines], axis="num_negatives")]))
+        factor = part[-1].seconds.median / part[0].seconds.median  # type: ignore[union-attr]
+        assert short[0] == (
+            "- Negatives a row, k: from 1 to 256 the time of a call is multiplied by "
+            f"{factor:g} for p (from {ends}), by 9 for a, by 2.5 for b."
+        )
     slow = line("p", "peer", 20.0, 20.0, 30.0)
     (_, said) = growth_words(growths([result(lines + slow, axis="num_negatives")]))
     assert said == "  - No peer is faster at any of them."

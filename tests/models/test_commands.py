@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -277,11 +279,17 @@ def test_plot_draws_runs_done_or_not(data_dir: Path, tmp_path: Path) -> None:
         assert (result.exit_code, message in plain(result.output)) == (2, True), result.output
 
 
-def test_info_lists_the_backends() -> None:
-    result = run("info")
-    assert result.exit_code == 0
-    assert re.search(r"devices \S+ status ", plain(result.output))
-    assert re.search(r"numpy \S+ NumPy [\d.]+ \S+ cpu \S+ ready", plain(result.output))
+def test_info_lists_the_backends_and_no_log_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own: what TensorFlow logs, it logs when it is first imported."""
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    command = [sys.executable, "-m", "negsamp_models", "info"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"devices \S+ status ", plain(done.stdout))
+    assert re.search(r"numpy \S+ NumPy [\d.]+ \S+ cpu \S+ ready", plain(done.stdout))
+    assert not re.search("oneDNN|absl::|TensorFlow binary", done.stderr)
 
 
 def test_a_warning_is_one_line_of_words(tmp_path: Path) -> None:

@@ -156,6 +156,27 @@ def test_ranks_with_different_arguments_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_rank_that_is_left_alone_says_where_to_look(
+    tiny: list[str], tmp_path: Path, lost: int
+) -> None:
+    """One rank fails before the others know of it, then one is killed in the middle of training."""
+    output, printed = tmp_path / "run", tmp_path / "run.txt"
+    arguments = [*tiny, "-o", str(output), "--max-epochs", "1000", "--patience", "1000"]
+    each = [[*arguments, *(["--dataset", "Nope"] if rank == lost else [])] for rank in range(2)]
+    other = "error: process 1: " if lost == 0 else "error: "
+    words = f"{other}another process of the run no longer answers: it failed, was killed or hangs"
+    assert finish(*start_each(each, printed)) == [2, 2]
+    assert "unknown data set 'Nope'" in printed.read_text()
+    assert words in printed.read_text()
+    assert "gloo" not in printed.read_text()
+    ranks = start_ranks(arguments, printed)
+    wait_for_checkpoint(ranks[0], output)
+    ranks[lost].kill()
+    assert finish(ranks[1 - lost]) == [2]
+    assert printed.read_text().startswith(words) or f"\n{words}" in printed.read_text()
+
+
 @pytest.mark.parametrize("sharded", [[], ["--sharded-items"]])
 def test_ranks_go_on_from_one_checkpoint_or_not_at_all(
     tiny: list[str], tmp_path: Path, sharded: list[str]

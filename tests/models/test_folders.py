@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,20 @@ def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> 
     assert pretrain(folder).exit_code == 0
     assert "holds a finished run" in refused(pretrain(folder, "--seed", "1"))
     assert pretrain(folder, "--seed", "1", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("begin", "name"), [(train, "model.safetensors"), (pretrain, "pretrained.safetensors")]
+)
+def test_a_file_of_someone_else_is_lost_only_if_asked(
+    tmp_path: Path, begin: Callable[..., Result], name: str
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).write_text("hours of work")
+    assert f"holds {name}, which would be lost: name another --output" in refused(begin(folder))
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [(name, "hours of work")]
+    assert begin(folder, "--overwrite").exit_code == 0
 
 
 def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
@@ -161,6 +176,19 @@ def test_options_of_another_sampler_are_refused(command: str) -> None:
         assert f"the sampler is {sampler}" in refused(result)
 
 
+def test_a_missing_package_costs_no_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    assert train(folder).exit_code == 0
+    before = sorted(folder.iterdir())
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    message = refused(train(folder, "--overwrite", "--tensorboard"))
+    assert "logs for TensorBoard need the package tensorboard: pip install" in message
+    assert sorted(folder.iterdir()) == before
+
+
 def test_names_of_folders_are_no_markup(tmp_path: Path) -> None:
     result = train(tmp_path / "x[" / "]7")
     assert result.exit_code == 0
@@ -205,6 +233,15 @@ def test_weights_that_are_not_kept_are_named(tmp_path: Path) -> None:
     again = train(folder, "--resume", "--keep-weights", "0,1")
     assert "Not kept: the weights after 0 epochs." in again.output
     assert "Not kept" not in train(folder, "--resume", "--keep-weights", "1").output
+
+
+def test_weights_of_a_run_that_came_to_no_checkpoint_are_not_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "weights").mkdir(parents=True)
+    for epochs in (0, 7):
+        (folder / "weights" / f"{epochs:06d}.safetensors").write_text("of another run")
+    assert train(folder, "--resume", "--keep-weights", "1").exit_code == 0
+    assert [each.name for each in (folder / "weights").iterdir()] == ["000001.safetensors"]
 
 
 def test_want_of_memory_is_told_without_a_traceback(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from negsamp_models.checkpoint import Checkpoint, CheckpointError, CheckpointFol
 from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import RunStoppedError
+from negsamp_models.records import EpochRecord
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
@@ -163,6 +164,43 @@ def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path
     longer = Trainer(dataset, GENNI, replace(SETTINGS, max_epochs=3))
     longer.restore(checkpoint)
     assert [record.epoch for record in longer.run().epochs] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("scores", "batch", "patience"),
+    [
+        ([3, 1, 2, 4, 1, 2], 0, 3),  # the last wait is at its end just now
+        ([3, 1, 2, 4, 1, 2], 1, 3),
+        ([3, 4, 5], 1, 1),
+        ([3, 4, 2], 0, 1),
+        ([3, 4, 2], 1, 2),
+        ([], 1, 1),
+    ],
+)
+def test_a_checkpoint_beyond_the_patience_is_refused(
+    dataset: Dataset, tmp_path: Path, scores: list[float], batch: int, patience: int
+) -> None:
+    trainer = saved_trainer(dataset, tmp_path, GENNI)
+    trainer.watcher = StopAfter(trainer, 1)
+    with pytest.raises(RunStoppedError):
+        trainer.run()
+    assert trainer.saver is not None
+    found = trainer.saver.folder.last(pytest.fail)
+    assert found is not None
+    records = [
+        asdict(EpochRecord(epoch, 1.0, None, None, 1.0, 0.1, 0.1, {"NDCG@10": score}))
+        for epoch, score in enumerate(scores)
+    ]
+    checkpoint = replace(
+        found, epoch=len(scores), batch=batch, state=found.state | {"records": records}
+    )
+    settings = replace(SETTINGS, max_epochs=9, patience=patience)
+    Trainer(dataset, GENNI, settings).restore(checkpoint)
+    if patience > 1:
+        shorter = Trainer(dataset, GENNI, replace(settings, patience=patience - 1))
+        words = rf"after {patience - 1} epochs without .* is {patience - 1}, .* for {patience} or"
+        with pytest.raises(CheckpointError, match=words):
+            shorter.restore(checkpoint)
 
 
 def test_another_catalogue_is_refused(

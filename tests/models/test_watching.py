@@ -173,6 +173,18 @@ def test_event_files_leave_out_what_a_checkpoint_went_back_behind(tmp_path: Path
     }
 
 
+def test_event_files_of_a_run_that_begins_anew_show_nothing_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    for loss, epochs in ((1.0, 3), (7.0, 2)):
+        with TensorBoard(tmp_path) as board:
+            board.on_start([])
+            for epoch in range(epochs):
+                board.on_epoch(replace(record(epoch), loss=loss), best_epoch=0)
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("training/loss")
+    assert [(each.step, each.value) for each in events] == [(0, 7.0), (1, 7.0)]
+
+
 def test_without_tensorboard_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,8 @@ class PlannedRun:
         """A short name of all but the seed, such as ``genni-alpha2.5-beta1``."""
         changed = changed_settings(asdict(self.settings))
         sampler = needed(self.sampler)
-        named = [(name, sampler[name]) for name in _ORDER if name in sampler]
+        others = sorted(sampler.keys() - {"sampler", *_ORDER})
+        named = [(name, sampler[name]) for name in [*_ORDER, *others] if name in sampler]
         parts = [
             _short(*each) for each in [*named, *changed.items()] if each != ("num_negatives", 1)
         ]

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from negsamp import NegSampError
-from negsamp_models.checkpoint import CheckpointFolder
+from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
 from negsamp_models.claimed import claimed
 from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.law import study_law
-from negsamp_models.reading import read_by_key, read_result, result_files
+from negsamp_models.reading import read_by_key, result_files
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
@@ -31,7 +31,12 @@ from negsamp_models.results import check_writable, write_json
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
-from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
+from negsamp_models.snapshots import (
+    Snapshots,
+    missing_snapshots,
+    read_snapshots,
+    remove_snapshots,
+)
 from negsamp_models.told_warnings import warnings_told
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent, Together
@@ -201,8 +206,13 @@ def _make(
         return _pretrain(step, folder, data_dir, device)
     file = step.file(folder)
     with claimed(file):
-        if file.exists() and step.is_made({step.key: (result := read_result(file))}):
-            return result  # another command has made it meanwhile
+        there = read_by_key([file] if file.exists() else [])
+        if step.is_made(there):
+            return there[step.key]  # another command has made it meanwhile
+        if there.keys() - {step.key}:
+            raise CheckpointError(
+                f"{file} holds the result of another run: move it away, and this one can be made"
+            )
         return _train(step, folder, data_dir, device, cuda_graphs)
 
 
@@ -229,7 +239,11 @@ def _train(
             trainer.watcher = Together(_Teller(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
-        if (checkpoint := checkpoints.last(_Teller(run).on_notice)) is not None:
+        checkpoint = checkpoints.last(_Teller(run).on_notice)
+        if checkpoint is not None and _lacks_weights(run, weights, checkpoint.epoch):
+            _notice(run, "begins anew: without the law, its early weights were not kept")
+            checkpoints.discard()
+        elif checkpoint is not None:
             trainer.restore(checkpoint)
         result = trainer.run()
         if run.law is not None:
@@ -240,6 +254,12 @@ def _train(
     checkpoints.discard()
     remove_snapshots(weights)
     return result
+
+
+def _lacks_weights(run: PlannedRun, weights: Path, epochs: int) -> bool:
+    """Whether a run that is to keep the law was for so many epochs made as one that is not."""
+    due = () if run.law is None else run.law.epochs
+    return bool(missing_snapshots(weights, [each for each in due if each <= epochs]))
 
 
 def _pretrain(

@@ -21,7 +21,10 @@ def configuration(run: PlannedRun) -> str:
 def results_asked_for(
     grids: Iterable[Grid], results: Mapping[str, RunResult]
 ) -> dict[str, RunResult]:
-    """Return the results whose configuration, with whatever seed, a grid has."""
+    """Return the results whose configuration, with whatever seed, a grid has.
+
+    A run of S3-Rec from a pre-training that no grid would make is of no grid.
+    """
     asked = {
         configuration(run)
         for grid in grids
@@ -32,7 +35,7 @@ def results_asked_for(
     return {
         key: result
         for key, result in results.items()
-        if configuration(PlannedRun.of(result)) in asked
+        if (run := PlannedRun.of(result)).key == key and configuration(run) in asked
     }
 
 

@@ -61,8 +61,8 @@ def pretrain_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder holds a run and neither `resume` nor `overwrite` is given, or its checkpoints
-        or its result are of another run.
+        If the folder holds a run, or a file of such a name, and neither `resume` nor `overwrite` is
+        given; or if its checkpoints or its result are of another run.
     ClaimedError
         If another command is making a run there.
     TrainingDivergedError, RunStoppedError

@@ -14,7 +14,9 @@ from negsamp_models.reproduction.grids import Contrast, Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.replaced import keep_replaced, replaced_below
 from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.results import write_json
+from negsamp_models.run_key import key_of
 from negsamp_models.tables import markdown, summarise
 from tests.models.reproduction.made_up import result_of
 
@@ -54,6 +56,18 @@ def test_runs_of_no_table_are_not_on_the_page() -> None:
 
 def small_grid() -> Grid:
     return load_grid("table1", ["Beauty", "Yelp"], seeds=2)
+
+
+def test_a_run_from_another_pretraining_moves_no_noise() -> None:
+    run = load_grid("table1", ["Beauty"]).cells[3].choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    results = {}
+    for change in ({}, {"batch_size": 7}, {"seed": 9}):
+        each = replace(result_of(run, 5.0), pretraining=begun | change)
+        results[key_of(each.dataset, each.sampler, each.settings, each.pretraining)] = each
+    assert len(results) == 3
+    assert results_asked_for([load_grid("table1")], results).keys() == {run.key}
 
 
 def test_the_page_says_first_what_falls_short() -> None:
@@ -180,6 +194,18 @@ def test_seeds_are_one_row_however_a_default_is_written() -> None:
     assert [row.num_seeds for row in summarise(results)] == [2]
 
 
+def test_runs_from_several_pretrainings_are_counted_one_by_one() -> None:
+    run = load_grid("table1", ["Beauty"]).cells[3].choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    (row,) = summarise(
+        replace(result_of(run, test), pretraining=begun | {"seed": seed})
+        for seed, test in enumerate((5.0, 7.0))
+    )
+    assert (row.num_seeds, row.means["HR@5"]) == (2, 6.0)
+    assert "| 6.00 ± 1.41 |" in markdown([row])
+
+
 def test_times_of_several_versions_of_the_code_are_not_averaged() -> None:
     results = [result_of(run, 3.0) for run in small_grid().cells[0].choices[0].runs]
 
@@ -215,6 +241,27 @@ def test_names_in_tables_say_what_is_not_the_default() -> None:
     assert "GenNi alpha=2.5 beta=0.01 candidates=query" in names("candidates")
     assert "uniform hidden_size=16" in names("fig11")
     assert "uniform num_layers=3 num_heads=4" in names("layers_heads")
+
+
+def test_names_in_tables_say_how_another_pretraining_was_made() -> None:
+    cell = load_grid("table1", ["Beauty"]).cells[3]
+    run = cell.choices[0].runs[0]
+    assert run.pretraining is not None
+    begun = run.pretraining.identity
+    changes: dict[str, dict[str, Any]] = {
+        "": {},
+        " pre-trained for 7 epochs pre-trained with mask_probability=0.5": {
+            "epochs": 7,
+            "mask_probability": 0.5,
+        },
+        " pre-trained with sampler=(sampler=genni, alpha=2)": {
+            "sampler": {"sampler": "genni", "alpha": 2}
+        },
+        " pre-trained with dropout=0.1": {"dropout": 0.1},
+    }
+    plain = result_of(run, 5.0)
+    rows = summarise(replace(plain, pretraining=begun | change) for change in changes.values())
+    assert [row.configuration for row in rows] == [f"S3-Rec uniform{name}" for name in changes]
 
 
 def test_contrasts_name_rows_and_points_of_their_grid() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -10,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
+from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.commands import application
-from negsamp_models.records import RunResult
+from negsamp_models.datasets import generate_synthetic
+from negsamp_models.interruption import RunStoppedError
+from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.pictures import draw
@@ -21,6 +26,11 @@ from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import Event, Notice, Outcome, make_runs, results_below
 from negsamp_models.results import write_json
+from negsamp_models.saving import Saver
+from negsamp_models.settings import RunOptions
+from negsamp_models.tables import describe_run
+from negsamp_models.training import Trainer
+from negsamp_models.watching import Silent
 from tests.models.reproduction.made_up import TINY, result_of
 
 
@@ -70,6 +80,25 @@ def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
     assert results_below(tmp_path).keys() == {run.key}
 
 
+def test_the_result_of_another_run_is_not_taken_for_that_of_a_run(tmp_path: Path) -> None:
+    path, folder = tmp_path / "tiny.toml", tmp_path / "results"
+    text = TINY.partition("[rows.wrong]")[0]
+    other = text.partition("\n\n")[2].replace("uniform]", "distinct]\nreplacement = false")
+    path.write_text(text + other, encoding="utf-8")
+    runs = [cell.choices[0].runs[0] for cell in load_grid(str(path)).cells]
+    assert [run.slug.partition("-max")[0] for run in runs] == ["uniform", "uniform-replacement0"]
+    results = [result_of(run, 1.0) for run in runs]
+    assert describe_run(results[1]).startswith("uniform replacement=False max_epochs=2")
+    write_json(runs[1].file(folder), results[0].to_json())
+    ended: dict[str, Outcome] = {}
+    nothing: Any = lambda *_: None  # noqa: E731
+    end: Any = lambda run, outcome: ended.update({run.key: outcome})  # noqa: E731
+    found = make_runs([load_grid(str(path))], folder, None, 1, "cpu", nothing, nothing, end)
+    assert found.keys() == {runs[0].key}
+    assert ended.keys() == {runs[1].key}
+    assert "holds the result of another run: move it away" in str(ended[runs[1].key])
+
+
 def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     text = TINY.partition("[rows.wrong]")[0].replace(
@@ -97,6 +126,34 @@ def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     assert by_need([grid], results) == []
     assert draw(grid, results, tmp_path / "law.png")
     assert "items that share the draws (the exponential" in page([grid], results, {})
+
+
+def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_path: Path) -> None:
+    path, folder = tmp_path / "tiny.toml", tmp_path / "results"
+    text = TINY.partition("[rows.wrong]")[0]
+    path.write_text(text.replace("\n[rows", "law = { length = 6, epochs = [0, 1] }\n\n[rows"))
+    grid = load_grid(str(path))
+    (run,) = by_need([grid], {})
+    trainer = Trainer(generate_synthetic(), run.sampler, replace(run.settings, device="cpu"))
+    checkpoints = CheckpointFolder(run.file(folder).with_suffix(".checkpoints"), trainer.identity)
+    trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
+
+    class StopAfterOne(Silent):
+        def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+            trainer.stop.received = signal.SIGTERM
+
+    trainer.watcher = StopAfterOne()
+    with pytest.raises(RunStoppedError, match="after epoch 1 of 2; this is saved"):
+        trainer.run()
+    nothing: Any = lambda *_: None  # noqa: E731
+    heard: list[Event | Notice] = []
+    results = make_runs([grid], folder, None, 1, "cpu", heard.append, nothing, nothing)
+    law = results[run.key].law
+    assert law is not None
+    assert [stage["epochs"] for stage in law["stages"]][:2] == [0, 1]
+    assert [each.text for each in heard if isinstance(each, Notice)] == [
+        "begins anew: without the law, its early weights were not kept"
+    ]
 
 
 def test_the_command_shows_its_plan(tmp_path: Path) -> None:
