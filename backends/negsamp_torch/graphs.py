@@ -211,7 +211,8 @@ def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
     Capturable
         Takes what ``sampler.sample`` takes, except that scores are those of a
         :class:`negsamp.DotProduct` or none. Call it before the capture too, as CUDA graphs ask for
-        with everything: kernels are compiled, and interactions copied, by the first call.
+        with everything: kernels are compiled, and interactions copied, by the first call. Keep it
+        as long as a graph that was captured from it: replays read and write what it holds.
 
     Raises
     ------

@@ -292,8 +292,13 @@ def test_a_capture_says_nothing_of_the_kernels(monkeypatch: pytest.MonkeyPatch) 
     from negsamp_torch import fused
 
     tried: list[Any] = []
+
+    def note(device: Any) -> bool:
+        tried.append(device)
+        return True
+
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
-    monkeypatch.setattr(fused, "_makes_kernels", lambda device: not tried.append(device))
+    monkeypatch.setattr(fused, "_makes_kernels", note)
     fused._is_able.cache_clear()
     with monkeypatch.context() as patches:
         patches.setattr("torch.cuda.is_initialized", lambda: True)
