@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from negsamp.errors import NegSampError
+from negsamp_torch.capture import is_capturing
 from negsamp_torch.request import Request, error_of
 
 __all__ = ["Complaints", "Deferred", "Immediate", "OnDevice"]
@@ -78,7 +79,7 @@ class Deferred:
         """
         while self._filed:
             first = self._filed[0]
-            if first.arrived is not None and _is_capturing():
+            if first.arrived is not None and is_capturing():
                 return
             if first.arrived is not None and not first.arrived.query():
                 if not (wait or self._holds_too_much):
@@ -101,11 +102,6 @@ class Deferred:
         """Whether to wait for the oldest call, unless it is the newest too."""
         calls, rows = len(self._filed), sum(each.rows for each in self._filed)
         return calls > 1 and (calls > MOST_CALLS or rows > MOST_ROWS)
-
-
-def _is_capturing() -> bool:
-    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return bool(started and torch.cuda.is_current_stream_capturing())
 
 
 class OnDevice:

@@ -211,7 +211,8 @@ def capturable(sampler: Sampler, device: Any = "cuda") -> Capturable:
     Capturable
         Takes the arguments of ``sampler.sample``, with a :class:`negsamp.DotProduct` as the only
         kind of score. Call it before the capture too, as CUDA graphs require of all operations: the
-        first call compiles kernels and copies interactions.
+        first call compiles kernels and copies interactions. Keep it for as long as a graph that was
+        captured from it: replays read and write its memory.
 
     Raises
     ------

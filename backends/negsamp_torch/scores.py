@@ -30,6 +30,9 @@ __all__ = [
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
 
+WINDOWS = 512
+"""Windows that are made at once of fewer rows: else many draws of few rows took a turn each."""
+
 Windows = Iterator[tuple[Tensor, Tensor]]
 """Which of the wanted ones these are, and their scores, (number of them, BLOCK)."""
 
@@ -57,7 +60,7 @@ class Scores(Protocol):
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Yield for each i BLOCK columns of row[i] from first[i] on, -inf where there is none.
 
-        They come in any order, at most as many at once as there are rows.
+        They come in any order, at most as many at once as there are rows, or WINDOWS.
         """
         ...
 
@@ -124,7 +127,7 @@ class SharedScores:
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Multiply all that want the same columns together."""
         order = first.argsort(stable=True)
-        for places in in_turn(row, len(self.queries)):
+        for places in in_turn(row, max(len(self.queries), WINDOWS)):
             some = order[places]
             yield some, self._windows(first[some], self.queries[row[some]])
 
@@ -170,7 +173,7 @@ class OwnScores:
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Gather the columns of each row and multiply."""
-        for some in in_turn(row, len(self.queries)):
+        for some in in_turn(row, max(len(self.queries), WINDOWS)):
             columns = first[some, None] + torch.arange(BLOCK, device=first.device)
             outside = (columns < 0) | (columns >= self.width)
             places = self.places[row[some, None], columns.masked_fill(outside, 0)]
@@ -215,7 +218,7 @@ class CalledScores:
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Call once for each distinct run of columns, those who want it one after the other."""
         order, held = first.argsort(stable=True), dict[int, Tensor]()
-        for places in in_turn(row, len(self.numbers)):
+        for places in in_turn(row, max(len(self.numbers), WINDOWS)):
             some = order[places]
             yield some, self._windows(first[some], self.numbers[row[some]], held)
 

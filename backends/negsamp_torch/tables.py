@@ -16,7 +16,11 @@ __all__ = ["Tables"]
 
 
 class Tables:
-    """The arrays of a catalogue on a device, each made when first asked for."""
+    """The arrays of a catalogue on a device, each made when first asked for.
+
+    They are made on the host, and a copy waits for itself: what one stream computes, another that
+    draws next would not wait for.
+    """
 
     def __init__(self, catalogue: Catalogue, device: torch.device) -> None:
         self._catalogue = catalogue
@@ -43,11 +47,11 @@ class Tables:
     @cached_property
     def weights_before(self) -> Tensor | None:
         """Weights before each interaction, modulo 2**64; None where there is nothing to sum."""
-        if self.cumulative is None or self.user_items is None:
+        cumulative, interactions = self._catalogue.cumulative, self._catalogue.interactions
+        if cumulative is None or interactions is None:
             return None
-        places = self.user_items.places
-        weights = self.cumulative.diff()[places]
-        return torch.cat([weights.new_zeros(1), weights.cumsum(0)])
+        weights = np.diff(cumulative)[interactions.item_ids - self._catalogue.items.start]
+        return self._there(np.concatenate([np.zeros(1, np.int64), weights.cumsum()]))
 
     def _there(self, values: npt.NDArray[np.integer]) -> Tensor:
         values = values if values.flags.writeable else values.copy()

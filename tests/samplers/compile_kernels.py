@@ -22,7 +22,7 @@ from negsamp_torch.fused.by_score import launch_options, step_of, tile_rows
 from negsamp_torch.fused.kernels.draws import draw
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
 from negsamp_torch.fused.kernels.rows import look_at_rows
-from negsamp_torch.fused.kernels.subsets import floyd, write_keys
+from negsamp_torch.fused.kernels.subsets import floyd, list_places, write_keys
 from negsamp_torch.fused.kernels.weights import draw as draw_by_weight
 
 POINTERS = {
@@ -31,7 +31,7 @@ POINTERS = {
     "*i32": "status user_items",
     "*fp32": "shifts sums log_q",
     "*i1": "kept",
-    "*u8": "taken",
+    "*u8": "taken flags",
 }
 TYPES = {name: pointer for pointer, names in POINTERS.items() for name in names.split()}
 
@@ -71,6 +71,7 @@ OTHERS = {
     "draws": Case(draw, {**DRAWS, **OWN}),
     "fixed weights": Case(draw_by_weight, WEIGHTS),
     "subsets": Case(floyd, {"LANES": 32}, options={"num_warps": 1}),
+    "candidates": Case(list_places, {"FLAG": 1, "FLAGS": 1024}),
     "keys": Case(write_keys, {"LANES": 128}),
     "rows": Case(look_at_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
 }

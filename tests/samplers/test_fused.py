@@ -287,6 +287,29 @@ def test_where_no_kernel_can_be_made_the_eager_ones_draw_and_say_so_once(
     fused._is_able.cache_clear()
 
 
+def test_a_capture_says_nothing_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel can be loaded in one; what that told would be remembered for good."""
+    from negsamp_torch import fused
+
+    tried: list[Any] = []
+
+    def note(device: Any) -> bool:
+        tried.append(device)
+        return True
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(fused, "_makes_kernels", note)
+    fused._is_able.cache_clear()
+    with monkeypatch.context() as patches:
+        patches.setattr("torch.cuda.is_initialized", lambda: True)
+        patches.setattr("torch.cuda.is_current_stream_capturing", lambda: True)
+        assert fused.works_on(torch.device("cuda", 0))
+    assert not tried
+    assert fused.works_on(torch.device("cuda", 0))
+    assert tried == [torch.device("cuda", 0)]
+    fused._is_able.cache_clear()
+
+
 def test_want_of_memory_says_nothing_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     from negsamp_torch import fused
 
@@ -403,7 +426,7 @@ def test_kernels_compile_for_gpus(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found) == 42
+    assert len(found) == 45
     alone = {"sm_90, first pass, bfloat16, short", "sm_120, first pass, bfloat16, long"}
     for name, usage in found.items():
         assert usage["shared"] <= 99 * 1024, name  # what every device since sm_80 has

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from negsamp import GenNi, InvalidInputError
+from negsamp.stream import Stream
 from tests.samplers.ranks import (
     NUM_ITEMS,
     NUM_ROWS,
@@ -35,6 +36,7 @@ torch = pytest.importorskip("torch")
 
 from negsamp_torch import ShardedDotProduct, ShardedScorer, TorchBackend  # noqa: E402
 from negsamp_torch.scores import Table  # noqa: E402
+from negsamp_torch.sharded import agreement  # noqa: E402
 from negsamp_torch.sharded.columns import Columns  # noqa: E402
 from negsamp_torch.sharded.masses import PARTS, Masses  # noqa: E402
 
@@ -97,7 +99,7 @@ def fail(rank: int, world: int, folder: Path) -> None:
     wrong[1] = 5000 if rank else 5
     split = ShardedDotProduct(queries, lines, split=True)
 
-    def no_memory(*_: Any) -> Any:
+    def no_memory(*_: Any, **__: Any) -> Any:
         raise MemoryError("no memory")
 
     def failing(call: int) -> ShardedScorer:
@@ -111,11 +113,25 @@ def fail(rank: int, world: int, folder: Path) -> None:
 
         return ShardedScorer(score, called.item_ids)
 
-    def without_memory(owner: Any, name: str, **changes: Any) -> str:
+    def without_memory(
+        owner: Any,
+        name: str,
+        after: int = 0,
+        act: Callable[..., str] = draw,
+        score: Any = whole,
+        **changes: Any,
+    ) -> str:
+        original, calls = getattr(owner, name), []
+
+        def scarce(*arguments: Any, **more: Any) -> Any:
+            calls.append(name)
+            return (original if len(calls) <= after else no_memory)(*arguments, **more)
+
         with pytest.MonkeyPatch.context() as patch:
             if rank:
-                patch.setattr(owner, name, no_memory)
-            return draw(whole, **changes)
+                is_property = isinstance(original, property)
+                patch.setattr(owner, name, property(scarce) if is_property else scarce)
+            return act(score, **changes)
 
     messages = {
         "target": draw(split, given={"targets": wrong}),
@@ -135,12 +151,19 @@ def fail(rank: int, world: int, folder: Path) -> None:
         ),
         "shape": draw(ShardedScorer(lambda ids: distances(ids)[rank:], called.item_ids)),
         "table": without_memory(Table, "of", beta=0.3),
+        "checksum": without_memory(agreement, "_checksum"),
+        "words": without_memory(Stream, "words"),
+        "parts": without_memory(Columns, "parts"),
+        "next parts": without_memory(Columns, "parts", after=1, replacement=False),
+        "total": without_memory(Masses, "log_total"),
         "pick": without_memory(Masses, "pick"),
         "runs": without_memory(Columns, "runs", beta=0.3, candidates="query"),
         "first pass": draw(failing(1)),
         "second pass": draw(failing(2)),
         "next draw": draw(failing(3), replacement=False, num_negatives=12),
         "law": law(failing(1)),
+        "law, memory": without_memory(torch.Tensor, "new_zeros", act=law),
+        "law, memory, callable": without_memory(torch.Tensor, "new_zeros", act=law, score=called),
     }
     both = {
         "score": draw(ShardedDotProduct(queries, spoilt if rank else lines)),
@@ -152,6 +175,7 @@ def fail(rank: int, world: int, folder: Path) -> None:
             )
         ),
         "few": draw(whole, replacement=False, num_negatives=990),
+        "dtype": with_default_dtype(torch.float64, lambda: law(called)),
         "nothing": draw(called),
     }
     write(messages, rank, folder)
@@ -165,6 +189,15 @@ def with_kernels(call: Callable[[], Any]) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TorchBackend, "fused", True)
         return message_of(call)
+
+
+def with_default_dtype(dtype: Any, call: Callable[[], str]) -> str:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        return call()
+    finally:
+        torch.set_default_dtype(before)
 
 
 def claim_wrongly(rank: int, world: int, folder: Path) -> None:
@@ -242,12 +275,19 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
         "length": (refused, "InvalidInputError: 700 lines of items are not those of range(0, 1"),
         "shape": (failed, "InvalidInputError: the score callable returned shape (89, "),
         "table": (failed, "MemoryError: no memory"),
+        "checksum": (refused, "MemoryError: no memory"),
+        "words": (failed, "MemoryError: no memory"),
+        "parts": (failed, "MemoryError: no memory"),
+        "next parts": (failed, "MemoryError: no memory"),
+        "total": (failed, "MemoryError: no memory"),
         "pick": (failed, "MemoryError: no memory"),
         "runs": (failed, "MemoryError: no memory"),
         "first pass": (failed, "ArithmeticError: mine"),
         "second pass": (failed, "ArithmeticError: mine"),
         "next draw": (failed, "ArithmeticError: mine"),
         "law": (failed, "ArithmeticError: mine"),
+        "law, memory": (failed, "MemoryError: no memory"),
+        "law, memory, callable": (failed, "MemoryError: no memory"),
     }
     first, second = said(tmp_path)
     for name, messages in wanted.items():
@@ -261,6 +301,7 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
         "query": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
         "query, law": 'InvalidInputError: candidates="query" with beta < 1 needs a DotProduct',
         "few": "NoNegativesError: row 1 has ",
+        "dtype": "nothing",
         "nothing": "nothing",
     }
     for name, message in everywhere.items():

@@ -11,6 +11,15 @@ from negsamp import DotProduct, GenNi, InvalidInputError, InvalidScoresError, Lo
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from negsamp_torch.scores import (  # noqa: E402
+    BLOCK,
+    WINDOWS,
+    CalledScores,
+    OwnScores,
+    SharedScores,
+    Table,
+)
+
 
 @pytest.fixture(autouse=True, params=["torch", "numba"])
 def backend_of_tensors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -220,3 +229,17 @@ def test_a_loss_that_still_has_its_graph_is_read_as_it_is() -> None:
     for factor in (3.0, 2.0):
         sampler.update(weight * factor)
     assert sampler.alpha == 1.25
+
+
+def test_many_draws_of_few_rows_are_made_together() -> None:
+    queries, items = torch.randn(2, 4), torch.randn(300, 4)
+    rows, numbers = torch.arange(WINDOWS + 9) % 2, torch.arange(2)
+    table, places = Table.of(items), torch.arange(300).repeat(2, 1)
+    for scores in (
+        SharedScores(queries, table),
+        OwnScores(queries, table, places),
+        CalledScores(lambda ids: queries @ items[ids].T, places[0], numbers, 2),
+    ):
+        turns = [some for some, _ in scores.windows(rows, rows * BLOCK)]
+        assert [len(some) for some in turns] == [WINDOWS, 9]
+        assert torch.equal(torch.cat(turns).sort().values, torch.arange(WINDOWS + 9))

@@ -33,7 +33,8 @@ pytest.importorskip("triton", reason="Triton is not installed")
 from negsamp_torch import Capturable, capturable, compiled  # noqa: E402
 from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
-from tests.samplers.waiting import NothingForTheHost  # noqa: E402
+from negsamp_torch.tables import Tables  # noqa: E402
+from tests.samplers.waiting import NothingForTheHost, Recorder  # noqa: E402
 
 ITEMS, DIM, NUM_ROWS = range(1, 151), 8, 4
 SEEN = Interactions.from_sequences([range(user, user + 20) for user in range(1, 6)])
@@ -308,6 +309,15 @@ def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     for asks in (draw.settle, draw.check):
         with pytest.raises(AssertionError, match="_local_scalar_dense waits"), watching:
             asks()
+
+
+def test_tables_are_copied_to_a_device_and_not_computed_there() -> None:
+    """A copy waits for itself; what one stream computes, another that draws would not wait for."""
+    with Recorder() as seen:
+        tables = Tables(sampler_of("popularity").catalogue, torch.device("cpu"))
+        assert tables.user_items is not None
+        assert tables.weights_before is not None
+    assert seen.names <= {"_to_copy", "detach", "lift_fresh"}
 
 
 @pytest.mark.parametrize(

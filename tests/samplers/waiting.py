@@ -1,4 +1,4 @@
-"""What would make the host wait for a device, told on a CPU."""
+"""What would make the host wait for a device, and what runs there at all, told on a CPU."""
 
 from __future__ import annotations
 
@@ -17,10 +17,24 @@ class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name = operation.overloadpacket.__name__
-        if name != "nonzero_static" and name.startswith(self.REFUSED):
+        if name.startswith(self.REFUSED):
             raise AssertionError(f"{name} waits")
         if name == "index" and any(
             each is not None and each.dtype == torch.bool for each in args[1]
         ):
             raise AssertionError("a boolean index waits")
+        return operation(*args, **kwargs or {})
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the names of all operations."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.add(operation.overloadpacket.__name__)
         return operation(*args, **kwargs or {})

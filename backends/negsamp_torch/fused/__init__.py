@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import torch
 
 from negsamp import NegSampWarning
+from negsamp_torch.capture import is_capturing
 
 __all__ = ["launching_on", "works_on"]
 
@@ -22,10 +23,13 @@ def launching_on(device: torch.device) -> AbstractContextManager[object]:
 
 
 def works_on(device: torch.device) -> bool:
-    """Return whether the kernels can run there; say once why not, where it is a pity."""
+    """Return whether the kernels can run there; say once why not, where it is a pity.
+
+    While a graph is captured none can be tried: a call takes them, and fails if it may not.
+    """
     if device.type != "cuda" or torch.version.hip is not None or not _has_triton():
         return False
-    return _is_able(device)
+    return is_capturing() or _is_able(device)
 
 
 @cache

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from negsamp.stream import Stream
 from negsamp_torch.fused.counter import counter_of
-from negsamp_torch.fused.kernels.subsets import floyd, write_keys
+from negsamp_torch.fused.kernels.subsets import floyd, list_places, write_keys
 
 __all__ = ["bytes_per_row", "one_for_all_rows", "one_for_each_row"]
 
@@ -16,11 +16,13 @@ LANES = 32
 """Rows a program; as many as it has threads, so that each thread reads what it has written."""
 KEYS = 128
 """Keys a program."""
+FLAGS = 1024
+"""Flags that a program looks at at once."""
 
 
 def bytes_per_row(num_items: int, count: int) -> int:
-    """Return what a row needs: its candidates, a flag an item, and the flags' places."""
-    return 24 * count + num_items
+    """Return what a row needs: its candidates, and a flag an item."""
+    return 8 * count + num_items
 
 
 def one_for_all_rows(stream: Stream, num_items: int, count: int, device: torch.device) -> Tensor:
@@ -34,9 +36,9 @@ def one_for_all_rows(stream: Stream, num_items: int, count: int, device: torch.d
 def one_for_each_row(stream: Stream, num_items: int, count: int, numbers: Tensor) -> Tensor:
     """Return `count` distinct places of each row, ascending, without waiting for the device."""
     steps = min(count, num_items - count)
-    taken = torch.zeros((len(numbers), num_items), dtype=torch.bool, device=numbers.device)
+    flags = torch.zeros((len(numbers), num_items), dtype=torch.uint8, device=numbers.device)
     floyd[(triton.cdiv(len(numbers), LANES),)](
-        taken.view(torch.uint8),
+        flags,
         numbers,
         counter_of(stream, numbers.device),
         len(numbers),
@@ -45,7 +47,8 @@ def one_for_each_row(stream: Stream, num_items: int, count: int, numbers: Tensor
         LANES=LANES,
         num_warps=LANES // 32,
     )
-    if steps != count:
-        taken = ~taken
-    chosen = taken.nonzero_static(size=len(numbers) * count)
-    return chosen[:, 1].reshape(len(numbers), count).contiguous()
+    places = torch.empty((len(numbers), count), dtype=torch.int64, device=numbers.device)
+    list_places[(len(numbers),)](
+        places, flags, num_items, count, FLAG=int(steps == count), FLAGS=FLAGS
+    )
+    return places

@@ -62,6 +62,10 @@ def agree(
     dtypes: tuple[torch.dtype | None, torch.dtype | None],
 ) -> None:
     """Raise on all ranks if they are not about to make the same draws."""
+    try:
+        shared = [0] * 6 if split else _shared(rows, queries)
+    except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
+        withdraw(exchange, error)
     _compare(
         exchange,
         0,
@@ -77,7 +81,7 @@ def agree(
         items.stop,
         len(items) if candidates is None else candidates.count,
         int(candidates is not None and candidates.per_row),
-        *([0] * 6 if split else _shared(rows, queries)),
+        *shared,
     )
 
 

@@ -118,9 +118,9 @@ class ShardedDotProduct(Collective):
         asked = range(int(item_ids[0]), int(item_ids[-1]) + 1)
         bounds = bounds_of(self._held(exchange)[0], asked)
         first, last = bounds[exchange.rank], bounds[exchange.rank + 1]
-        scores = queries.new_zeros((len(queries), len(item_ids)), dtype=torch.float32)
         own, failure = (item_ids >= first) & (item_ids < last), None
         try:
+            scores = queries.new_zeros((len(queries), len(item_ids)), dtype=torch.float32)
             items = self.local_items[item_ids[own] - first].float()
             with in_float32(items.device):
                 scores[:, own] = queries.float() @ items.T

@@ -42,23 +42,22 @@ def draw(
         exponents = scores.scaled(factor_of(alpha))
         hidden = columns.excluded(excluded)
         masses = _masses(exponents, hidden, columns, tile)
+        parts = columns.parts(masses)
+        draws = rows.numbers[:, None] * num_negatives
+        draws = draws + torch.arange(num_negatives, device=draws.device)
+        words = stream.words(NEGATIVES, draws)
+        drawn = torch.zeros_like(draws)
+        log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
+        log_total = masses.new_zeros(len(rows))
     except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
         give_up(exchange, rows, error)
-    draws = rows.numbers[:, None] * num_negatives
-    draws = draws + torch.arange(num_negatives, device=draws.device)
-    words = stream.words(NEGATIVES, draws)
-    drawn = torch.zeros_like(draws)
-    log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
-    log_total = masses.new_zeros(len(rows))
     failure: Exception | None = None
     at_once = num_negatives if replacement else 1
     for first in range(0, num_negatives, at_once):
-        everyone = Masses.of(exchange, columns, masses)
+        everyone = Masses.of(exchange, columns, parts)
         _check(exchange, rows, everyone.top, failure, first)
-        log_total = everyone.log_total if first == 0 else log_total
-        if failure is not None:
-            continue
         try:
+            log_total = everyone.log_total if first == 0 else log_total
             some = slice(first, first + at_once)
             picked = everyone.pick(words[0][:, some].T, words[1][:, some].T)
             mine = (picked.part // PARTS == exchange.rank).nonzero()[:, 0]
@@ -75,8 +74,12 @@ def draw(
                     masses[row, block] = log2_sum_exp2(inside)
                     hidden = hidden.adding(column, row)
                 drawn[row, j] = column + columns.of_rows(row).origin + CLAIM
-        except Exception as error:  # noqa: BLE001  (what is not claimed tells the other ranks)
+            if first + at_once < num_negatives:
+                parts = columns.parts(masses)
+        except Exception as error:  # noqa: BLE001  (what is sent next tells the other ranks)
             failure = error
+            parts.fill_(torch.nan)
+            log_weights.fill_(torch.nan)
     drawn, log_weights = exchange.sum(drawn), exchange.sum(log_weights)
     _check_drawn(exchange, rows, drawn, log_weights, failure)
     log_q = (log_weights - log_total[:, None]) * math.log(2)

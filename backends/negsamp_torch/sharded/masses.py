@@ -58,9 +58,9 @@ class Masses:
     top: Tensor
 
     @classmethod
-    def of(cls, exchange: Exchange, columns: Columns, masses: Tensor) -> Masses:
-        """Exchange the masses of the blocks of each rank, (rows, blocks), part by part."""
-        logs = exchange.gather(columns.parts(masses)).flatten(0, 1)
+    def of(cls, exchange: Exchange, columns: Columns, parts: Tensor) -> Masses:
+        """Exchange log2 of the masses of the parts of each rank, (3, rows)."""
+        logs = exchange.gather(parts).flatten(0, 1)
         return cls(logs, columns.labels, logs.amax(0))
 
     @property

@@ -85,22 +85,24 @@ class ShardedScorer(Collective):
         exchange = Exchange.over(self.process_group, item_ids.device)
         self.bounds(exchange, range(int(item_ids[0]), int(item_ids[-1]) + 1))
         own = (item_ids >= self.item_ids.start) & (item_ids < self.item_ids.stop)
-        answer, failure = None, None
+        scores, failure = None, None
         try:
             if bool(own.any()):
                 answer = self.score(item_ids[own])
                 validation.check_answer(answer, None, int(own.sum()))
                 answer = torch.as_tensor(validation.as_native(answer)).detach().float()
+                scores = answer.new_zeros((len(answer), len(item_ids)))
+                scores[:, own] = answer
         except Exception as error:  # noqa: BLE001  (raised when the other ranks know of it)
             failure = error
         exchange.raise_on_all(failure)
-        told = exchange.gather_numbers(-1 if answer is None else len(answer))
+        told = exchange.gather_numbers(-1 if scores is None else len(scores))
         rows = sorted({number for (number,) in told if number != -1})
         if len(rows) > 1:
             raise InvalidInputError(f"the callables of the ranks returned scores of {rows} rows")
-        scores = torch.zeros((rows[0], len(item_ids)), device=item_ids.device)
-        if answer is not None:
-            scores[:, own] = answer
+        if scores is None:
+            shape, device = (rows[0], len(item_ids)), item_ids.device
+            scores = torch.zeros(shape, dtype=torch.float32, device=device)
         return exchange.sum(scores)
 
     def queries_of(self, rows: Rows) -> Tensor:

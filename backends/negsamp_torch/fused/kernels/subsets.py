@@ -1,4 +1,4 @@
-"""Random keys of all items, and Floyd's algorithm for subsets of one row a lane."""
+"""Random keys of all items, and subsets of each row's own by Floyd's algorithm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import triton.language as tl
 
 from negsamp_torch.fused.kernels.words import words
 
-__all__ = ["floyd", "write_keys"]
+__all__ = ["floyd", "list_places", "write_keys"]
 
 
 @triton.jit(do_not_specialize=["num_rows", "num_items", "num_steps"])
@@ -25,6 +25,20 @@ def floyd(taken, numbers, counter, num_rows, num_items, num_steps, LANES: tl.con
         place = tl.umulhi(word, bound).to(tl.int64)
         again = tl.load(line + place, mask=kept, other=0) != 0
         tl.store(line + tl.where(again, largest, place), 1, mask=kept)
+
+
+@triton.jit(do_not_specialize=["num_items", "num_places"])
+def list_places(places, flags, num_items, num_places, FLAG: tl.constexpr, FLAGS: tl.constexpr):
+    """Write down, ascending, the places of one row whose flag is FLAG, `num_places` of them."""
+    row = tl.program_id(0).to(tl.int64)
+    before = tl.zeros((), tl.int32)
+    for start in range(0, num_items, FLAGS):
+        place = start + tl.arange(0, FLAGS)
+        inside = place < num_items
+        found = inside & (tl.load(flags + row * num_items + place, mask=inside, other=0) == FLAG)
+        index = before + tl.cumsum(found.to(tl.int32), 0) - 1
+        tl.store(places + row * num_places + index, place.to(tl.int64), mask=found)
+        before += tl.sum(found.to(tl.int32), 0)
 
 
 @triton.jit(do_not_specialize=["num_items"])
