@@ -12,6 +12,7 @@ import numpy as np
 from negsamp_models.records import RunResult
 from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
 from negsamp_models.settings import changed_settings, default_settings
+from negsamp_models.wording import plural
 
 __all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
@@ -139,15 +140,18 @@ def _pretraining(result: RunResult) -> Iterator[str]:
     """Yield what of a run's pre-training is not as the authors of S3-Rec have it."""
     if (begun := result.pretraining) is None:
         return
+    words = []
     if begun["epochs"] != published_epochs(result.dataset):
-        yield f"pre-trained for {begun['epochs']} epochs"
+        words.append(f"for {plural(begun['epochs'], 'epoch')}")
     plain = PretrainingSettings(dropout=result.settings["dropout"])
     usual = {"sampler": {"sampler": "uniform"}} | {
         name: value for name, value in plain.decisive.items() if name in _OF_PRETRAINING
     }
     changed = {name: begun[name] for name in usual if begun.get(name, usual[name]) != usual[name]}
     if changed:
-        yield f"pre-trained with {_arguments(changed)}"
+        words.append(f"with {_arguments(changed)}")
+    if words:
+        yield " ".join(["pre-trained", *words])
 
 
 def _arguments(config: Mapping[str, Any]) -> str:

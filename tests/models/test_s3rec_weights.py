@@ -136,7 +136,8 @@ def test_a_result_says_where_it_began(dataset: Dataset, file: Path) -> None:
     assert RunResult.from_json(old) == plain
     rows = summarise([result, plain])
     names = {row.configuration.partition(" max_epochs=2")[0] for row in rows}
-    assert names == {"S3-Rec uniform pre-trained for 2 epochs", "uniform"}
+    began = "pre-trained for 2 epochs with batch_size=40, dropout=0.2"
+    assert names == {f"S3-Rec uniform {began}", "uniform"}
 
 
 def test_runs_from_other_epochs_are_other_rows(dataset: Dataset, file: Path) -> None:

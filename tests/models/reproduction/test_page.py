@@ -250,7 +250,7 @@ def test_names_in_tables_say_how_another_pretraining_was_made() -> None:
     begun = run.pretraining.identity
     changes: dict[str, dict[str, Any]] = {
         "": {},
-        " pre-trained for 7 epochs pre-trained with mask_probability=0.5": {
+        " pre-trained for 7 epochs with mask_probability=0.5": {
             "epochs": 7,
             "mask_probability": 0.5,
         },
