@@ -203,10 +203,11 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.perf_counter() - self._start
         validation = metrics(self.model, self._validation, self._max_length)
         loss = float(np.mean(self._losses))
+        before = [each["validation"][CHOSEN_BY] for each in self.epochs]
         self.epochs.append(
             {"epoch": epoch, "loss": loss, "training_seconds": seconds, "validation": validation}
         )
-        if validation[CHOSEN_BY] >= max(each["validation"][CHOSEN_BY] for each in self.epochs):
+        if all(validation[CHOSEN_BY] > each for each in before):
             self.best_epoch, self.best_weights = epoch, self.model.get_weights()
         self._echo(
             f"epoch {epoch + 1}: loss {loss:.4f}, "
@@ -222,7 +223,7 @@ def run(
     sampler: Annotated[str, typer.Option(help="uniform or genni.")] = "genni",
     alpha: Annotated[float, typer.Option(help="Of genni.")] = 2.5,
     dataset: Annotated[str, typer.Option(help="Name of the data set.")] = "Beauty",
-    epochs: Annotated[int, typer.Option(help="Passes over the users.")] = Settings.epochs,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the users.")] = Settings.epochs,
     seed: Annotated[int, typer.Option(help="Of all that is random.")] = Settings.seed,
     jit_compile: Annotated[bool, typer.Option(help="Have XLA compile the step.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="The result file.")] = Path(

@@ -10,11 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from negsamp import ConfigError, Exponential, GenNi, LossDriven, Uniform
 from negsamp_models.datasets import Sequences, generate_synthetic
 from negsamp_models.datasets.synthetic import SyntheticParameters
-from negsamp_models.keras_gru import GruRecommender, Settings, padded, train
+from negsamp_models.keras_gru import GruRecommender, Settings, application, padded, train
 from negsamp_tensorflow import GraphSampler
 from negsamp_tensorflow.callbacks import SamplerCallback
 
@@ -44,6 +45,12 @@ def test_the_tutorial_runs_as_it_stands_and_under_xla() -> None:
         assert names["targets"].min() == 0
 
 
+def test_there_is_an_epoch_at_least() -> None:
+    refused = CliRunner().invoke(application, ["--epochs", "0"])
+    assert refused.exit_code == 2
+    assert "'--epochs'" in refused.output
+
+
 def test_sequences_are_padded_behind() -> None:
     lines = padded(Sequences.from_lists([[3, 1], [2]]), 3)
     assert lines.tolist() == [[3, 1, 0], [2, 0, 0]]
@@ -55,8 +62,9 @@ def test_training_is_written_down_and_repeats() -> None:
     losses = [each["loss"] for each in result["epochs"]]
     assert [each.partition(":")[0] for each in told] == ["epoch 1", "epoch 2", "epoch 3"]
     assert losses[-1] < losses[0]
-    best = max(each["validation"]["NDCG@10"] for each in result["epochs"])
-    assert result["validation"]["NDCG@10"] == best
+    reached = [each["validation"]["NDCG@10"] for each in result["epochs"]]
+    assert result["validation"]["NDCG@10"] == max(reached)
+    assert result["best_epoch"] == reached.index(max(reached))
     again = train(DATASET, {"sampler": "genni", "alpha": 1.0}, SMALL, told.append)
     assert [each["loss"] for each in again["epochs"]] == pytest.approx(losses, rel=1e-3)
 
