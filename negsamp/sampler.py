@@ -160,7 +160,8 @@ class Sampler(ABC):
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
             targets.shape + (num_negatives,). In the framework and on the device of `targets`, or,
-            where that is a list or NumPy array, of the queries X
+            where that is a list or NumPy array, of the queries of a :class:`DotProduct`; the
+            backends "torch" and "tensorflow" return tensors of their own whatever they are given.
 
         Raises
         ------
