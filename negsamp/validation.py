@@ -94,7 +94,7 @@ def as_catalogue(ids: Any) -> range:
     items: range = ids if isinstance(ids, range) else range(as_count(name, ids, low=0))
     if items.step != 1:
         raise ConfigError(f"items must be a range of step 1; got {items}")
-    if len(items) == 0:
+    if not items:
         raise ConfigError(f"the catalogue is empty: items = {items}")
     if items.start < 0 or items.stop > MAX_ITEMS:
         raise ConfigError(f"ids must be in [0, 2**31 - 1); got items = {items}")

@@ -60,6 +60,7 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(range(0, 10, 2)), "items must be a range of step 1; got"),
     (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
+    (lambda: Uniform(2**64), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform([3, 7]), r"items .* must be without gaps; got a list: .* np\.unique\(ids, "),  # type: ignore[arg-type]
     (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),
     (lambda: Uniform("9"), "items .* must be an integer >= 0; got '9'"),  # type: ignore[arg-type]
