@@ -17,6 +17,7 @@ from negsamp.backend import check_framework, how_to_avoid
 from negsamp.errors import InvalidInputError
 
 __all__ = [
+    "as_float32",
     "as_given",
     "bits_of",
     "is_tensor",
@@ -58,6 +59,12 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
         return np.asarray(array)
     array = array.detach()
     return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+
+
+def as_float32(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return numbers as float32, contiguous, and infinite beyond its range: the sums tell of it."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32, order="C", copy=False)
 
 
 def bits_of(tensor: Any) -> npt.NDArray[np.uint16]:

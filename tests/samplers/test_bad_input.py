@@ -471,6 +471,32 @@ def test_a_callable_may_answer_in_integers(backend: Adapter) -> None:
     np.testing.assert_array_equal(backend.numpy(found), backend.numpy(expected))
 
 
+@pytest.mark.parametrize("called", [False, True])
+def test_what_is_beyond_float32_is_read_as_infinite(backend: Adapter, called: bool) -> None:
+    """By draws and by the exact law, without a warning."""
+
+    def score(value: float, place: int) -> Any:
+        table = np.zeros((11, 4))
+        table[ITEMS[place], 0] = value
+        product = dot_product(np.ones((2, 3, 4)), table)
+        return in_framework(product.__call__ if called else product, backend)
+
+    targets, sampler = backend.array(TARGETS[:, :1] + [0, 0, 0]), GenNi(ITEMS, 50)
+    quiet = np.errstate(all="ignore")  # Triton's interpreter computes in NumPy
+    with quiet if backend.fused else np.errstate(all="raise"):
+        for value, place in ((1e39, 0), (-1e39, 7)):
+            hidden = score(value, place)
+            mask = backend.array(TARGETS < 4)
+            drawn = backend.numpy(sampler.sample(targets, score=hidden, mask=mask).item_ids)
+            law = backend.numpy(sampler.probabilities(targets, score=hidden, mask=mask))
+            assert ITEMS[place] not in drawn[0]
+            np.testing.assert_allclose(law[0].sum(axis=-1), 1.0)
+            assert not law[0, :, place].any()
+        for draw in (sampler.sample, sampler.probabilities):
+            with pytest.raises(InvalidScoresError, match=r"^row \(0, 0\) has a score that is NaN"):
+                draw(targets, score=score(1e39, 7))
+
+
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 @pytest.mark.parametrize("candidates", ["batch", "query"])
 def test_scores_that_overflow_are_refused_without_a_warning(
