@@ -255,10 +255,15 @@ def _name_of(dtype: Any) -> str:
 
 
 def as_native(array: Any) -> Any:
-    """Return a NumPy array in the machine's order of bytes, and anything else as it is."""
-    if isinstance(array, np.ndarray) and not array.dtype.isnative:
-        return array.astype(array.dtype.newbyteorder("="))
-    return array
+    """Return a NumPy array as frameworks read it, and anything else as it is.
+
+    In the machine's order of bytes, and no axis backwards.
+    """
+    if not isinstance(array, np.ndarray):
+        return array
+    if array.dtype.isnative and min(array.strides, default=0) >= 0:
+        return array
+    return array.astype(array.dtype.newbyteorder("="), order="C")
 
 
 def no_array(values: Any, error: Exception) -> Exception:

@@ -27,6 +27,9 @@ __all__ = [
     "to_numpy",
 ]
 
+_UNREADABLE = (RuntimeError, TypeError, ValueError)
+"""What NumPy and PyTorch raise of what they cannot read."""
+
 
 def is_tensor(array: Any) -> bool:
     """Return whether `array` is a tensor of PyTorch."""
@@ -49,16 +52,22 @@ def as_given(values: Any, like: Any = None) -> Any:
     check_framework("numba", "NumPy arrays and PyTorch tensors", values)
     try:
         return to_framework_of(like, validation.as_native(np.asarray(values)))
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise validation.no_array(values, error) from None
 
 
 def to_numpy(array: Any) -> npt.NDArray[Any]:
-    """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32."""
-    if not is_tensor(array):
-        return np.asarray(array)
-    array = array.detach()
-    return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+    """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32.
+
+    What a callable answers may be anything, such as a tensor on another device.
+    """
+    try:
+        if not is_tensor(array):
+            return np.asarray(array)
+        array = array.detach()
+        return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+    except _UNREADABLE as error:
+        raise validation.no_array(array, error) from None
 
 
 def as_float32(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
