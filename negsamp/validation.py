@@ -242,8 +242,7 @@ def _is_transformed(array: Any) -> bool:
 
 
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
-    """Refuse a dtype that is not of a kind ("int", "bool" or "float"), and what is not dense."""
-    check_dense(name, array)
+    """Refuse a dtype that is not of a kind ("int", "bool" or "float")."""
     allowed, names = _KINDS[kind]
     if _name_of(array.dtype) not in names:
         raise InvalidInputError(f"{name} must be {allowed} ({meaning}); got dtype {array.dtype}")

@@ -529,6 +529,20 @@ def test_masked_rows_may_hold_anything(backend: Adapter) -> None:
     np.testing.assert_array_equal(backend.numpy(expected.item_ids), backend.numpy(found.item_ids))
 
 
+def test_lists_may_be_empty(backend: Adapter) -> None:
+    """Which frameworks make floats of."""
+    sampler = Uniform(ITEMS, 3, interactions=SEEN, backend=backend.name)
+    negatives = sampler.sample([], users=[], mask=[], exclude=np.empty((0, 2)))
+    assert negatives.item_ids.shape == (0, 3)
+    targets, users = [4, 5], [0, 1]
+    expected = Uniform(ITEMS, 3, interactions=SEEN, backend=backend.name)
+    expected.sample([], users=[])
+    np.testing.assert_array_equal(
+        sampler.sample(targets, users=users, exclude=[[], []]).item_ids,
+        expected.sample(targets, users=users).item_ids,
+    )
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_scores_of_excluded_items_are_not_looked_at(backend: Adapter, value: float) -> None:
     """The bad score belongs to item 5, the target of its row."""
