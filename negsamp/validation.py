@@ -293,9 +293,9 @@ def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range
 
 def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception:
     """Word the refusal of a user."""
+    known = f"users 0 to {num_users - 1}" if num_users else "no user"
     return InvalidInputError(
-        f"users{list(place)} = {user} is unknown: the interactions are of users 0 to "
-        f"{num_users - 1}"
+        f"users{list(place)} = {user} is unknown: the interactions are of {known}"
     )
 
 

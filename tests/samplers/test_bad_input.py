@@ -222,6 +222,12 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         r"users\[1\] = 2 is unknown: .* users 0 to 1",
     ),
     (
+        lambda: Uniform(ITEMS, interactions=Interactions.from_pairs([], [])),
+        {"users": np.array([0, 1])},
+        InvalidInputError,
+        r"users\[0\] = 0 is unknown: the interactions are of no user",
+    ),
+    (
         lambda: Uniform(ITEMS, interactions=SEEN),
         {"users": np.array([0, 0, 1])},
         InvalidInputError,
