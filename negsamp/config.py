@@ -95,7 +95,7 @@ def _read(path: str | PathLike[str]) -> Mapping[str, Any]:
     suffix = Path(path).suffix.lower()
     language, loads = ("JSON", json.loads) if suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        config = loads(Path(path).read_text(encoding="utf-8"))
+        config = loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors write a mark
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
     except ValueError as error:  # of either decoder, or no UTF-8

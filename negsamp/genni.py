@@ -243,15 +243,15 @@ class GenNi(Sampler):
         ids = np.arange(self.items.start, self.items.stop)
         if isinstance(score, DotProduct):
             arrays = (backend.asarray(each, like=targets) for each in (score.queries, score.items))
-            as_read = (backend.to_numpy(each).astype(np.float32) for each in arrays)
-            scores = DotProduct(*(each.astype(np.float64) for each in as_read))(ids)
+            with np.errstate(invalid="ignore"):  # the law tells of what is no number
+                scores = DotProduct(*(_as_read(backend.to_numpy(each)) for each in arrays))(ids)
         else:
             collective = self._is_collective(score)  # these have refused it when they agreed
             if self._per_row and self._preselection is not None and not collective:
                 raise callable_per_row()
             answer = score(backend.asarray(ids, like=targets))
             check_answer(answer, math.prod(kept.shape), len(ids))
-            scores = backend.to_numpy(answer).astype(np.float64)
+            scores = _as_read(backend.to_numpy(answer))
         log_weights = self.alpha * scores
         if (candidates := self._preselection) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
@@ -259,3 +259,9 @@ class GenNi(Sampler):
             chosen[np.flatnonzero(kept)[:, None], positions] = True
             log_weights = np.where(chosen, log_weights, -np.inf)
         return log_weights
+
+
+def _as_read(numbers: Any) -> Any:
+    """Return numbers as draws read them, in float32, for arithmetic in float64."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32).astype(np.float64)

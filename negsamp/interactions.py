@@ -91,12 +91,7 @@ class Interactions:
         InvalidInputError
             If a sequence is not one-dimensional, or an id is negative or not an integer.
         """
-        lists = [np.asarray(sequence) for sequence in sequences]
-        for user, items in enumerate(lists):
-            if items.ndim != 1:
-                raise InvalidInputError(
-                    f"sequence {user} has shape {items.shape}; give one list of item ids a user"
-                )
+        lists = [_list_of(user, sequence) for user, sequence in enumerate(sequences)]
         lengths = [len(items) for items in lists]
         filled = [_as_kept(items) for items in lists if len(items)]
         items = np.concatenate(filled) if filled else np.empty(0, np.int64)
@@ -218,6 +213,18 @@ def _integer(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise InvalidInputError(f"{name} must be an integer; got {value!r}") from None
+
+
+def _list_of(user: int, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the sequence of one user as an array, or raise InvalidInputError if it is no list."""
+    wanted = "give one list of item ids a user"
+    try:
+        items = np.asarray(sequence)
+    except ValueError as error:
+        raise InvalidInputError(f"sequence {user} is ragged ({error}); {wanted}") from None
+    if items.ndim != 1:
+        raise InvalidInputError(f"sequence {user} has shape {items.shape}; {wanted}")
+    return items
 
 
 def _as_kept(items: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -160,7 +160,8 @@ class Sampler(ABC):
         Negatives
             ``item_ids`` int64 and ``log_q`` float32, both of shape
             targets.shape + (num_negatives,), in the framework and on the device of `targets`, or
-            of the queries if `targets` is a list or NumPy array.
+            of the queries of a :class:`DotProduct` if `targets` is a list or NumPy array. The
+            backends "torch" and "tensorflow" always return their own tensors.
 
         Raises
         ------
@@ -502,23 +503,20 @@ class Sampler(ABC):
         """
         held = isinstance(score, DotProduct) or self._is_collective(score)
         like = getattr(score, "queries", None) if held else None
-        targets = backend.asarray(targets, like=like)
-        validation.check_dense("targets", targets)
-        if 0 in targets.shape and "float" in str(targets.dtype):  # an empty list has no ids
-            targets = backend.asarray(np.empty(tuple(targets.shape), np.int64), like=targets)
+        targets = _given("targets", backend, targets, like)
         validation.check_targets(targets)
         if self._catalogue.interactions is None:
             users = None
         elif users is None:
             raise InvalidInputError("the sampler was given interactions: sample() needs users=")
         else:
-            users = backend.asarray(users, like=targets)
+            users = _given("users", backend, users, targets)
             validation.check_users(users, targets)
         if mask is not None:
-            mask = backend.asarray(mask, like=targets)
+            mask = _given("mask", backend, mask, targets, np.bool_)
             validation.check_mask(mask, targets)
         if exclude is not None:
-            exclude = backend.asarray(exclude, like=targets)
+            exclude = _given("exclude", backend, exclude, targets)
             validation.check_exclude(exclude, targets)
         self._check_score(score, targets)
         return targets, users, mask, exclude
@@ -544,6 +542,15 @@ class Sampler(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_backends": {}}
+
+
+def _given(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
+    """Return an argument as the backend's array, in `dtype` if it is an empty list of nothing."""
+    array = backend.asarray(values, like=like)
+    validation.check_dense(name, array)
+    if 0 in array.shape and "float" in str(array.dtype):
+        return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)
+    return array
 
 
 def _check_interactions(catalogue: Catalogue) -> None:

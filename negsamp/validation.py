@@ -94,7 +94,7 @@ def as_catalogue(ids: Any) -> range:
     items: range = ids if isinstance(ids, range) else range(as_count(name, ids, low=0))
     if items.step != 1:
         raise ConfigError(f"items must be a range of step 1; got {items}")
-    if len(items) == 0:
+    if not items:
         raise ConfigError(f"the catalogue is empty: items = {items}")
     if items.start < 0 or items.stop > MAX_ITEMS:
         raise ConfigError(f"ids must be in [0, 2**31 - 1); got items = {items}")
@@ -242,8 +242,7 @@ def _is_transformed(array: Any) -> bool:
 
 
 def _check_dtype(name: str, array: Any, kind: str, meaning: str) -> None:
-    """Refuse a dtype that is not of a kind ("int", "bool" or "float"), and what is not dense."""
-    check_dense(name, array)
+    """Refuse a dtype that is not of a kind ("int", "bool" or "float")."""
     allowed, names = _KINDS[kind]
     if _name_of(array.dtype) not in names:
         raise InvalidInputError(f"{name} must be {allowed} ({meaning}); got dtype {array.dtype}")
@@ -255,10 +254,15 @@ def _name_of(dtype: Any) -> str:
 
 
 def as_native(array: Any) -> Any:
-    """Return a NumPy array in native byte order, and anything else unchanged."""
-    if isinstance(array, np.ndarray) and not array.dtype.isnative:
-        return array.astype(array.dtype.newbyteorder("="))
-    return array
+    """Return a NumPy array in a form that frameworks read, and anything else unchanged.
+
+    It is in native byte order, and no axis runs backwards.
+    """
+    if not isinstance(array, np.ndarray):
+        return array
+    if array.dtype.isnative and min(array.strides, default=0) >= 0:
+        return array
+    return array.astype(array.dtype.newbyteorder("="), order="C")
 
 
 def no_array(values: Any, error: Exception) -> Exception:
@@ -289,9 +293,9 @@ def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range
 
 def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception:
     """Word the refusal of a user."""
+    known = f"users 0 to {num_users - 1}" if num_users else "no user"
     return InvalidInputError(
-        f"users{list(place)} = {user} is unknown: the interactions are of users 0 to "
-        f"{num_users - 1}"
+        f"users{list(place)} = {user} is unknown: the interactions are of {known}"
     )
 
 

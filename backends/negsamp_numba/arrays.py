@@ -17,6 +17,7 @@ from negsamp.backend import check_framework, how_to_avoid
 from negsamp.errors import InvalidInputError
 
 __all__ = [
+    "as_float32",
     "as_given",
     "bits_of",
     "is_tensor",
@@ -25,6 +26,9 @@ __all__ = [
     "to_framework_of",
     "to_numpy",
 ]
+
+_UNREADABLE = (RuntimeError, TypeError, ValueError)
+"""What NumPy and PyTorch raise of what they cannot read."""
 
 
 def is_tensor(array: Any) -> bool:
@@ -48,16 +52,28 @@ def as_given(values: Any, like: Any = None) -> Any:
     check_framework("numba", "NumPy arrays and PyTorch tensors", values)
     try:
         return to_framework_of(like, validation.as_native(np.asarray(values)))
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise validation.no_array(values, error) from None
 
 
 def to_numpy(array: Any) -> npt.NDArray[Any]:
-    """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32."""
-    if not is_tensor(array):
-        return np.asarray(array)
-    array = array.detach()
-    return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+    """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32.
+
+    What a callable answers may be anything, such as a tensor on another device.
+    """
+    try:
+        if not is_tensor(array):
+            return np.asarray(array)
+        array = array.detach()
+        return np.asarray((array.float() if "bfloat16" in str(array.dtype) else array).numpy())
+    except _UNREADABLE as error:
+        raise validation.no_array(array, error) from None
+
+
+def as_float32(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return numbers as float32, contiguous, and infinite beyond its range: the sums tell of it."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32, order="C", copy=False)
 
 
 def bits_of(tensor: Any) -> npt.NDArray[np.uint16]:

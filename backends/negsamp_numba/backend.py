@@ -172,8 +172,8 @@ class NumbaBackend:
         largest_norm = table.largest_norm()
 
         def scores_of(part: Rows, lines: Integers | None) -> Scores:
-            own = np.ascontiguousarray(queries[part.numbers], np.float32)
-            products = SharedScores(arrays.read_only(own), table, largest_norm)
+            own = arrays.read_only(arrays.as_float32(queries[part.numbers]))
+            products = SharedScores(own, table, largest_norm)
             return products if lines is None else OwnScores(products, lines)
 
         return scores_of

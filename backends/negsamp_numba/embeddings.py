@@ -41,7 +41,7 @@ class Embeddings:
         if self._bits_of_bfloat16:
             wide: Floats = (part.astype(np.uint32) << 16).view(np.float32)
             return wide
-        return np.ascontiguousarray(part, dtype=np.float32)
+        return arrays.as_float32(part)
 
     def whole(self) -> Floats | None:
         """Return the table itself if that needs no copy, else None."""

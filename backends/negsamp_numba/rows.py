@@ -83,7 +83,9 @@ class Rows:
 
 def lists_of(catalogue: Catalogue) -> Lists:
     """Return the interactions of a catalogue for kernels, without copying them."""
-    interactions = catalogue.interactions or Interactions([], [], num_users=1)
+    interactions = catalogue.interactions
+    if interactions is None:
+        interactions = Interactions([], [], num_users=1)
     ids, offsets = (read_only(a) for a in (interactions.item_ids, interactions.offsets))
     start = catalogue.items.start
     if catalogue.cumulative is None:

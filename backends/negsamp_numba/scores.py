@@ -152,7 +152,7 @@ class CalledScores:
 
     def tile(self, first: int, last: int, out: Floats) -> None:
         """Call."""
-        out[...] = self._call(first, last)[self.numbers]
+        out[...] = arrays.as_float32(self._call(first, last)[self.numbers])
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
         """Call once for each distinct block, whose draws come one after the other."""
@@ -166,7 +166,7 @@ class CalledScores:
                     first = wanted * BLOCK
                     called, answer = wanted, self._call(first, min(first + BLOCK, self.width))
                 here = np.flatnonzero(own == wanted)
-                out[here, : answer.shape[1]] = answer[numbers[here]]
+                out[here, : answer.shape[1]] = arrays.as_float32(answer[numbers[here]])
             yield places, out
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:

@@ -17,7 +17,14 @@ from negsamp.stream import Stream
 from negsamp_numpy import arrays, by_score, by_weight
 from negsamp_numpy.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numpy.rows import Integers, Rows, gather
-from negsamp_numpy.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
+from negsamp_numpy.scores import (
+    BLOCK,
+    CalledScores,
+    OwnScores,
+    Scores,
+    SharedScores,
+    as_float32,
+)
 
 __all__ = ["NumpyBackend"]
 
@@ -126,7 +133,7 @@ class NumpyBackend:
             return CalledScores(score, ids, chunk.numbers, prod(chunk.shape))
         table = self.asarray(score.items)[items.start : items.stop]
         queries = self.asarray(score.queries).reshape(-1, table.shape[1])
-        queries = queries[chunk.numbers].astype(np.float32, copy=False)
+        queries = as_float32(queries[chunk.numbers])
         if places is not None and places.ndim == 2:
             return OwnScores(queries, table, places)
         return SharedScores(queries, table if places is None else table[places])

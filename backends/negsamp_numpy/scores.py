@@ -14,7 +14,7 @@ from negsamp.scores import Scorer
 from negsamp_numpy import arrays
 from negsamp_numpy.rows import Integers
 
-__all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores"]
+__all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores", "as_float32"]
 
 BLOCK = 128
 """Columns a block: the unit of the two-level draw, the same on every backend."""
@@ -25,7 +25,13 @@ Drawn = tuple[Integers, Integers, Floats]
 """Some draws: the row of each, its number in the row, and (draws, BLOCK) scores of its block."""
 
 _quietly = np.errstate(over="ignore", invalid="ignore")
-"""Products that overflow are found, and told of, where blocks are summed; if they count."""
+"""What overflows is found, and told of, where blocks are summed; if it counts."""
+
+
+@_quietly
+def as_float32(numbers: npt.NDArray[Any]) -> Floats:
+    """Return numbers as float32, infinite beyond its range."""
+    return numbers.astype(np.float32, copy=False)
 
 
 class Scores(Protocol):
@@ -132,7 +138,7 @@ class CalledScores:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.copy())
         validation.check_answer(scores, self.num_targets, len(item_ids))
-        return arrays.to_numpy(scores)[self.numbers].astype(np.float32, copy=False)
+        return as_float32(arrays.to_numpy(scores)[self.numbers])
 
     def blocks(self, block: Integers) -> Iterator[Drawn]:
         """Call once for each distinct block, whose draws come one after the other."""

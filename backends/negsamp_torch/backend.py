@@ -103,10 +103,12 @@ class TorchBackend:
         except (TypeError, ValueError, RuntimeError) as error:
             raise validation.no_array(values, error) from None
 
-    def to_numpy(self, array: Tensor) -> npt.NDArray[Any]:
-        """Copy a tensor to the host; bfloat16 becomes float32."""
-        array = array.detach()
-        return (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        """Copy a tensor, or what a callable answered, to the host; bfloat16 becomes float32."""
+        if isinstance(array, Tensor):
+            array = array.detach()
+            array = (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
+        return np.asarray(array)
 
     def check(self, wait: bool) -> None:
         """Raise what kernels have found wrong with earlier calls."""

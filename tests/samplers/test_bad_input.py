@@ -60,6 +60,7 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(range(0, 10, 2)), "items must be a range of step 1; got"),
     (lambda: Uniform(range(-1, 3)), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform(2**31), r"ids must be in \[0, 2\*\*31 - 1\); got"),
+    (lambda: Uniform(2**64), r"ids must be in \[0, 2\*\*31 - 1\); got"),
     (lambda: Uniform([3, 7]), r"items .* must be without gaps; got a list: .* np\.unique\(ids, "),  # type: ignore[arg-type]
     (lambda: Uniform(np.arange(5)), "items .* must be without gaps; got a ndarray: number the"),
     (lambda: Uniform("9"), "items .* must be an integer >= 0; got '9'"),  # type: ignore[arg-type]
@@ -219,6 +220,12 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         {"users": np.array([0, 2])},
         InvalidInputError,
         r"users\[1\] = 2 is unknown: .* users 0 to 1",
+    ),
+    (
+        lambda: Uniform(ITEMS, interactions=Interactions.from_pairs([], [])),
+        {"users": np.array([0, 1])},
+        InvalidInputError,
+        r"users\[0\] = 0 is unknown: the interactions are of no user",
     ),
     (
         lambda: Uniform(ITEMS, interactions=SEEN),
@@ -470,6 +477,32 @@ def test_a_callable_may_answer_in_integers(backend: Adapter) -> None:
     np.testing.assert_array_equal(backend.numpy(found), backend.numpy(expected))
 
 
+@pytest.mark.parametrize("called", [False, True])
+def test_what_is_beyond_float32_is_read_as_infinite(backend: Adapter, called: bool) -> None:
+    """By draws and by the exact law, without a warning."""
+
+    def score(value: float, place: int) -> Any:
+        table = np.zeros((11, 4))
+        table[ITEMS[place], 0] = value
+        product = dot_product(np.ones((2, 3, 4)), table)
+        return in_framework(product.__call__ if called else product, backend)
+
+    targets, sampler = backend.array(TARGETS[:, :1] + [0, 0, 0]), GenNi(ITEMS, 50)
+    quiet = np.errstate(all="ignore")  # Triton's interpreter computes in NumPy
+    with quiet if backend.fused else np.errstate(all="raise"):
+        for value, place in ((1e39, 0), (-1e39, 7)):
+            hidden = score(value, place)
+            mask = backend.array(TARGETS < 4)
+            drawn = backend.numpy(sampler.sample(targets, score=hidden, mask=mask).item_ids)
+            law = backend.numpy(sampler.probabilities(targets, score=hidden, mask=mask))
+            assert ITEMS[place] not in drawn[0]
+            np.testing.assert_allclose(law[0].sum(axis=-1), 1.0)
+            assert not law[0, :, place].any()
+        for draw in (sampler.sample, sampler.probabilities):
+            with pytest.raises(InvalidScoresError, match=r"^row \(0, 0\) has a score that is NaN"):
+                draw(targets, score=score(1e39, 7))
+
+
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 @pytest.mark.parametrize("candidates", ["batch", "query"])
 def test_scores_that_overflow_are_refused_without_a_warning(
@@ -500,6 +533,20 @@ def test_masked_rows_may_hold_anything(backend: Adapter) -> None:
     again = GenNi(ITEMS, interactions=SEEN)
     found = again.sample(**{k: in_framework(v, backend) for k, v in dirty.items()})
     np.testing.assert_array_equal(backend.numpy(expected.item_ids), backend.numpy(found.item_ids))
+
+
+def test_lists_may_be_empty(backend: Adapter) -> None:
+    """Which frameworks make floats of."""
+    sampler = Uniform(ITEMS, 3, interactions=SEEN, backend=backend.name)
+    negatives = sampler.sample([], users=[], mask=[], exclude=np.empty((0, 2)))
+    assert negatives.item_ids.shape == (0, 3)
+    targets, users = [4, 5], [0, 1]
+    expected = Uniform(ITEMS, 3, interactions=SEEN, backend=backend.name)
+    expected.sample([], users=[])
+    np.testing.assert_array_equal(
+        sampler.sample(targets, users=users, exclude=[[], []]).item_ids,
+        expected.sample(targets, users=users).item_ids,
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

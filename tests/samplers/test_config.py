@@ -70,6 +70,12 @@ def test_a_json_file_is_the_constructor(tmp_path: Path) -> None:
         assert repr(read) == repr(expected)
 
 
+def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    for name, text in (("a.toml", TOML), ("a.json", json.dumps(tomllib.loads(TOML)))):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        assert isinstance(from_config(tmp_path / name), GenNi)
+
+
 def test_arguments_override_and_complete() -> None:
     sampler = from_config(
         {"sampler": "popularity", "gamma": 0.5, "seed": 1}, counts=[0, 2, 3], seed=2

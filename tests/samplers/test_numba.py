@@ -161,6 +161,32 @@ def test_100_000_draws_by_weight_are_those_of_the_reference(kind: str, replaceme
     np.testing.assert_array_equal(found[0].log_q, found[1].log_q)
 
 
+@pytest.mark.parametrize("start", [0, 7, 2**31 - 1 - 300])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("replacement", [True, False])
+def test_lists_that_overlap_and_ids_at_the_ends(start: int, dtype: Any, replacement: bool) -> None:
+    """Lists about as long as is searched at once, of what a row excludes besides too, and more."""
+    random = np.random.default_rng(6)
+    items = range(start, start + 300)
+    lengths = [0, 1, 31, 32, 33, 64, 65, 200, 240]
+    lists = [start + random.choice(300, length, replace=False) for length in lengths]
+    lists += [start + np.arange(100), start + np.arange(200, 300)]
+    seen = Interactions.from_sequences([each.astype(dtype) for each in lists])
+    users = random.integers(0, len(lists), 400)
+    own = [int(random.choice(lists[user])) if len(lists[user]) else -1 for user in users]
+    targets = start + random.integers(0, 300, 400)
+    exclude = start + random.integers(0, 300, (400, 5))
+    exclude[::2, 1:4], exclude[:, 4] = np.array([own, targets, -np.ones(400)]).T[::2], own
+    ours, theirs = (
+        Uniform(
+            items, 40, interactions=seen, replacement=replacement, backend=name, seed=2**64 - 1
+        ).sample(targets, users=users, exclude=exclude)
+        for name in ("numba", "numpy")
+    )
+    np.testing.assert_array_equal(ours.item_ids, theirs.item_ids)
+    np.testing.assert_allclose(ours.log_q, theirs.log_q, rtol=1e-6)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e2, 1e4])
 @pytest.mark.parametrize("replacement", [True, False])
 def test_large_scores_agree_with_the_reference(scale: float, replacement: bool) -> None:

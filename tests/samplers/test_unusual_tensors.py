@@ -114,3 +114,61 @@ def test_ragged_and_sparse_tensors_of_tensorflow_are_no_arrays() -> None:
     eight = tf.cast(np.ones((5, 4), np.float32), tf.dtypes.experimental.float8_e4m3fn)
     with pytest.raises(InvalidInputError, match=r"item embeddings must be .* 16, 32 or 64 bits"):
         GenNi(5).sample(tf.constant([1, 2]), score=DotProduct(tf.ones((2, 4)), eight))
+
+
+def backwards(array: Any) -> Any:
+    """Return the same numbers, laid out from the last to the first."""
+    return np.flip(np.flip(array).copy())
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_numpy_arrays_beside_tensors_may_run_backwards(name: str) -> None:
+    table = np.random.default_rng(3).normal(size=(5, 4))
+    products = QUERIES.numpy() @ table.T
+
+    def draw(like: Any) -> list[Any]:
+        sampler = GenNi(5, 9, interactions=SEEN, backend=name)
+        given = {"users": like(np.array([0, 1])), "exclude": like(np.array([[3], [4]]))}
+        dot_product, called = DotProduct(QUERIES, like(table)), lambda ids: like(products[:, ids])
+        return [
+            sampler.sample(like(TARGETS.numpy()), score=dot_product, **given).item_ids,
+            sampler.sample(TARGETS, score=called, **given).item_ids,
+        ]
+
+    for mine, its in zip(draw(backwards), draw(np.array), strict=True):
+        assert isinstance(mine, torch.Tensor)
+        np.testing.assert_array_equal(mine, its)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_callable_may_answer_in_numpy(name: str) -> None:
+    sampler = GenNi(5, backend=name)
+    law = sampler.probabilities(TARGETS, score=lambda ids: np.zeros((2, len(ids))))
+    assert isinstance(law, torch.Tensor)
+    np.testing.assert_allclose(law.sum(dim=-1), 1.0)
+    drawn = sampler.sample(TARGETS, score=lambda ids: np.zeros((2, len(ids)))).item_ids
+    assert drawn.shape == (2, 1)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("dtype", [object, np.longdouble, "U1"])
+def test_arrays_that_no_tensor_can_hold_are_refused(name: str, dtype: Any) -> None:
+    given = TARGETS.numpy().astype(dtype)
+    with pytest.raises(InvalidInputError, match="cannot make an array of a ndarray: can't convert"):
+        GenNi(5, backend=name).sample(given, score=DotProduct(QUERIES, ITEMS))
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_what_cannot_be_read_is_refused(name: str) -> None:
+    """As an answer on a device of its own, which says why."""
+
+    class Far:
+        shape, dtype = (2, 5), np.dtype(np.float32)
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("copy it to the host first")
+
+    with pytest.raises(InvalidInputError, match="cannot make an array of a Far: copy it to the"):
+        GenNi(5, backend=name).sample([1, 2], score=lambda _: Far())
+    with pytest.raises(InvalidInputError, match="cannot make an array of a list: Can't call numpy"):
+        Uniform(5, backend=name).sample([torch.ones(2, requires_grad=True)])
