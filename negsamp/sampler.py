@@ -426,7 +426,7 @@ class Sampler(ABC):
                 f"the state has version {state['version']!r}, this sampler {_STATE_VERSION}"
             )
         if not isinstance(state, Mapping) or state.keys() != own.keys():
-            keys = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+            keys = sorted(state, key=str) if isinstance(state, Mapping) else type(state).__name__
             raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {keys}")
         for name in ("sampler", "items", "num_negatives", "law"):
             found = list(state[name]) if isinstance(state[name], tuple) else state[name]

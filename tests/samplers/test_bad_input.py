@@ -577,10 +577,11 @@ def test_a_loss_is_one_finite_number(loss: Any) -> None:
         ({"values": {"alpha": 1.0}}, "the state has values"),
         ({"epoch": 0.5}, "the state's epoch must be an integer"),
         ({"extra": 1}, "a sampler's state has the keys"),
+        ({3: 1}, "a sampler's state has the keys .* got \\[3, 'call'"),
     ],
 )
 def test_a_foreign_state_is_refused_and_changes_nothing(
-    changes: dict[str, Any], message: str
+    changes: dict[Any, Any], message: str
 ) -> None:
     sampler = Uniform(ITEMS, seed=3)
     before = sampler.state_dict()
