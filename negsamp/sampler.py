@@ -10,7 +10,7 @@ from typing import Any, Self, TypeGuard
 
 import numpy as np
 
-from negsamp import laws, validation
+from negsamp import laws, states, validation
 from negsamp.backend import Backend, Catalogue, check_name, load_backend, resolve_name
 from negsamp.compilation import not_compiled
 from negsamp.errors import ConfigError, InvalidInputError
@@ -19,11 +19,9 @@ from negsamp.negatives import Negatives
 from negsamp.progress import Progress
 from negsamp.schedules import Schedule
 from negsamp.scores import DotProduct, Scorer
-from negsamp.stream import MAX_CALLS, Stream, spawn_key
+from negsamp.stream import Stream, spawn_key
 
 __all__ = ["Sampler"]
-
-_STATE_VERSION = 2
 
 
 class Sampler(ABC):
@@ -382,7 +380,7 @@ class Sampler(ABC):
 
     def _state(self) -> dict[str, Any]:
         return {
-            "version": _STATE_VERSION,
+            "version": states.VERSION,
             "sampler": type(self).__name__,
             "items": [self.items.start, self.items.stop],
             "num_negatives": self._num_negatives,
@@ -420,29 +418,7 @@ class Sampler(ABC):
         Schedules may differ from those saved: each continues from the saved value, and refuses one
         outside its bounds. A plain number for alpha or beta takes only that number.
         """
-        own = self._state()
-        if isinstance(state, Mapping) and state.get("version") not in (None, _STATE_VERSION):
-            raise ConfigError(
-                f"the state has version {state['version']!r}, this sampler {_STATE_VERSION}"
-            )
-        if not isinstance(state, Mapping) or state.keys() != own.keys():
-            keys = sorted(state, key=str) if isinstance(state, Mapping) else type(state).__name__
-            raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {keys}")
-        for name in ("sampler", "items", "num_negatives", "law"):
-            found = list(state[name]) if isinstance(state[name], tuple) else state[name]
-            if found != own[name]:
-                raise ConfigError(
-                    f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}"
-                )
-        limit = 2**64 - 1
-        seed = validation.as_count("the state's seed", state["seed"], 0, limit)
-        if not isinstance(state["spawned"], list | tuple):
-            raise ConfigError(f"the state's spawned must be a list; got {state['spawned']!r}")
-        spawned = tuple(
-            validation.as_count("the state's spawned", index, 0, limit)
-            for index in state["spawned"]
-        )
-        call = validation.as_count("the state's call", state["call"], 0, MAX_CALLS - 1)
+        seed, spawned, call = states.read(state, self._state())
         self._progress.load_state_dict(state)
         self._seed, self._spawned, self._call = seed, spawned, call
 

@@ -65,6 +65,21 @@ def saved_trainer(dataset: Dataset, path: Path, config: dict[str, Any]) -> Train
     return trainer
 
 
+def last_checkpoint(trainer: Trainer) -> Checkpoint:
+    assert trainer.saver is not None
+    checkpoint = trainer.saver.folder.last(pytest.fail)
+    assert checkpoint is not None
+    return checkpoint
+
+
+def checkpoint_after(num_batches: int, trainer: Trainer) -> Checkpoint:
+    """Stop a run after so many batches, and return what it saved."""
+    trainer.watcher = StopAfter(trainer, num_batches)
+    with pytest.raises(RunStoppedError, match="this is saved"):
+        trainer.run()
+    return last_checkpoint(trainer)
+
+
 @pytest.mark.parametrize(
     ("num_batches", "position"), [(1, (0, 1)), (4, (0, 4)), (5, (1, 1)), (11, (2, 3))]
 )
@@ -73,15 +88,10 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 ) -> None:
     straight = Trainer(dataset, GENNI, SETTINGS)
     expected = straight.run()
-    stopped = saved_trainer(dataset, tmp_path, GENNI)
-    stopped.watcher = StopAfter(stopped, num_batches)
-    with pytest.raises(RunStoppedError, match="this is saved"):
-        stopped.run()
+    checkpoint_after(num_batches, saved_trainer(dataset, tmp_path, GENNI))
     torch.manual_seed(99)
     resumed = saved_trainer(dataset, tmp_path, GENNI)
-    assert resumed.saver is not None
-    checkpoint = resumed.saver.folder.last(pytest.fail)
-    assert checkpoint is not None
+    checkpoint = last_checkpoint(resumed)
     assert (checkpoint.epoch, checkpoint.batch) == position
     resumed.restore(checkpoint)
     result = resumed.run()
@@ -98,14 +108,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 @pytest.mark.parametrize("part", ["random.cpu", "optimizer.norm.bias.exp_avg", "model.norm.bias"])
 def test_each_part_of_a_checkpoint_matters(dataset: Dataset, tmp_path: Path, part: str) -> None:
     expected = Trainer(dataset, GENNI, SETTINGS).run()
-    stopped = saved_trainer(dataset, tmp_path, GENNI)
-    stopped.watcher = StopAfter(stopped, 5)
-    with pytest.raises(RunStoppedError):
-        stopped.run()
+    checkpoint_after(5, saved_trainer(dataset, tmp_path, GENNI))
     resumed = saved_trainer(dataset, tmp_path, GENNI)
-    assert resumed.saver is not None
-    checkpoint = resumed.saver.folder.last(pytest.fail)
-    assert checkpoint is not None
+    checkpoint = last_checkpoint(resumed)
     other = torch.Generator().manual_seed(5).get_state()[None] if part == "random.cpu" else None
     checkpoint.tensors[part] = checkpoint.tensors[part] + 0.5 if other is None else other
     resumed.restore(checkpoint)
@@ -117,13 +122,7 @@ def test_each_part_of_a_checkpoint_matters(dataset: Dataset, tmp_path: Path, par
 def test_a_checkpoint_that_lacks_a_part_is_refused(
     dataset: Dataset, tmp_path: Path, name: str
 ) -> None:
-    stopped = saved_trainer(dataset, tmp_path, GENNI)
-    stopped.watcher = StopAfter(stopped, 2)
-    with pytest.raises(RunStoppedError):
-        stopped.run()
-    assert stopped.saver is not None
-    checkpoint = stopped.saver.folder.last(pytest.fail)
-    assert checkpoint is not None
+    checkpoint = checkpoint_after(2, saved_trainer(dataset, tmp_path, GENNI))
     checkpoint.state["unknown"] = checkpoint.state.pop(name)
     with pytest.raises(CheckpointError, match=r"000000-000002 does not fit this negsamp"):
         Trainer(dataset, GENNI, SETTINGS).restore(checkpoint)
@@ -140,10 +139,7 @@ def test_a_checkpoint_that_lacks_a_part_is_refused(
 def test_other_settings_are_refused(
     dataset: Dataset, tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
-    trainer = saved_trainer(dataset, tmp_path, GENNI)
-    trainer.watcher = StopAfter(trainer, 1)
-    with pytest.raises(RunStoppedError):
-        trainer.run()
+    checkpoint_after(1, saved_trainer(dataset, tmp_path, GENNI))
     other = Trainer(dataset, GENNI, replace(SETTINGS, **changes))
     with pytest.raises(CheckpointError, match=reason):
         CheckpointFolder(tmp_path, other.identity).last(lambda _: None)
@@ -152,10 +148,7 @@ def test_other_settings_are_refused(
 
 
 def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path) -> None:
-    trainer = saved_trainer(dataset, tmp_path, GENNI)
-    trainer.watcher = StopAfter(trainer, 9)
-    with pytest.raises(RunStoppedError):
-        trainer.run()
+    checkpoint_after(9, saved_trainer(dataset, tmp_path, GENNI))
     shorter = Trainer(dataset, GENNI, replace(SETTINGS, max_epochs=2))
     checkpoint = CheckpointFolder(tmp_path, shorter.identity).last(pytest.fail)
     assert checkpoint is not None
@@ -180,13 +173,7 @@ def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path
 def test_a_checkpoint_beyond_the_patience_is_refused(
     dataset: Dataset, tmp_path: Path, scores: list[float], batch: int, patience: int
 ) -> None:
-    trainer = saved_trainer(dataset, tmp_path, GENNI)
-    trainer.watcher = StopAfter(trainer, 1)
-    with pytest.raises(RunStoppedError):
-        trainer.run()
-    assert trainer.saver is not None
-    found = trainer.saver.folder.last(pytest.fail)
-    assert found is not None
+    found = checkpoint_after(1, saved_trainer(dataset, tmp_path, GENNI))
     records = [
         asdict(EpochRecord(epoch, 1.0, None, None, 1.0, 0.1, 0.1, {"NDCG@10": score}))
         for epoch, score in enumerate(scores)
@@ -206,10 +193,7 @@ def test_a_checkpoint_beyond_the_patience_is_refused(
 def test_another_catalogue_is_refused(
     dataset: Dataset, lists: list[list[int]], tmp_path: Path
 ) -> None:
-    trainer = saved_trainer(dataset, tmp_path, GENNI)
-    trainer.watcher = StopAfter(trainer, 1)
-    with pytest.raises(RunStoppedError):
-        trainer.run()
+    checkpoint_after(1, saved_trainer(dataset, tmp_path, GENNI))
     larger = Dataset("tiny", dataset.sequences, num_items=21)
     swapped = Dataset("tiny", Sequences.from_lists([lists[0][::-1], *lists[1:]]), num_items=20)
     for other, reason in ((larger, "num_items is 20 there, 21 here"), (swapped, "sha256 is")):

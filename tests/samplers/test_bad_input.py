@@ -36,7 +36,6 @@ RANDOM = np.random.default_rng(0)
 QUERIES = RANDOM.normal(size=(2, 3, 4)).astype(np.float32)
 EMBEDDINGS = RANDOM.normal(size=(11, 4)).astype(np.float32)
 SEEN = Interactions.from_sequences([[1, 2], [3]])
-OTHERS = Interactions.from_sequences([[1], [2, 3]])
 
 
 def dot_product(queries: Any = QUERIES, items: Any = EMBEDDINGS) -> DotProduct:
@@ -564,70 +563,6 @@ def test_scores_of_excluded_items_are_not_looked_at(backend: Adapter, value: flo
 def test_a_loss_is_one_finite_number(loss: Any) -> None:
     with pytest.raises(InvalidInputError, match="loss must be"):
         GenNi(ITEMS, alpha=LossDriven()).update(loss)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sampler": "GenNi"}, "sampler = 'GenNi', this sampler 'Uniform'"),
-        ({"items": [1, 12]}, r"items = \[1, 12\], this sampler \[1, 11\]"),
-        ({"version": 1}, "the state has version 1, this sampler 2"),
-        ({"call": -1}, "the state's call must be an integer"),
-        ({"spawned": 3}, "the state's spawned must be a list; got 3"),
-        ({"values": {"alpha": 1.0}}, "the state has values"),
-        ({"epoch": 0.5}, "the state's epoch must be an integer"),
-        ({"extra": 1}, "a sampler's state has the keys"),
-        ({3: 1}, "a sampler's state has the keys .* got \\[3, 'call'"),
-    ],
-)
-def test_a_foreign_state_is_refused_and_changes_nothing(
-    changes: dict[Any, Any], message: str
-) -> None:
-    sampler = Uniform(ITEMS, seed=3)
-    before = sampler.state_dict()
-    with pytest.raises(ConfigError, match=message):
-        sampler.load_state_dict(before | {"seed": 8} | changes)
-    assert sampler.state_dict() == before
-
-
-def test_a_state_may_come_back_with_tuples_for_lists() -> None:
-    sampler, state = Uniform(ITEMS), Uniform(ITEMS, seed=3).spawn(4).state_dict()
-    sampler.load_state_dict(state | {"items": tuple(state["items"]), "spawned": (4,)})
-    assert sampler.state_dict() == state
-
-
-NEIGHBOURS: list[tuple[Sampler, Sampler, str]] = [
-    (Uniform(ITEMS), Uniform(ITEMS, replacement=False), "'replacement': True"),
-    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS), "'interactions': '[0-9a-f]{16}'"),
-    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS, interactions=OTHERS), "'interactions'"),
-    (Popularity([1] * 11, 0.5, ITEMS), Popularity([1] * 11, 0.75, ITEMS), "'gamma': 0.5"),
-    (Popularity(range(11), 1, ITEMS), Popularity(range(11, 0, -1), 1, ITEMS), "'weights'"),
-    (GenNi(ITEMS, candidates="query"), GenNi(ITEMS), "'candidates': 'query'"),
-]
-
-
-@pytest.mark.parametrize(("one", "other", "message"), NEIGHBOURS)
-def test_a_state_of_another_law_is_refused(one: Sampler, other: Sampler, message: str) -> None:
-    with pytest.raises(ConfigError, match="the state has law = .*" + message):
-        other.load_state_dict(json.loads(json.dumps(one.state_dict())))
-
-
-def test_a_value_outside_its_schedule_is_refused() -> None:
-    sampler = GenNi(ITEMS, alpha=LossDriven(high=2.0))
-    state = sampler.state_dict()
-    with pytest.raises(ConfigError, match=r"alpha = 5.0; .* in \[0.0, 2.0\]"):
-        sampler.load_state_dict(state | {"values": {"alpha": 5.0, "beta": 1.0}})
-
-
-def test_another_number_for_alpha_is_refused_and_can_be_written_into_the_state() -> None:
-    state = GenNi(ITEMS, alpha=2.5, seed=3).state_dict()
-    sampler = GenNi(ITEMS, alpha=3.0)
-    message = r"alpha = 2\.5; this sampler keeps it at 3\.0: .* into state\['values'\]\['alpha'\]"
-    with pytest.raises(ConfigError, match=message):
-        sampler.load_state_dict(state)
-    state["values"]["alpha"] = 3.0
-    sampler.load_state_dict(state)
-    assert (sampler.alpha, sampler.key) == (3.0, 3)
 
 
 @pytest.mark.parametrize("index", [-1, 2**64, 0.5])

@@ -1,0 +1,48 @@
+"""What a saved state must be for a sampler to resume from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from negsamp.errors import ConfigError
+from negsamp.stream import MAX_CALLS
+from negsamp.validation import as_count
+
+__all__ = ["VERSION", "read"]
+
+VERSION = 2
+"""Of the keys and their meaning."""
+
+
+def read(state: Any, own: Mapping[str, Any]) -> tuple[int, tuple[int, ...], int]:
+    """Return seed, spawned path and number of calls from a state.
+
+    Parameters
+    ----------
+    state : mapping
+        What was saved; tuples may stand for lists.
+    own : mapping
+        The state of the sampler that is to resume.
+
+    Raises
+    ------
+    ConfigError
+        If `state` has another version or other keys, belongs to another class, catalogue, law or
+        number of negatives, or has a seed, path or number of calls that no sampler has.
+    """
+    if isinstance(state, Mapping) and state.get("version") not in (None, VERSION):
+        raise ConfigError(f"the state has version {state['version']!r}, this sampler {VERSION}")
+    if not isinstance(state, Mapping) or state.keys() != own.keys():
+        keys = sorted(state, key=str) if isinstance(state, Mapping) else type(state).__name__
+        raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {keys}")
+    for name in ("sampler", "items", "num_negatives", "law"):
+        found = list(state[name]) if isinstance(state[name], tuple) else state[name]
+        if found != own[name]:
+            raise ConfigError(f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}")
+    limit, path = 2**64 - 1, state["spawned"]
+    seed = as_count("the state's seed", state["seed"], 0, limit)
+    if not isinstance(path, list | tuple):
+        raise ConfigError(f"the state's spawned must be a list; got {path!r}")
+    spawned = tuple(as_count("the state's spawned", index, 0, limit) for index in path)
+    return seed, spawned, as_count("the state's call", state["call"], 0, MAX_CALLS - 1)
