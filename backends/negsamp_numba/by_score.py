@@ -3,7 +3,7 @@
 The scores of a tile come from a BLAS (or a callable) into memory that the cache holds, and one pass
 in Numba takes what is excluded out and adds up the powers of two of each block of columns. A draw
 then costs two words: one picks a block, whose scores are computed again unless all columns fitted
-into one tile, the other a column.
+into one tile, the other a column. What a row draws from the same block shares its scores.
 """
 
 from __future__ import annotations
@@ -48,6 +48,27 @@ class Masses(NamedTuple):
 
     masses: Floats
     shifts: Floats
+
+
+class Groups(NamedTuple):
+    """The draws of a row that picked the same block, for all rows and blocks.
+
+    A draw is told by its place among (draws, rows).
+
+    Attributes
+    ----------
+    rows, blocks : int64, shape (groups,)
+        The row and the block of a group.
+    first : int64, shape (groups,)
+        Its first draw.
+    following : int64, shape (draws * rows,)
+        The next draw of the same group, or -1.
+    """
+
+    rows: Integers
+    blocks: Integers
+    first: Integers
+    following: Integers
 
 
 class Totals(NamedTuple):
@@ -103,13 +124,14 @@ def draw(
             raise validation.invalid_score(int(rows.numbers[row]), rows.shape)
         if problem == _NOTHING:
             raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, first)
-        drawn, logs = columns[some], log_q[some]
-        for places, inside in source.blocks(block, memory):
+        drawn, logs = columns[some].reshape(-1), log_q[some].reshape(-1)
+        words, groups = low[some].reshape(-1), _group(block, masses.masses.shape[1])
+        for numbers, inside in source.blocks(groups.rows, groups.blocks, memory):
             _pick_columns(
-                places, inside, block, excluded, alpha, factor, low[some], totals, drawn, logs
+                numbers, inside, groups, excluded, alpha, factor, words, totals, drawn, logs
             )
             if not replacement:
-                _take_out(places, inside, block[0], drawn[0], excluded, factor, shifted, masses)
+                _take_out(numbers, inside, groups, drawn, excluded, factor, shifted, masses)
     return columns.T, log_q.T
 
 
@@ -224,10 +246,31 @@ def _pick_blocks(
 
 
 @kernel
+def _group(block: Integers, num_blocks: int) -> Groups:
+    """Group the (draws, rows) picks of each row by block, in order of row and first draw."""
+    num_draws, num_rows = block.shape
+    rows, blocks = np.empty(block.size, np.int64), np.empty(block.size, np.int64)
+    first, following = np.empty(block.size, np.int64), np.full(block.size, -1)
+    last = np.full(num_blocks, -1)  # draw that picked the block
+    count = 0
+    for row in range(num_rows):
+        for draw in range(num_draws):
+            place, picked = draw * num_rows + row, block[draw, row]
+            before = last[picked]
+            if before >= 0 and before % num_rows == row:
+                following[before] = place
+            else:
+                rows[count], blocks[count], first[count] = row, picked, place
+                count += 1
+            last[picked] = place
+    return Groups(rows[:count], blocks[:count], first[:count], following)
+
+
+@kernel
 def _pick_columns(
-    places: Integers,
+    numbers: Integers,
     inside: Floats,
-    block: Integers,
+    groups: Groups,
     excluded: Columns,
     alpha: float,
     factor: np.float32,
@@ -236,11 +279,11 @@ def _pick_columns(
     columns: Integers,
     log_q: Floats,
 ) -> None:
-    """Pick a column for the draws at some places from the scores of their blocks."""
+    """Pick a column for each draw of some groups from the scores of their blocks."""
     weights = np.empty(BLOCK, np.float64)
-    for index in range(len(places)):
-        draw, row = places[index] // block.shape[1], places[index] % block.shape[1]
-        line, first = inside[index], block[draw, row] * BLOCK
+    for index in range(len(numbers)):
+        row = groups.rows[numbers[index]]
+        line, first = inside[index], groups.blocks[numbers[index]] * BLOCK
         at = excluded.first[row]
         end = at + excluded.length[row]
         at = first_above(excluded.columns, at, end, first - 1)
@@ -250,32 +293,36 @@ def _pick_columns(
         shift = highest_of(line)
         for column in range(BLOCK):
             weights[column] = power_of_two((line[column] - shift) * factor)
-        threshold = unit(words[draw, row]) * _running_sums(weights)
-        place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
-        columns[draw, row] = first + place
-        higher = np.float64(line[place]) - np.float64(totals.shifts[row])
-        log_q[draw, row] = min(alpha * higher - totals.logs[row], 0.0)
+        total = _running_sums(weights)
+        draw = groups.first[numbers[index]]
+        while draw >= 0:
+            threshold = unit(words[draw]) * total
+            place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
+            columns[draw] = first + place
+            higher = np.float64(line[place]) - np.float64(totals.shifts[row])
+            log_q[draw] = min(alpha * higher - totals.logs[row], 0.0)
+            draw = groups.following[draw]
 
 
 @kernel
 def _take_out(
-    rows: Integers,
+    numbers: Integers,
     inside: Floats,
-    block: Integers,
+    groups: Groups,
     columns: Integers,
     excluded: Columns,
     factor: np.float32,
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Exclude what some rows have drawn, and add up its block again."""
-    for index in range(len(rows)):
-        row, line = rows[index], inside[index]
+    """Exclude the column that each row of some groups has drawn, and add up its block again."""
+    for index in range(len(numbers)):
+        row, block, line = groups.rows[numbers[index]], groups.blocks[numbers[index]], inside[index]
         insert_column(excluded, row, columns[row])
-        line[columns[row] - block[row] * BLOCK] = -np.inf
+        line[columns[row] - block * BLOCK] = -np.inf
         shift = highest_of(line) if shifted else np.float32(0)
-        masses.masses[row, block[row]] = mass_of(line, shift, factor)
-        masses.shifts[row, block[row]] = shift
+        masses.masses[row, block] = mass_of(line, shift, factor)
+        masses.shifts[row, block] = shift
 
 
 @part()

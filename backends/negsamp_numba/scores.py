@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +18,10 @@ from negsamp_numba.embeddings import Embeddings, Floats
 from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers
 
-__all__ = ["CalledScores", "Drawn", "HeldScores", "OwnScores", "Scores", "SharedScores"]
+__all__ = ["CalledScores", "HeldScores", "OwnScores", "Scores", "SharedScores", "Some"]
 
-Drawn = tuple[Integers, Floats]
-"""As many draws as rows: their places among (draws, rows), and the scores of their blocks."""
+Some = tuple[Integers, Floats]
+"""Which of the blocks that were asked for, and the scores of each."""
 
 _VALUES_AT_ONCE = 1 << 18
 
@@ -41,8 +42,8 @@ class Scores(Protocol):
         """Write columns [first, last) of all rows to `out`."""
         ...
 
-    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Yield all draws for (draws, rows) blocks, as many at once as (rows, BLOCK) `out` holds.
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
+        """Yield block blocks[n] of row rows[n] for all n, as many at once as `out` has lines.
 
         Scores are -inf beyond the last column.
         """
@@ -71,19 +72,19 @@ class SharedScores:
         with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of bad scores
             np.matmul(self.queries, self.table[first:last].T, out=out)
 
-    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
         """Multiply each row with its block; what is no float32 is converted block by block."""
-        return _draw_by_draw(block, out, self._one_block)
+        return _in_turn(rows, blocks, out, self._multiply)
 
-    def _one_block(self, block: Integers, out: Floats) -> None:
+    def _multiply(self, rows: Integers, blocks: Integers, out: Floats) -> None:
         table = self.table.whole()
         if table is not None:
-            _multiply_blocks(self.queries, table, block, block, self.width, out)
+            _multiply_blocks(self.queries, table, rows, blocks, blocks, self.width, out)
             return
-        wanted, place = np.unique(block, return_inverse=True)
+        wanted, place = np.unique(blocks, return_inverse=True)
         lines = np.minimum(wanted[:, None] * BLOCK + np.arange(BLOCK), self.width - 1).reshape(-1)
         table = arrays.read_only(self.table[lines])
-        _multiply_blocks(self.queries, table, place, block, self.width, out)
+        _multiply_blocks(self.queries, table, rows, place, blocks, self.width, out)
 
 
 @dataclass(frozen=True)
@@ -104,21 +105,21 @@ class OwnScores:
 
     def tile(self, first: int, last: int, out: Floats) -> None:
         """Multiply embeddings where they lie; what is no float32 is gathered row by row."""
-        self._multiply(self.places[:, first:last], out)
+        self._multiply(self.products.queries, self.places[:, first:last], out)
 
-    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
         """Multiply the block of each row."""
-        return _draw_by_draw(block, out, self._one_block)
+        return _in_turn(rows, blocks, out, self._multiply_blocks)
 
-    def _one_block(self, block: Integers, out: Floats) -> None:
-        columns = block[:, None] * BLOCK + np.arange(BLOCK)
+    def _multiply_blocks(self, rows: Integers, blocks: Integers, out: Floats) -> None:
+        columns = blocks[:, None] * BLOCK + np.arange(BLOCK)
         beyond = columns >= self.width
-        places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
-        self._multiply(places, out)
+        places = self.places[rows[:, None], np.where(beyond, 0, columns)]
+        self._multiply(self.products.queries[rows], places, out)
         out[beyond] = -np.inf
 
-    def _multiply(self, places: Integers, out: Floats) -> None:
-        queries, embeddings = self.products.queries, self.products.table
+    def _multiply(self, queries: Floats, places: Integers, out: Floats) -> None:
+        embeddings = self.products.table
         table = embeddings.whole()
         if table is not None:
             _multiply_places(queries, table, places, out)
@@ -154,20 +155,22 @@ class CalledScores:
         """Call."""
         out[...] = arrays.as_float32(self._call(first, last)[self.numbers])
 
-    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Call once for each distinct block, whose draws come one after the other."""
-        order = np.argsort(block, axis=None, kind="stable")
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
+        """Call once for each distinct block."""
+        order = np.argsort(blocks, kind="stable")
         called, answer = -1, np.empty((0, 0), np.float32)
-        for places in order.reshape(block.shape):
-            own, numbers = block.reshape(-1)[places], self.numbers[places % len(self.numbers)]
-            out[...] = -np.inf
+        for first in range(0, len(order), len(out)):
+            some = order[first : first + len(out)]
+            own, numbers = blocks[some], self.numbers[rows[some]]
+            inside = out[: len(some)]
+            inside[...] = -np.inf
             for wanted in np.unique(own).tolist():
                 if wanted != called:
-                    first = wanted * BLOCK
-                    called, answer = wanted, self._call(first, min(first + BLOCK, self.width))
+                    start = wanted * BLOCK
+                    called, answer = wanted, self._call(start, min(start + BLOCK, self.width))
                 here = np.flatnonzero(own == wanted)
-                out[here, : answer.shape[1]] = arrays.as_float32(answer[numbers[here]])
-            yield places, out
+                inside[here, : answer.shape[1]] = arrays.as_float32(answer[numbers[here]])
+            yield some, inside
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
@@ -182,24 +185,30 @@ class HeldScores:
 
     tile: Floats
 
-    def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
         """Copy."""
-        return _draw_by_draw(block, out, lambda block, out: _copy_blocks(self.tile, block, out))
+        return _in_turn(rows, blocks, out, partial(_copy_blocks, self.tile))
 
 
-def _draw_by_draw(
-    block: Integers, out: Floats, one_block: Callable[[Integers, Floats], None]
-) -> Iterator[Drawn]:
-    for places, own in zip(np.arange(block.size).reshape(block.shape), block, strict=True):
-        one_block(own, out)
-        yield places, out
+def _in_turn(
+    rows: Integers,
+    blocks: Integers,
+    out: Floats,
+    look_up: Callable[[Integers, Integers, Floats], None],
+) -> Iterator[Some]:
+    """Look up as many as `out` holds, over and over."""
+    for first in range(0, len(rows), len(out)):
+        some = np.arange(first, min(first + len(out), len(rows)))
+        inside = out[: len(some)]
+        look_up(rows[some], blocks[some], inside)
+        yield some, inside
 
 
 @kernel
-def _copy_blocks(scores: Floats, block: Integers, out: Floats) -> None:
-    for row in range(len(block)):
-        first = block[row] * BLOCK
-        out[row] = scores[row, first : first + BLOCK]
+def _copy_blocks(scores: Floats, rows: Integers, blocks: Integers, out: Floats) -> None:
+    for index in range(len(blocks)):
+        first = blocks[index] * BLOCK
+        out[index] = scores[rows[index], first : first + BLOCK]
 
 
 @part("reassoc", "contract", "nsz")
@@ -219,20 +228,27 @@ def _four_products(
 
 @kernel
 def _multiply_blocks(
-    queries: Floats, table: Floats, place: Integers, block: Integers, width: int, out: Floats
+    queries: Floats,
+    table: Floats,
+    rows: Integers,
+    place: Integers,
+    blocks: Integers,
+    width: int,
+    out: Floats,
 ) -> None:
-    """Multiply row r with the lines of block place[r] of `table`, that are block[r] of all."""
-    for row in range(len(block)):
-        inside = min(BLOCK, width - block[row] * BLOCK)
-        first = place[row] * BLOCK
+    """Multiply row rows[n] with the lines of block place[n] of `table`, blocks[n] of all."""
+    for index in range(len(blocks)):
+        query = queries[rows[index]]
+        inside = min(BLOCK, width - blocks[index] * BLOCK)
+        first = place[index] * BLOCK
         last = first + inside - 1
         for c in range(0, inside, 4):
             line = first + c
             lines = line, min(line + 1, last), min(line + 2, last), min(line + 3, last)
-            out[row, c], out[row, c + 1], out[row, c + 2], out[row, c + 3] = _four_products(
-                queries[row], table, lines
+            out[index, c], out[index, c + 1], out[index, c + 2], out[index, c + 3] = _four_products(
+                query, table, lines
             )
-        out[row, inside:] = -np.inf
+        out[index, inside:] = -np.inf
 
 
 @kernel

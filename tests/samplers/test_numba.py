@@ -205,20 +205,67 @@ def test_an_alpha_near_the_largest_float_is_no_matter_of_warnings(called: bool) 
     np.testing.assert_array_equal(near[0].item_ids, near[1].item_ids)
 
 
+@pytest.mark.parametrize("num_negatives", [1, 20])
 @pytest.mark.parametrize("items", [128, 129, 640, 641])
-def test_widths_about_the_tile(monkeypatch: pytest.MonkeyPatch, items: int) -> None:
+def test_widths_about_the_tile(
+    monkeypatch: pytest.MonkeyPatch, items: int, num_negatives: int
+) -> None:
     from negsamp_numba import NumbaBackend
 
     monkeypatch.setattr(NumbaBackend, "scores_per_tile", 10 * 256)
     queries, embeddings = QUERIES[:30], EMBEDDINGS[:items]
     found = [
-        GenNi(items, 20, alpha=0.5, backend=name).sample(
+        GenNi(items, num_negatives, alpha=0.5, backend=name).sample(
             np.zeros(30, np.int64), score=DotProduct(queries, embeddings)
         )
         for name in ("numpy", "numba")
     ]
     np.testing.assert_array_equal(found[0].item_ids, found[1].item_ids)
     np.testing.assert_allclose(found[0].log_q, found[1].log_q, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_negatives", [1, 64])
+def test_many_negatives_come_from_scores_that_are_held(
+    monkeypatch: pytest.MonkeyPatch, num_negatives: int
+) -> None:
+    from negsamp_numba import NumbaBackend
+    from negsamp_numba.scores import SharedScores
+
+    monkeypatch.setattr(NumbaBackend, "scores_per_tile", 20 * 1024)
+    again: list[int] = []
+    multiply = SharedScores.blocks
+
+    def counted(self: Any, rows: Any, blocks: Any, out: Any) -> Any:
+        again.append(len(rows))
+        return multiply(self, rows, blocks, out)
+
+    monkeypatch.setattr(SharedScores, "blocks", counted)
+    sampler = GenNi(ITEMS, num_negatives, backend="numba")
+    sampler.sample(TARGETS, score=DotProduct(QUERIES, EMBEDDINGS))
+    assert sum(again) == (len(TARGETS) if num_negatives == 1 else 0)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_what_a_row_draws_from_one_block_is_scored_once(
+    monkeypatch: pytest.MonkeyPatch, replacement: bool
+) -> None:
+    from negsamp_numba import NumbaBackend
+    from negsamp_numba.scores import SharedScores
+
+    monkeypatch.setattr(NumbaBackend, "scores_per_tile", 1)
+    wanted: list[Any] = []
+    multiply = SharedScores.blocks
+
+    def noted(self: Any, rows: Any, blocks: Any, out: Any) -> Any:
+        wanted.append(list(zip(rows.tolist(), blocks.tolist(), strict=True)))
+        return multiply(self, rows, blocks, out)
+
+    monkeypatch.setattr(SharedScores, "blocks", noted)
+    sampler = GenNi(ITEMS, 40, replacement=replacement, backend="numba")
+    drawn = sampler.sample(TARGETS[:1], score=DotProduct(QUERIES[:1], EMBEDDINGS)).item_ids
+    blocks = (drawn.reshape(-1) - ITEMS.start) // 128
+    once = np.unique(blocks) if replacement else blocks
+    assert sorted(block for call in wanted for _, block in call) == sorted(once.tolist())
 
 
 @pytest.mark.parametrize("candidates", ["batch", "query"])
