@@ -40,7 +40,7 @@ class TensorflowBackend:
 
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
-    scores_per_tile = 1 << 19
+    scores_per_tile = 1 << 20
     places_per_chunk = 1 << 22
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -144,17 +144,20 @@ class TensorflowBackend:
         shared = Columns(num_items, num_items)
         if candidates is not None and own is None:
             shared = self._columns(stream, candidates, None)
-        at_once = min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_items)
-        if own is not None:
-            at_once = min(at_once, self.places_per_chunk // num_items)
-        size = rows.num_rows if called else max(at_once, 1)
+        dim = 1
+        if isinstance(score, DotProduct) and own is not None:  # whose items are gathered row by row
+            dim = int(score.items.shape[1])
+        at_once = self._rows_at_once(candidates, num_negatives * replacement, dim)
+        size = rows.num_rows if called else at_once
 
         def draw(numbers: Tensor) -> Draws:
             columns = shared if own is None else self._columns(stream, own, numbers)
             excluded = columns.columns_of(rows.excluded(self._user_items, numbers).places)
-            scores, tile = self._scores(score, columns, numbers, rows, alpha)
+            scores = self._scores(score, columns, numbers, rows, alpha)
+            known = numbers.shape[0]
+            tile = self.scores_per_tile // dim // (at_once if known is None else known)
             words_of_chunk = tf.gather(drawn, numbers)
-            draws = by_score.draw(scores, excluded, words_of_chunk, replacement, tile)
+            draws = by_score.draw(scores, excluded, words_of_chunk, replacement, max(tile, 1))
             return draws._replace(places=columns.places_of(draws.places))
 
         with unrecorded():
@@ -177,19 +180,35 @@ class TensorflowBackend:
             return one_for_all_rows(stream, num_items, candidates.count)
         return one_for_each_row(stream, num_items, candidates.count, numbers)
 
+    def _rows_at_once(self, candidates: Candidates | None, num_negatives: int, dim: int) -> int:
+        """Return how many rows a chunk has, if a score takes `dim` values of a tile.
+
+        Where many `num_negatives` are drawn with replacement, a tile holds all scores of a few
+        rows, and no block is multiplied again for a draw. But then the table is read for few rows:
+        as on the compiled backend, that pays while the lines read for a row are at most a fifth of
+        those that would be multiplied again.
+        """
+        num_items = len(self._catalogue.items)
+        size = min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_items)
+        if candidates is not None and candidates.per_row:
+            size = min(size, self.places_per_chunk // num_items)
+        width = num_items if candidates is None else candidates.count
+        if not tf.is_tensor(width):
+            held = self.scores_per_tile // dim // (-(-width // BLOCK) * BLOCK)
+            if 5 * width <= num_negatives * BLOCK * held:
+                size = min(size, held)
+        return max(size, 1)
+
     def _scores(
         self, score: Scorer, columns: Columns, numbers: Tensor, rows: Rows, alpha: Any
-    ) -> tuple[Scores, int]:
-        """Return the scores of a chunk, and how many columns to work off at once."""
+    ) -> Scores:
+        """Return the scores of a chunk."""
         start, alpha = self._catalogue.items.start, tf.cast(alpha, tf.float32)
-        known = numbers.shape[0]
-        tile = self.scores_per_tile // (self.rows_per_chunk if known is None else known)
         if not isinstance(score, DotProduct):
-            called = CalledScores(score, start, columns, numbers, rows.num_rows, alpha)
-            return called, max(tile, 1)
+            return CalledScores(score, start, columns, numbers, rows.num_rows, alpha)
         dim = int(score.items.shape[1])
         queries = tf.gather(tf.reshape(score.queries, [-1, dim]), numbers)
         queries = tf.cast(queries, tf.float32) * alpha
         if columns.places is not None and columns.places.shape.rank == 2:
-            return OwnScores(queries, score.items, start, columns), max(tile // dim, 1)
-        return SharedScores(queries, score.items, start, columns), max(tile, 1)
+            return OwnScores(queries, score.items, start, columns)
+        return SharedScores(queries, score.items, start, columns)

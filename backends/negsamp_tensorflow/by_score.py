@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import tensorflow as tf
 from tensorflow import Tensor
 
+from negsamp_tensorflow.bisection import bisect, count_up_to
 from negsamp_tensorflow.candidates import Columns
 from negsamp_tensorflow.draws import INVALID_SCORE, NO_SCORE, TOO_FEW, Draws
 from negsamp_tensorflow.scores import BLOCK, CalledScores, Scores
@@ -17,14 +18,85 @@ __all__ = ["draw"]
 _NOTHING: Final = -math.inf
 
 
+class _Picked(NamedTuple):
+    """Draws as columns, before anything is refused.
+
+    Attributes
+    ----------
+    columns : int64, shape (rows, draws)
+    log_weights : float64, shape (rows, draws)
+    total : float64, shape (rows,)
+        Log of the sum of all weights before the first draw.
+    invalid : bool, shape (rows,)
+        Whether a score is NaN or +inf.
+    stuck : int64, shape (rows,)
+        The draw that found nothing left, or -1.
+    """
+
+    columns: Tensor
+    log_weights: Tensor
+    total: Tensor
+    invalid: Tensor
+    stuck: Tensor
+
+
 def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, tile: int) -> Draws:
     """Return draws for words of shape (rows, num_negatives, 2).
 
     `excluded` holds distinct columns, -1 for none; `tile` is the number of columns worked off at
-    once.
+    once. If it covers all columns and replacement is allowed, no score is computed again.
     """
     num_negatives = int(words.shape[1])
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
+    if replacement and holds_all(scores.columns, tile):
+        picked = _from_held(scores, excluded, words)
+    else:
+        picked = _one_by_one(scores, excluded, words, replacement, tile)
+    log_q = picked.log_weights - picked.total[:, None]
+    log_q = tf.cast(tf.minimum(log_q, 0.0), tf.float32)
+    draws = Draws(picked.columns, log_q, tf.zeros_like(picked.stuck, tf.int32), admissible)
+    return (
+        draws.noting(NO_SCORE, picked.stuck >= 0, picked.stuck)
+        .noting(INVALID_SCORE, picked.invalid)
+        .noting(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
+    )
+
+
+def holds_all(columns: Columns, tile: int) -> bool:
+    """Return whether a tile holds all columns, of which none is spare."""
+    return not tf.is_tensor(columns.count) and columns.width <= -(-tile // BLOCK) * BLOCK
+
+
+def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
+    """Draw with replacement, all at once, from scores of all columns that are held."""
+    num_rows, blocks = tf.shape(excluded, tf.int64)[0], -(-scores.columns.width // BLOCK)
+    log_weights = _tile_of(scores, excluded, tf.constant(0, tf.int64), blocks)
+    masses = log_sum_exp(log_weights)
+    shares, high, low = tf.cumsum(shares_of(masses), axis=1), words[:, :, 0], words[:, :, 1]
+    block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), blocks - 1)
+    lines = tf.reshape(log_weights, [-1, BLOCK])
+    line = tf.range(num_rows)[:, None] * blocks + block
+    if int(words.shape[1]) < blocks:  # else every block once, rather than each as often as drawn
+        lines = tf.gather(lines, tf.reshape(line, [-1]))
+        line = tf.reshape(tf.range(tf.size(line, tf.int64)), tf.shape(line))
+    lines = tf.cast(lines, tf.float64)
+    sums = tf.cumsum(tf.exp(lines - tf.reduce_max(lines, axis=1)[:, None]), axis=1)
+    start, end = line * BLOCK, line * BLOCK + (BLOCK - 1)
+    sums = tf.reshape(sums, [-1])
+    threshold = _thresholds(low, tf.gather(sums, end))
+    place = bisect(start, end, BLOCK - 1, lambda at: tf.gather(sums, at) <= threshold)
+    log_weight = tf.gather(tf.reshape(lines, [-1]), place)
+    nothing = tf.equal(tf.reduce_max(masses, axis=1), _NOTHING)
+    stuck = tf.where(nothing, tf.constant(0, tf.int64), -1)
+    column = block * BLOCK + place - start
+    return _Picked(column, log_weight, log_sum_exp(masses), _has_nan(masses), stuck)
+
+
+def _one_by_one(
+    scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, tile: int
+) -> _Picked:
+    """Compute the block of each draw again, one draw of all rows after the other."""
+    num_negatives = int(words.shape[1])
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
     shares = shares_of(masses) if replacement else None  # without it masses change at each draw
@@ -62,16 +134,10 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
         excluded = tf.pad(excluded, [[0, 0], [num_negatives, 0]], constant_values=-1)
     nothing = tf.zeros_like(words[:, :, 0])
     start = (excluded, masses, nothing, tf.cast(nothing, tf.float64), nothing[:, 0] - 1)
-    _, _, _, drawn, logs, stuck = tf.while_loop(
+    _, _, masses, drawn, logs, stuck = tf.while_loop(
         lambda j, *_: j < num_negatives, step, (tf.constant(0), *start)
     )
-    log_q = tf.cast(tf.minimum(logs - total[:, None], 0.0), tf.float32)
-    draws = Draws(drawn, log_q, tf.zeros_like(stuck, tf.int32), admissible)
-    return (
-        draws.noting(NO_SCORE, stuck >= 0, stuck)
-        .noting(INVALID_SCORE, tf.reduce_any(tf.math.is_nan(masses), axis=1))
-        .noting(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
-    )
+    return _Picked(drawn, logs, total, _has_nan(masses), stuck)
 
 
 def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
@@ -81,9 +147,7 @@ def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
     size = blocks * BLOCK
 
     def of_tile(first: Tensor) -> Tensor:
-        inside = first + tf.range(size, dtype=tf.int64) < columns.count
-        part = _hide(tf.where(inside, scores.tile(first, size), _NOTHING), excluded - first)
-        return log_sum_exp(tf.reshape(part, tf.stack([num_rows, blocks, BLOCK])))
+        return log_sum_exp(_tile_of(scores, excluded, first, blocks))
 
     def nothing() -> Tensor:
         return tf.fill(tf.stack([num_rows, blocks]), tf.constant(_NOTHING, tf.float64))
@@ -99,6 +163,13 @@ def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
     return tf.reshape(tf.transpose(masses, [1, 0, 2]), tf.stack([num_rows, -1]))
 
 
+def _tile_of(scores: Scores, excluded: Tensor, first: Tensor, blocks: int) -> Tensor:
+    """Return log-weights from column `first` on, float32 (rows, blocks, BLOCK)."""
+    inside = first + tf.range(blocks * BLOCK, dtype=tf.int64) < scores.columns.count
+    part = tf.where(inside, scores.tile(first, blocks * BLOCK), _NOTHING)
+    return tf.reshape(_hide(part, excluded - first), tf.stack([tf.shape(part)[0], blocks, BLOCK]))
+
+
 def shares_of(masses: Tensor) -> Tensor:
     """Return the mass of each block over the largest of its row."""
     return tf.exp(masses - tf.reduce_max(masses, axis=1)[:, None])
@@ -112,6 +183,11 @@ def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Ten
     return tf.cast(_hide(found, excluded - first), tf.float64)
 
 
+def _has_nan(masses: Tensor) -> Tensor:
+    """Return which lines hold NaN."""
+    return tf.reduce_any(tf.math.is_nan(masses), axis=1)
+
+
 def log_sum_exp(log_weights: Tensor) -> Tensor:
     """Return log sum exp over the last axis in float64, shifted by its own maximum."""
     highest = tf.reduce_max(log_weights, axis=-1)
@@ -123,8 +199,13 @@ def log_sum_exp(log_weights: Tensor) -> Tensor:
 def pick(weights: Tensor, words: Tensor) -> Tensor:
     """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
     sums = tf.cumsum(weights, axis=1)
-    threshold = (tf.cast(words, tf.float64) + 0.5) * 2.0**-32 * sums[:, -1]
+    threshold = _thresholds(words, sums[:, -1])
     return tf.reduce_sum(tf.cast(sums <= threshold[:, None], tf.int64), axis=1)
+
+
+def _thresholds(words: Tensor, totals: Tensor) -> Tensor:
+    """Return (word + 1/2) / 2**32 of each total, below it."""
+    return (tf.cast(words, tf.float64) + 0.5) * 2.0**-32 * totals
 
 
 def _hide(log_weights: Tensor, columns: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from tensorflow.python.autograph.impl.api import StagingError  # noqa: E402
 
-from negsamp_tensorflow import GraphSampler  # noqa: E402  (needs TensorFlow)
+from negsamp_tensorflow import GraphSampler, TensorflowBackend, by_score  # noqa: E402
+from negsamp_tensorflow.scores import SharedScores  # noqa: E402
 from negsamp_tensorflow.stream import words  # noqa: E402
 
 ITEMS = range(1, 301)
@@ -72,6 +73,9 @@ LAWS: dict[str, Callable[[str], Sampler]] = {
         ITEMS, 4, alpha=LossDriven(initial=1.0), beta=Exponential(m=2, initial=0.1), backend=by
     ),
     "genni, candidates of each row": lambda by: GenNi(
+        ITEMS, 4, beta=0.5, candidates="query", backend=by
+    ),
+    "genni, scheduled, of each row": lambda by: GenNi(
         ITEMS, 4, beta=Exponential(m=2, initial=0.1), candidates="query", backend=by
     ),
 }
@@ -117,6 +121,34 @@ def test_a_graph_draws_what_the_reference_draws(law: str, mode: str) -> None:
         reference.set_epoch(epoch)
         assert_same(draw(), referred(reference))
     assert sampler.state_dict()["call"] == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("law", ["genni", "genni, candidates of each row"])
+def test_tiles_that_do_not_hold_all_scores(
+    law: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TensorflowBackend, "scores_per_tile", 1)
+    monkeypatch.delattr(by_score, "_from_held")
+    assert_same(sampled(GraphSampler(LAWS[law]("auto")), mode)(), referred(LAWS[law]("numpy")))
+
+
+@pytest.mark.parametrize(("num_negatives", "times"), [(1, 1), (64, 0)])
+def test_many_negatives_come_from_scores_that_are_held(
+    num_negatives: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[Any] = []
+    multiply = SharedScores.blocks
+
+    def counted(self: SharedScores, block: Any) -> Any:
+        again.append(block)
+        return multiply(self, block)
+
+    monkeypatch.setattr(TensorflowBackend, "scores_per_tile", 5 * 384)
+    monkeypatch.setattr(SharedScores, "blocks", counted)
+    sampler = GenNi(ITEMS, num_negatives, backend="tensorflow")
+    sampler.sample(TARGETS, score=DotProduct(QUERIES, EMBEDDINGS))
+    assert len(again) == times
 
 
 @pytest.mark.parametrize("mode", MODES)
