@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -65,7 +66,7 @@ class TorchBackend:
 
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
-    scores_per_tile = 1 << 19
+    scores_per_tile = 1 << 20
     bytes_per_chunk = 1 << 25
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -199,7 +200,9 @@ class TorchBackend:
         if isinstance(score, DotProduct):
             embeddings = self.asarray(score.items, like=rows.numbers)
             table = Table.of(embeddings[items.start : items.stop], shared)
-        size = len(rows) if called else self._rows_at_once(len(items))
+        width = len(items) if candidates is None else candidates.count
+        held = self._rows_held(width, num_negatives * replacement)
+        size = len(rows) if called else min(self._rows_at_once(len(items)), held)
         for chunk in rows.chunks(size):
             places = shared if own is None else self._candidates(chunk, stream, own)
             columns, log_q = by_score.draw(
@@ -293,6 +296,16 @@ class TorchBackend:
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
+
+    def _rows_held(self, width: int, num_negatives: int) -> int:
+        """Return of how many rows a tile holds all scores, or infinity where that does not pay.
+
+        No block is then multiplied again for one of `num_negatives` draws with replacement, but the
+        table is read for few rows: that pays while the lines read for a row are at most a fifth of
+        those multiplied again.
+        """
+        held = self.scores_per_tile // (-(-width // BLOCK) * BLOCK)
+        return held if 5 * width <= num_negatives * BLOCK * held else sys.maxsize
 
     def _factor(self, alpha: float, device: torch.device) -> Tensor:
         """Return what kernels multiply scores by, filled in on the device."""

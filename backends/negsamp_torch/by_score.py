@@ -41,19 +41,73 @@ def draw(
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
     exponents = scores.scaled(factor_of(alpha))
-    masses = block_masses(exponents, excluded, tile)
-    device = rows.numbers.device
-    draws = rows.numbers[:, None] * num_negatives + torch.arange(num_negatives, device=device)
-    high, low = stream.words(NEGATIVES, draws)
-    drawn = torch.empty_like(draws)
-    log_weights = torch.empty(draws.shape, dtype=torch.float64, device=device)
-    total = None
-    at_once = num_negatives if replacement else 1
-    for first in range(0, num_negatives, at_once):
+    place = torch.arange(num_negatives, device=rows.numbers.device)
+    words = stream.words(NEGATIVES, rows.numbers[:, None] * num_negatives + place)
+    if replacement and scores.width <= -(-tile // BLOCK) * BLOCK:
+        drawn, log_weights, total = _from_held(rows, excluded, exponents, *words)
+    else:
+        masses = block_masses(exponents, excluded, tile)
+        drawn, log_weights, total = _by_windows(
+            rows, excluded, exponents, masses, *words, replacement
+        )
+    _check_drawn(rows, log_weights)
+    return drawn, ((log_weights - total[:, None]) * math.log(2)).clamp(max=0.0)
+
+
+def _from_held(
+    rows: Rows, excluded: Excluded, exponents: Scores, high: Tensor, low: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw with replacement from scores of all columns that are held.
+
+    Returns
+    -------
+    columns, log_weights, total : Tensor
+        (rows, draws) twice, and (rows,); the logarithms to base 2.
+    """
+    num_blocks = -(-exponents.width // BLOCK)
+    work = torch.empty(len(rows) * num_blocks * BLOCK, dtype=torch.float32, device=high.device)
+    lines = _tile_of(exponents, excluded, 0, exponents.width, work)
+    masses = log2_sum_exp2(lines)
+    highest = masses.amax(1)
+    _check_highest(rows, highest, 0)
+    blocks, total = _pick_blocks(masses, highest, high)
+    lines = lines.view(-1, BLOCK)
+    line = torch.arange(len(rows), device=high.device)[:, None] * num_blocks + blocks
+    if high.shape[1] < num_blocks:  # else every block once, rather than each as often as drawn
+        lines = lines[line.flatten()]
+        line = torch.arange(len(lines), device=high.device).view_as(line)
+    lines = lines.double()
+    sums = torch.exp2(lines - lines.amax(1, keepdim=True)).cumsum_(1).flatten()
+    start = line * BLOCK
+    place = _first_above(sums, start, _unit(low) * sums[start + (BLOCK - 1)])
+    return blocks * BLOCK + place - start, lines.flatten()[place], total
+
+
+def _by_windows(
+    rows: Rows,
+    excluded: Excluded,
+    exponents: Scores,
+    masses: Tensor,
+    high: Tensor,
+    low: Tensor,
+    replacement: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the block of each draw again; without replacement, one draw after the other.
+
+    Returns
+    -------
+    columns, log_weights, total : Tensor
+        As of :func:`_from_held`.
+    """
+    device = masses.device
+    drawn, log_weights = torch.empty_like(high), torch.empty_like(high, dtype=torch.float64)
+    total = torch.zeros_like(masses[:, 0])
+    at_once = high.shape[1] if replacement else 1
+    for first in range(0, high.shape[1], at_once):
         highest = masses.amax(1)
         _check_highest(rows, highest, first)
         blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
-        total = log_sums if total is None else total
+        total = log_sums if first == 0 else total
         wanted = blocks.T.flatten()  # draw by draw
         each_row = torch.arange(len(wanted), device=device) % max(len(rows), 1)
         for some, found in exponents.windows(each_row, wanted * BLOCK):
@@ -67,9 +121,7 @@ def draw(
                 masses[row, block] = log2_sum_exp2(inside)
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
-    _check_drawn(rows, log_weights)
-    log_q = (log_weights - (0.0 if total is None else total[:, None])) * math.log(2)
-    return drawn, log_q.clamp(max=0.0)
+    return drawn, log_weights, total
 
 
 def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
@@ -81,19 +133,23 @@ def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
     tile = min(-(-tile // BLOCK), num_blocks) * BLOCK
     work = torch.empty(num_rows * tile, dtype=torch.float32, device=device)
     masses = torch.empty((num_rows, num_blocks), dtype=torch.float64, device=device)
-    excluded_rows = excluded.rows
     for first in range(0, exponents.width, tile):
-        last = min(first + tile, exponents.width)
-        blocks = -(-(last - first) // BLOCK)
-        part = work[: num_rows * blocks * BLOCK].view(num_rows, blocks * BLOCK)
-        part[:, last - first :] = -torch.inf
-        exponents.tile(first, last, part[:, : last - first])
-        inside = (excluded.places >= first) & (excluded.places < last)
-        part[excluded_rows[inside], excluded.places[inside] - first] = -torch.inf
-        part = part.view(num_rows, blocks, BLOCK)
+        part = _tile_of(exponents, excluded, first, tile, work)
         sums = part.exp2_().sum(2).double().log2_() if safe else log2_sum_exp2(part)
-        masses[:, first // BLOCK : first // BLOCK + blocks] = sums
+        masses[:, first // BLOCK : first // BLOCK + part.shape[1]] = sums
     return masses
+
+
+def _tile_of(exponents: Scores, excluded: Excluded, first: int, tile: int, work: Tensor) -> Tensor:
+    """Return up to `tile` exponents from column `first` on, (rows, blocks, BLOCK), in `work`."""
+    num_rows, last = len(excluded.offsets) - 1, min(first + tile, exponents.width)
+    blocks = -(-(last - first) // BLOCK)
+    part = work[: num_rows * blocks * BLOCK].view(num_rows, blocks * BLOCK)
+    part[:, last - first :] = -torch.inf
+    exponents.tile(first, last, part[:, : last - first])
+    inside = (excluded.places >= first) & (excluded.places < last)
+    part[excluded.rows[inside], excluded.places[inside] - first] = -torch.inf
+    return part.view(num_rows, blocks, BLOCK)
 
 
 def exponents_of(found: Tensor, row: Tensor, block: Tensor, excluded: Excluded) -> Tensor:
@@ -117,9 +173,22 @@ def pick(weights: Tensor, words: Tensor) -> Tensor:
     Weights are (lines, columns), and words (lines, draws).
     """
     sums = weights.cumsum(1)
-    thresholds = (words.double() + 0.5) * 2.0**-32 * sums[:, -1:]
-    places = torch.searchsorted(sums, thresholds, right=True)
+    places = torch.searchsorted(sums, _unit(words) * sums[:, -1:], right=True)
     return places.clamp_(max=weights.shape[1] - 1)  # sums that are NaN exceed nothing
+
+
+def _unit(words: Tensor) -> Tensor:
+    """Return (word + 1/2) / 2**32."""
+    return (words.double() + 0.5) * 2.0**-32
+
+
+def _first_above(sums: Tensor, start: Tensor, thresholds: Tensor) -> Tensor:
+    """Bisect the BLOCK running sums from each start on, of which the last exceeds its threshold."""
+    place, step = start, BLOCK // 2
+    while step:
+        place = place + step * (sums[place + (step - 1)] <= thresholds)
+        step //= 2
+    return place
 
 
 def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from negsamp import GenNi, Negatives, Uniform
+from negsamp import DotProduct, GenNi, Negatives, Uniform
 from negsamp.backend import load_backend
 from tests.samplers.cases import Case, cases
 from tests.samplers.conftest import Adapter
@@ -198,6 +198,33 @@ def test_strided_and_read_only_arrays(backend: Adapter) -> None:
         embeddings=np.ascontiguousarray(wide[:, ::2]),
     )
     np.testing.assert_array_equal(drawn(case, backend)[0], drawn(plain, backend)[0])
+
+
+@pytest.mark.parametrize("candidates", [None, "batch", "query"])
+@pytest.mark.parametrize("held", [True, False])
+def test_many_negatives_are_those_of_the_reference(
+    backend: Adapter, held: bool, candidates: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a row has blocks, and fewer, of scores that a tile holds or does not."""
+    if not held:
+        monkeypatch.setattr(load_backend(backend.name), "scores_per_tile", 1)
+    random = np.random.default_rng(0)
+    targets, excluded = random.integers(0, 700, 50), random.integers(0, 700, (50, 9))
+    queries, table = (random.normal(size=(n, 8)).astype(np.float32) for n in (50, 700))
+    changes = {} if candidates is None else {"beta": 0.7, "candidates": candidates}
+    for num_negatives in (3, 40):
+        sampler, reference = (
+            GenNi(700, num_negatives, alpha=1.5, backend=name, **changes)
+            for name in (backend.name, "numpy")
+        )
+        ours = sampler.sample(
+            backend.array(targets),
+            score=DotProduct(backend.array(queries), backend.array(table)),
+            exclude=backend.array(excluded),
+        )
+        theirs = reference.sample(targets, score=DotProduct(queries, table), exclude=excluded)
+        np.testing.assert_array_equal(backend.numpy(ours.item_ids), theirs.item_ids)
+        np.testing.assert_allclose(backend.numpy(ours.log_q), theirs.log_q, rtol=1e-5, atol=1e-5)
 
 
 def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:

@@ -211,7 +211,12 @@ def test_a_product_with_alpha_that_overflows_is_told_of(backend_of_tensors: str)
             sampler.sample(targets, score=score)
 
 
-def test_scores_that_are_no_numbers_when_asked_for_again_are_told_of() -> None:
+def test_scores_that_are_no_numbers_when_asked_for_again_are_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from negsamp_torch import TorchBackend
+
+    monkeypatch.setattr(TorchBackend, "scores_per_tile", 128)
     asked: list[int] = []
 
     def score(ids: Any) -> Any:
@@ -243,3 +248,24 @@ def test_many_draws_of_few_rows_are_made_together() -> None:
         turns = [some for some, _ in scores.windows(rows, rows * BLOCK)]
         assert [len(some) for some in turns] == [WINDOWS, 9]
         assert torch.equal(torch.cat(turns).sort().values, torch.arange(WINDOWS + 9))
+
+
+@pytest.mark.parametrize(("num_negatives", "again"), [(1, 40), (64, 0)])
+def test_many_negatives_come_from_scores_that_are_held(
+    num_negatives: int, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from negsamp_torch import TorchBackend
+
+    asked: list[int] = []
+    windows = SharedScores.windows
+
+    def counted(self: SharedScores, row: Any, first: Any) -> Any:
+        asked.append(len(row))
+        return windows(self, row, first)
+
+    monkeypatch.setattr(TorchBackend, "scores_per_tile", 20 * 1024)
+    monkeypatch.setattr(SharedScores, "windows", counted)
+    targets, queries, embeddings = inputs()
+    sampler = GenNi(range(1, 1001), num_negatives, backend="torch")
+    sampler.sample(targets, score=DotProduct(queries, embeddings))
+    assert sum(asked) == again
