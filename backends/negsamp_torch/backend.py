@@ -66,7 +66,7 @@ class TorchBackend:
 
     rows_per_chunk = 512
     blocks_per_chunk = 1 << 21
-    scores_per_tile = 1 << 20
+    scores_per_tile = 1 << 19
     bytes_per_chunk = 1 << 25
 
     def __init__(self, catalogue: Catalogue) -> None:
