@@ -131,7 +131,7 @@ def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None
     assert ranks[1].pid is not None
     os.kill(ranks[1].pid, signal.SIGTERM)
     assert finish(*ranks) == [143, 143]
-    assert printed.read_text().count("this is saved. Go on with:") == 1
+    assert printed.read_text().count("the run is saved. Continue with:") == 1
     assert "torchrun --nproc-per-node 2 -m negsamp_models train" in printed.read_text()
 
 

@@ -202,9 +202,9 @@ def test_files_that_are_something_else(file: Path, tmp_path: Path) -> None:
     refused(tmp_path, "is missing or not a file")
     torn = tmp_path / "torn.safetensors"
     torn.write_bytes(file.read_bytes()[:-100])
-    refused(torn, "is not a whole safetensors file")
+    refused(torn, "is not a complete safetensors file")
     torn.write_bytes(b"")
-    refused(torn, "is not a whole safetensors file")
+    refused(torn, "is not a complete safetensors file")
     foreign = tmp_path / "foreign.safetensors"
     save_file({"items.weight": torch.zeros(3, 2)}, foreign)
     refused(foreign, "does not hold the weights of a pre-trained S3-Rec: its format is None")

@@ -29,7 +29,7 @@ from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.results import check_writable
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 from negsamp_models.settings import device_named
 from negsamp_models.whole_tables import print_whole, whole_table
 from negsamp_models.wording import duration, plural
@@ -80,7 +80,7 @@ def reproduce_command(
     needs it.
     """
     console = Console()
-    with complaints():
+    with errors_reported():
         if every and names:
             raise ConfigError(f"name tables and figures or give --all; got both: {names}")
         grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
@@ -116,8 +116,8 @@ def reproduce_command(
             raise typer.Exit(1)
         if (left := Outlook.of(grids, results_below(results), results)).runs:
             console.print(
-                f"Done but for what other commands are making: {left.words(jobs)}. When they are "
-                "done, give this command again"
+                f"Done, except for runs of other commands: {left.words(jobs)}. Repeat this command "
+                "when those have finished"
             )
         else:
             console.print(f"Done; results are in {results}. Next: negsamp report")
@@ -131,7 +131,7 @@ def report_command(
 ) -> None:
     """Write the page that shows our figures beside the paper's, from the result files alone."""
     console = Console()
-    with complaints():
+    with errors_reported():
         grids = [load_grid(name) for name in grid_names()]
         found = _asked_for(grids, results)
         check_writable(output)
@@ -167,7 +167,7 @@ def _told_of_interruption(console: Console) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print("Interrupted; the runs that went on are saved, and the same command goes on.")
+        console.print("Interrupted; unfinished runs are saved: repeat the command to continue.")
         raise typer.Exit(130) from None
 
 

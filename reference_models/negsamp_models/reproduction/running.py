@@ -37,8 +37,8 @@ from negsamp_models.snapshots import (
     read_snapshots,
     remove_snapshots,
 )
-from negsamp_models.told_warnings import warnings_told
 from negsamp_models.training import Trainer
+from negsamp_models.warnings_as_text import warnings_as_text
 from negsamp_models.watching import Silent, Together
 
 __all__ = ["Event", "Notice", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
@@ -92,7 +92,7 @@ class ProcessDiedError(NegSampError):
 
     def __str__(self) -> str:
         return (
-            "its process was killed, as happens when memory runs out; the same command goes on "
+            "its process was killed, often because memory ran out; repeat the command to continue "
             "from its last checkpoint"
         )
 
@@ -192,7 +192,7 @@ def _work(
 ) -> RunResult | PretrainingResult:
     """Do a step, and leave with the command if that was killed meanwhile."""
     try:
-        with warnings_told(partial(_notice, step)):
+        with warnings_as_text(partial(_notice, step)):
             return _make(step, folder, data_dir, device, cuda_graphs)
     finally:
         end_without_parent()
@@ -211,7 +211,7 @@ def _make(
             return there[step.key]  # another command has made it meanwhile
         if there.keys() - {step.key}:
             raise CheckpointError(
-                f"{file} holds the result of another run: move it away, and this one can be made"
+                f"{file} holds the result of another run: move it away and repeat the command"
             )
         return _train(step, folder, data_dir, device, cuda_graphs)
 
@@ -241,7 +241,7 @@ def _train(
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
         checkpoint = checkpoints.last(_Teller(run).on_notice)
         if checkpoint is not None and _lacks_weights(run, weights, checkpoint.epoch):
-            _notice(run, "begins anew: without the law, its early weights were not kept")
+            _notice(run, "starts over: its checkpoint lacks the early weights that the law needs")
             checkpoints.discard()
         elif checkpoint is not None:
             trainer.restore(checkpoint)

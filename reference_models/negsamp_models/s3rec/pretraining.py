@@ -136,8 +136,9 @@ class Pretrainer:
         """
         if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
             raise CheckpointError(
-                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
-                f"behind it; epochs is {self.settings.epochs}: ask for as many or more"
+                f"the checkpoint is beyond the end of the run: it was saved after "
+                f"{checkpoint.epoch} epochs and {checkpoint.batch} batches; epochs is "
+                f"{self.settings.epochs}: raise it to {checkpoint.num_epochs_begun} or more"
             )
         self.state = unpack_state(checkpoint, *self._parts)
 
@@ -234,7 +235,7 @@ class Pretrainer:
         if number:
             stopped = place(self.state.epoch, self.state.batch, self.settings.epochs)
             raise RunStoppedError(
-                number, f"stopped {stopped}; this {'is' if saved else 'could not be'} saved"
+                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
             )
 
     def _diverged(self, what: str) -> TrainingDivergedError:

@@ -113,7 +113,7 @@ def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
         own["attributes"] = None
     if found := differences(there, own):
         raise CheckpointError(
-            f"{folder} holds another run: {', '.join(found)}. It is done, and does not go on: name "
-            "another --output, or make it anew with --overwrite in the place of --resume"
+            f"{folder} holds another run: {', '.join(found)}. A finished run cannot be resumed: "
+            "name another --output, or replace it with --overwrite instead of --resume"
         )
     return result

@@ -65,7 +65,7 @@ class PretrainingDisplay(ProgressDisplay):
     def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
         """Say where the run goes on, if it does not begin."""
         if records:
-            self._print(f"{self._title}  goes on after epoch {len(records)}")
+            self._print(f"{self._title}  resumes after epoch {len(records)}")
 
     def on_losses(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]

@@ -209,7 +209,9 @@ def read_pretrained(path: str | Path) -> Pretrained:
                 if name.startswith(_ENCODER)
             }
     except (SafetensorError, OSError) as error:
-        raise PretrainedError(f"{path} is not a whole safetensors file ({error}); {how}") from error
+        raise PretrainedError(
+            f"{path} is not a complete safetensors file ({error}); {how}"
+        ) from error
     if about.get("format") != _FORMAT:
         raise PretrainedError(
             f"{path} does not hold the weights of a pre-trained S3-Rec: its format is "
