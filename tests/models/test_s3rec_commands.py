@@ -161,7 +161,7 @@ def test_weights_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path
         (["--model", "s3rec", "--pretrained", str(tmp_path)], "is missing or not a file"),
         (
             ["--model", "s3rec", "--pretrained", file, "--hidden-size", "16"],
-            "is of other sizes (hidden_size is 8 there, 16 here)",
+            "has other sizes (hidden_size is 8 there, 16 here)",
         ),
         (
             ["--model", "s3rec", "--pretrained", file, "--dataset", "synthetic"],

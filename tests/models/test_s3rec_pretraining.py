@@ -241,7 +241,7 @@ def test_a_score_that_is_told_of_late_stops_the_run(
 def test_results_survive_json(dataset: Dataset) -> None:
     result = Pretrainer(dataset, replace(SETTINGS, epochs=1)).run()
     assert PretrainingResult.from_json(result.to_json()) == result
-    with pytest.raises(InvalidInputError, match="has the keys dataset, num_prefixes"):
+    with pytest.raises(InvalidInputError, match="must have the keys dataset, num_prefixes"):
         PretrainingResult.from_json({"dataset": "tiny"})
 
 

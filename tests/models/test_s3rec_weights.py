@@ -209,17 +209,17 @@ def test_files_that_are_something_else(file: Path, tmp_path: Path) -> None:
     save_file({"items.weight": torch.zeros(3, 2)}, foreign)
     refused(foreign, "does not hold the weights of a pre-trained S3-Rec: its format is None")
     save_file({"a": torch.zeros(1)}, foreign, metadata={"format": "negsamp S3-Rec 1"})
-    refused(foreign, "does not say what it was made on: dataset, num_items")
+    refused(foreign, "lacks valid provenance, which has the keys dataset, num_items")
 
 
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ({"extra": 1}, "does not say what it was made on"),
+        ({"extra": 1}, "lacks valid provenance"),
         ({"num_items": 23}, r"has items.weight of shape \(25, 8\); by its header .* \(24, 8\)"),
         ({"num_layers": 2}, r"has layers.1.\S+ of shape None; by its header"),
-        ({"num_heads": 3}, "is of sizes that no model has: num_heads must divide hidden_size"),
-        ({"num_items": "24"}, "is of sizes that no model has: num_items must be an integer"),
+        ({"num_heads": 3}, "has invalid sizes in its header: num_heads must divide hidden_size"),
+        ({"num_items": "24"}, "has invalid sizes in its header: num_items must be an integer"),
     ],
 )
 def test_headers_that_lie(file: Path, tmp_path: Path, header: dict[str, Any], message: str) -> None:
