@@ -164,7 +164,7 @@ def test_the_command_shows_its_plan(tmp_path: Path) -> None:
     assert shown.exit_code == 0
     lines = [line.split() for line in shown.output.splitlines() if "synthetic" in line]
     assert [line[3] for line in lines] == ["0", "0", "1", "1"]
-    assert "4 runs left; how long they take is known after the first" in shown.output
+    assert "4 runs left; the time can be estimated after the first" in shown.output
     assert not list(tmp_path.rglob("*.json"))
 
 
