@@ -15,6 +15,7 @@ from torch import Tensor
 
 from negsamp import NegSampError
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.wording import plural
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointFolder", "differences"]
 
@@ -53,6 +54,12 @@ class Checkpoint:
     def name(self) -> str:
         """Stem of the two files; names sort by position."""
         return f"{self.epoch:06d}-{self.batch:06d}"
+
+    @property
+    def position(self) -> str:
+        """The position in words."""
+        batches = f"{self.batch} batch{'' if self.batch == 1 else 'es'}"
+        return f"{plural(self.epoch, 'epoch')} and {batches}"
 
     @property
     def num_epochs_begun(self) -> int:

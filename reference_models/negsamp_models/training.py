@@ -40,7 +40,7 @@ from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_models.steps import Stepper
 from negsamp_models.watching import Silent, Watcher
-from negsamp_models.wording import place
+from negsamp_models.wording import place, plural
 
 __all__ = ["Trainer", "TrainingDivergedError"]
 
@@ -168,15 +168,15 @@ class Trainer:
         if (checkpoint.epoch, checkpoint.batch) > (settings.max_epochs, 0):
             raise CheckpointError(
                 f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.epoch} epochs and {checkpoint.batch} batches; max_epochs is "
-                f"{settings.max_epochs}: raise it to {checkpoint.num_epochs_begun} or more"
+                f"{checkpoint.position}; max_epochs is {settings.max_epochs}: raise it to "
+                f"{checkpoint.num_epochs_begun} or more"
             )
         state = unpack_state(checkpoint, *self._parts)
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
             raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: training continued after {waited} "
-                f"epochs without a better validation {CHOSEN_BY}; patience is "
+                f"the checkpoint is beyond the end of the run: training continued after "
+                f"{plural(waited, 'epoch')} without a better validation {CHOSEN_BY}; patience is "
                 f"{settings.patience}: raise it to {waited + 1} or more"
             )
         self.state = state

@@ -325,7 +325,7 @@ def test_help_begins_with_examples_and_groups_the_options() -> None:
         ([], "│ law Plot the distribution of one user's negatives, along the sequence and over"),
         (["pretrain"], "S3-Rec: pre-train a bidirectional SASRec on item attributes and masked"),
         (["pretrain"], "--masked-items <float> Weight of the masked-item objective. Default 1."),
-        (["train"], "within an epoch too, after this many seconds. After an epoch a run is"),
+        (["train"], "Also save within an epoch, after this many seconds. A checkpoint is"),
         (["train"], "-k <int range> [x>=1] Number of negatives per positive. "),
     ],
 )

@@ -209,7 +209,7 @@ def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path
     shorter = Pretrainer(dataset, replace(SETTINGS, epochs=1), GENNI)
     checkpoint = CheckpointFolder(tmp_path, shorter.identity).last(pytest.fail)
     assert checkpoint is not None
-    with pytest.raises(CheckpointError, match="1 epochs and 4 batches; epochs is 1: raise it to 2"):
+    with pytest.raises(CheckpointError, match="1 epoch and 4 batches; epochs is 1: raise it to 2"):
         shorter.restore(checkpoint)
     longer = Pretrainer(dataset, replace(SETTINGS, epochs=3), GENNI)
     longer.restore(checkpoint)

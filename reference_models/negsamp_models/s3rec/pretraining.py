@@ -137,8 +137,8 @@ class Pretrainer:
         if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
             raise CheckpointError(
                 f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.epoch} epochs and {checkpoint.batch} batches; epochs is "
-                f"{self.settings.epochs}: raise it to {checkpoint.num_epochs_begun} or more"
+                f"{checkpoint.position}; epochs is {self.settings.epochs}: raise it to "
+                f"{checkpoint.num_epochs_begun} or more"
             )
         self.state = unpack_state(checkpoint, *self._parts)
 
