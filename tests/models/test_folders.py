@@ -110,7 +110,7 @@ def test_other_data_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert train(tmp_path / "a").exit_code == 0
     write_data(tmp_path, seed=6)
     assert "data_sha256 is" in refused(train(tmp_path / "a", "--resume"))
-    assert "on other data that are called Tiny too" in refused(run("law", str(tmp_path / "a")))
+    assert "on other data of the same name, Tiny: name" in refused(run("law", str(tmp_path / "a")))
     assert train(tmp_path / "b", "--seed", "1").exit_code == 0
     rows = [line for line in run("table", str(tmp_path)).stdout.splitlines() if "Tiny" in line]
     assert [row.split("|")[-3].strip() for row in rows] == ["1", "1"]

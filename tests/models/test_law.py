@@ -151,4 +151,4 @@ def test_the_command_takes_a_finished_run(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "does not hold a finished run" in refused.output.replace("\n", " ")
     arguments[-3] = "0,often"
-    assert "write numbers of epochs" in runner.invoke(application, arguments).output
+    assert "write epochs as whole numbers" in runner.invoke(application, arguments).output

@@ -186,7 +186,7 @@ def test_weights_of_other_sequences(file: Path) -> None:
 
 def test_weights_of_other_sizes(dataset: Dataset, file: Path) -> None:
     wanted = replace(FINE_TUNING, hidden_size=16, num_heads=2)
-    message = r"sizes \(hidden_size is 8 there, 16 here, num_heads is 1 there, 2 here\): leave"
+    message = r"sizes \(hidden_size is 8 there, 16 here, num_heads is 1 there, 2 here\): omit"
     with pytest.raises(PretrainedError, match=message):
         Trainer(dataset, UNIFORM, wanted, pretrained=read_pretrained(file))
 
