@@ -100,7 +100,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(start: Start, tmp_path: Path) 
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
     assert finish(process) == [2]
     assert "cannot write a checkpoint ([Errno 27] File too large)" in printed.read_text()
-    assert "cannot be written to: [Errno 27] File too large. On test" in printed.read_text()
+    assert ": [Errno 27] File too large. Test metrics" in printed.read_text()
     assert newest(folder) >= "000000-000003"
     assert not (folder / "result.json").exists()
     assert finish(start("full", "--resume")) == [0]
