@@ -1,4 +1,4 @@
-"""Run properties on the same examples every time, and never leave a framework out in silence."""
+"""Make property tests deterministic, and report the tests skipped for lack of a framework."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; ranks have one as well
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; ranks have one thread too
 os.environ.setdefault("TRITON_INTERPRET", "1")  # before Triton is imported; 0 where there is a GPU
 if find_spec("triton") is not None:
-    import_module("triton")  # first: Triton 3.7 crashes where it is loaded after TensorFlow 2.21
-settings.load_profile("ci")  # no deadlines and no chance: the same examples on every machine
+    import_module("triton")  # first: Triton 3.7 crashes if loaded after TensorFlow 2.21
+settings.load_profile("ci")  # no deadlines, and the same examples on every machine
 
 FRAMEWORKS = {
     "backends/negsamp_numba": "numba",
@@ -34,7 +34,7 @@ collect_ignore = left_out + (NEEDS_TRITON if find_spec("triton") is None else []
 
 
 def pytest_report_header() -> str | None:
-    """Name what is left out for want of a framework; under CI, refuse."""
+    """List the folders that are skipped for lack of a framework; in CI, fail instead."""
     if not left_out:
         return None
     missing = sorted({FRAMEWORKS[folder] for folder in left_out})

@@ -27,24 +27,27 @@ def run(
         typer.Option(help="A case, or a pattern such as 'genni-*'; may be given several times."),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="The backend that is held to the bars and measured everywhere.")
+        str,
+        typer.Option(help="The backend of the bars; it is measured in every case."),
     ] = "numba",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small sizes: all works, the figures mean nothing.")
+        bool,
+        typer.Option("--quick", help="Small sizes, for a check; the figures mean nothing."),
     ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the results. Default: results/benchmarks."),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Measure nothing; write the report on what there is.")
+        bool,
+        typer.Option("--report", help="Measure nothing; report existing results."),
     ] = False,
     show: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
 ) -> None:
-    """Measure draws, epochs and memory beside their peers and bare work.
+    """Measure draws, epochs and memory, beside peers and bare references.
 
-    Each case becomes a JSON file; then a report is written on all of the folder: bars, tables
-    and pictures. Beauty is read from the folder in NEGSAMP_DATA.
+    Writes one JSON file per case, then a report on all files of the folder: bars, tables and
+    pictures. Beauty is read from the folder in NEGSAMP_DATA.
     """
     folder = output or (RESULTS / "quick" if quick else RESULTS)
     whole = True
@@ -63,7 +66,7 @@ def run(
                 cases = list({case.key: case for case in map(Case.quick, cases)}.values())
             cores = len(os.sched_getaffinity(0))
             for case in [case for case in cases if case.threads > cores]:
-                typer.echo(f"{case.key}: left out, for want of cores")
+                typer.echo(f"{case.key}: skipped; it needs {case.threads} cores, there are {cores}")
                 cases.remove(case)
             conditions = surroundings() | {"backend": backend, "quick": quick}
             whole = Session(folder, policy, conditions, typer.echo).run(cases)

@@ -1,4 +1,4 @@
-"""What has to be reached on two cores, and whether it was."""
+"""Bars: performance targets on two cores, and whether they are met."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ UNITS = {"seconds": "s", "peak_bytes": "bytes", "draws_per_second": "draws/s"}
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the results.
+    """One figure in the results.
 
     Attributes
     ----------
     case, contender, threads
-        Where it stands.
+        Name of the case, contender, and number of threads.
     setting : mapping
-        Fields that tell its setting from the others of the case.
+        Fields that select its setting among those of the case.
     quantity : {"seconds", "peak_bytes", "draws_per_second"}
-        Which: the median time of a call, the peak of memory, or the draws of a call by its time.
+        The median time of a call, the peak of memory, or draws per second.
     """
 
     case: str
@@ -39,7 +39,7 @@ class Figure:
     quantity: Literal["seconds", "peak_bytes", "draws_per_second"] = "seconds"
 
     def look_up(self, results: Sequence[CaseResult]) -> tuple[float | None, str]:
-        """Return the figure, or None and why there is none."""
+        """Return the figure, or None and the reason."""
         for result in results:
             if (result.name, result.threads) != (self.case, self.threads):
                 continue
@@ -58,16 +58,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure, or the ratio of two of one case, and the bound that it has to keep.
+    """A bound on a figure, or on the ratio of two figures.
 
     Attributes
     ----------
     text : str
-        As people read it.
+        Description in the report.
     value, over : Figure
-        The figure, and what it is divided by; `over` is None where the figure itself counts.
+        The figure, and its divisor; `over` is None if the figure itself is bounded.
     at_most, at_least : float or None
-        The bound, one of the two; seconds, bytes, or a ratio.
+        The bound, exactly one of the two; in seconds, bytes, draws per second, or as a ratio.
     """
 
     text: str
@@ -78,19 +78,19 @@ class Bar:
 
     @property
     def unit(self) -> str:
-        """What the figure is counted in: "times", "s", "bytes" or "draws/s"."""
+        """Unit of the figure: "times", "s", "bytes" or "draws/s"."""
         return UNITS[self.value.quantity] if self.over is None else "times"
 
     @property
     def bound(self) -> float:
-        """The one of the two bounds that is set."""
+        """The bound that is set."""
         bounds = [each for each in (self.at_most, self.at_least) if each is not None]
         if len(bounds) != 1:
             raise ValueError(f"bar {self.text!r} needs one of at_most and at_least")
         return bounds[0]
 
     def outcome(self, results: Sequence[CaseResult]) -> Outcome:
-        """Hold the results to the bar."""
+        """Check the results against the bar."""
         value, reason = self.value.look_up(results)
         if value is not None and self.over is not None:
             divisor, reason = self.over.look_up(results)
@@ -100,16 +100,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a bar came out.
+    """The outcome of a bar.
 
     Attributes
     ----------
     bar : Bar
-        Which.
+        The bar.
     value : float or None
-        What was reached; None if it was not measured.
+        The figure reached; None if not measured.
     reason : str
-        Why it was not.
+        Why it was not measured.
     """
 
     bar: Bar
@@ -127,7 +127,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """Met or missed, and by how much of the bound."""
+        """Met or missed, and by which fraction of the bound."""
         if self.value is None:
             return f"not measured: {self.reason}"
         share = abs(self.value / self.bar.bound - 1)
@@ -135,7 +135,7 @@ class Outcome:
 
 
 def all_bars(backend: str) -> list[Bar]:
-    """Return the bars that a backend is held to."""
+    """Return the bars for a backend."""
     ours = f"negsamp {backend}"
 
     def draw(contender: str, **changed: Any) -> Figure:

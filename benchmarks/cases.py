@@ -1,4 +1,4 @@
-"""The cases: which settings are measured together, by whom, with how many threads."""
+"""The cases: settings that are measured together, their contenders and number of threads."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["Case", "all_cases", "select"]
 
 @dataclass(frozen=True)
 class Case:
-    """Settings that are measured in one process with so many threads.
+    """Settings that are measured in one process with a given number of threads.
 
     Attributes
     ----------
     name, about : str
-        A short name for files and ``--only``; a line for the report.
+        A short name for files and ``--only``, and a line for the report.
     settings : tuple of Setting
-        Those with the same inputs stand together: they are measured in turn.
+        Settings with the same inputs are adjacent, and are measured interleaved.
     contenders : tuple of str
-        Names or roles of who takes part; empty for all.
+        Names or roles of the contenders that take part; empty for all.
     threads : int
         Threads that each contender may use.
     axis : str or None
-        The field that grows from setting to setting, or "threads"; None if none does.
+        The field that grows over the settings, or "threads"; None if none does.
     measure : {"time", "memory"}
-        What is measured; for memory each measurement has a process of its own.
+        What is measured; each memory measurement has its own process.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Case:
         return f"{self.name}-threads-{self.threads}"
 
     def pairs(self) -> list[tuple[Setting, Contender]]:
-        """Return who is measured on what, in the order of settings."""
+        """Return the pairs of setting and contender to measure, in the order of settings."""
         return [
             (setting, contender)
             for setting in self.settings
@@ -67,13 +67,13 @@ class Case:
 
 
 def grid(kind: type[Setting], **values: Any) -> tuple[Setting, ...]:
-    """Return the settings of all products of the values; what is not a tuple stands in each."""
+    """Return one setting per combination of values; a value that is not a tuple is constant."""
     choices = [value if isinstance(value, tuple) else (value,) for value in values.values()]
     return tuple(kind(**dict(zip(values, chosen, strict=True))) for chosen in product(*choices))
 
 
 def genni(**values: Any) -> tuple[Setting, ...]:
-    """Return the products of the values as GenNi draws."""
+    """Return the GenNi draws of all combinations of values."""
     return grid(Draw, law="genni", **values)
 
 
@@ -83,7 +83,7 @@ def all_cases(backend: str) -> list[Case]:
     Parameters
     ----------
     backend : str
-        The backend that is held to the bars: it is measured in every case, others in some.
+        The backend that has to meet the bars: it is measured in every case, others in some.
     """
     cases = [*_draws_by_score(backend), *_draws_by_weight(), *_epochs(backend), *_growths(backend)]
     cases += [_memory(backend), *_tensorflow()]

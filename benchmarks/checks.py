@@ -1,4 +1,4 @@
-"""What is wrong with what was measured, if anything is: a wrong draw has no time."""
+"""Check results of measured calls: the time of a wrong draw is not reported."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from benchmarks.problems import Problem
 __all__ = ["wrong_draws", "wrong_scores"]
 
 SCORE_TOLERANCE = 1e-3
+"""Largest absolute error of a float32 score."""
 
 
 def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | None:
-    """Say what is wrong with drawn ids, or return None.
+    """Return what is wrong with drawn ids, or None.
 
     Parameters
     ----------
     problem : Problem
-        What was to be drawn.
+        The inputs of the draw.
     drawn : array of int, shape (rows, num_negatives)
-        Item ids, of any framework that NumPy can read.
+        Item ids, in an array of any framework that NumPy can read.
     excludes : bool
         Whether excluded ids are wrong; False for a reference that excludes nothing.
 
@@ -49,7 +50,7 @@ def wrong_draws(problem: Problem, drawn: Any, excludes: bool = True) -> str | No
 
 
 def wrong_scores(problem: Problem, scores: Any, tolerance: float = SCORE_TOLERANCE) -> str | None:
-    """Say what is wrong with the last line of a score matrix, or return None."""
+    """Return what is wrong with the last row of a score matrix, or None."""
     last = np.asarray(scores)[-1]
     query = problem.queries[-1].astype(np.float64)
     items = problem.items[1 : 1 + len(last)]

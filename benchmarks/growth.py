@@ -1,4 +1,4 @@
-"""How a cost grows: the exponent of the power law that fits it best."""
+"""Growth of a cost along an axis: the exponent of the best-fitting power law."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AXES = {
     "rows": "rows of the batch",
     "threads": "threads",
 }
-"""What grows, in words."""
+"""The axes in words."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Growth:
     Attributes
     ----------
     contender, role, axis : str
-        Who, and along what.
+        The contender, and the axis.
     values, seconds : list of float
-        Points of the axis, ascending, and the median time at each; at least two.
+        At least two points of the axis, ascending, and the median time at each.
     exponent : float
-        Slope of the straight line through their logarithms.
+        Slope of the least-squares line through the logarithms.
     """
 
     contender: str
@@ -43,7 +43,7 @@ class Growth:
 
     @property
     def exponent(self) -> float:
-        """Slope of the straight line that fits the logarithms best."""
+        """Slope of the least-squares line through the logarithms."""
         return exponent(self.values, self.seconds)
 
 
@@ -53,7 +53,7 @@ def exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
     Parameters
     ----------
     values, seconds : sequence of float
-        Positive, of one length, at least two different values.
+        Positive, of equal length, with at least two distinct values.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
 
 
 def growths(results: Sequence[CaseResult]) -> dict[str, list[Growth]]:
-    """Return the growths of each contender, by axis, where two or more points were measured."""
+    """Return the growth of each contender by axis, where at least two points were measured."""
     points: dict[tuple[str, str, Role], dict[float, float]] = {}
     for result in results:
         if result.axis is None:

@@ -1,4 +1,4 @@
-"""A picture of growth: time against each axis, a contender in one style throughout."""
+"""Plot of growth: time against each axis, each contender in one style."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def draw_growth(growths: dict[str, list[Growth]], path: Path) -> None:
     Parameters
     ----------
     growths : dict of str to list of Growth
-        By axis, as :func:`benchmarks.growth.growths` gives them.
+        By axis, as returned by :func:`benchmarks.growth.growths`.
     path : Path
-        A PNG, written whole or not at all.
+        A PNG, written completely or not at all.
     """
     if not growths:
         return
@@ -41,7 +41,7 @@ def draw_growth(growths: dict[str, list[Growth]], path: Path) -> None:
 
 
 def styles(growths: dict[str, list[Growth]]) -> dict[str, dict[str, Any]]:
-    """Return the look of each contender: a colour and a marker of its own, a line by its role."""
+    """Return the style of each contender: its own colour and marker, the line style of its role."""
     roles = {each.contender: each.role for lines in growths.values() for each in lines}
     return {
         name: {"color": colour, "marker": marker, "linestyle": LINES[role]}
@@ -54,7 +54,7 @@ def styles(growths: dict[str, list[Growth]]) -> dict[str, dict[str, Any]]:
 def _draw_axis(
     axes: Any, axis: str, growths: list[Growth], looks: dict[str, dict[str, Any]]
 ) -> None:
-    """Draw one panel: a tick at each point that was measured, whole decades of time."""
+    """Draw one panel, with a tick at each measured point and whole decades of time."""
     from matplotlib.ticker import EngFormatter, NullFormatter, NullLocator  # noqa: PLC0415
 
     for growth in sorted(growths, key=lambda growth: -growth.seconds[-1]):

@@ -1,4 +1,4 @@
-"""By how much times grow along an axis, and where peers are faster, in words."""
+"""Growth of times along an axis, and where peers are faster, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["growth_words"]
 
 
 def growth_words(growths: dict[str, list[Growth]]) -> list[str]:
-    """Return the lines of a Markdown list: one an axis, and below it what peers do on it."""
+    """Return the lines of a Markdown list: one per axis, with the comparison to peers below."""
     lines = []
     for axis, each in growths.items():
         lines.append(f"- {_cost(axis, each)}")
@@ -20,9 +20,9 @@ def growth_words(growths: dict[str, list[Growth]]) -> list[str]:
 
 
 def _cost(axis: str, growths: Sequence[Growth]) -> str:
-    """Say for each contender by what the time is multiplied from the first point to the last.
+    """State the ratio of the times at the last and the first point for each contender.
 
-    One that was not measured at both has its own ends named.
+    For one that was not measured at both, its own end points are named.
     """
     first = min(each.values[0] for each in growths)
     last = max(each.values[-1] for each in growths)
@@ -43,7 +43,7 @@ def _ends(growth: Growth) -> str:
 
 
 def _peers(growths: Sequence[Growth]) -> list[str]:
-    """Say at which points a peer is faster than one of ours, and how many times."""
+    """List the points at which a peer is faster than one of ours, and by what factor."""
     ours, peers = ([g for g in growths if g.role == role] for role in ("ours", "peer"))
     pairs = [(peer, each, _faster(peer, each)) for peer in peers for each in ours]
     lines = [

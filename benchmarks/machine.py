@@ -1,4 +1,4 @@
-"""What a result was measured on and with: processor, memory, versions, source."""
+"""Environment of a measurement: processor, memory, versions, source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = ("negsamp", "backends", "reference_models", "benchmarks")
 
 
 def surroundings() -> dict[str, Any]:
-    """Return what the figures depend on beside the case; no peer is imported for it."""
+    """Return the environment that figures depend on; no peer is imported for it."""
     known = environment(torch.device("cpu"))
     del known["threads"], known["source"]
     return {
@@ -32,7 +32,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def source_digest() -> str:
-    """Return a digest of the Python code that is measured and measures."""
+    """Return a digest of the measured and the measuring Python code."""
     return digest_of(CHECKOUT / folder for folder in SOURCES)
 
 

@@ -1,4 +1,4 @@
-"""How memory is measured: the peak of a process's resident memory, reset before the call."""
+"""Measure memory: the peak of the process's resident memory, reset before the call."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from benchmarks.work import NotMeasuredError
 __all__ = ["peak_of"]
 
 RESET_PEAK = "5"
+"""Written to ``/proc/self/clear_refs``, it resets the peak (``VmHWM``)."""
 
 
 def peak_of(run: Callable[[], Any]) -> tuple[Any, int]:
-    """Run, and return what came back and the bytes by which resident memory rose at its peak.
+    """Run a call, and return its result and the rise of resident memory at its peak, in bytes.
 
-    What is free but not yet given back to the system is given back first: memory that the call
-    takes from there would not be seen.
+    Free memory of the allocator is returned to the system first; otherwise memory that the call
+    takes from it would not be counted.
 
     Raises
     ------
     NotMeasuredError
-        Where the kernel cannot be asked: elsewhere than on Linux.
+        If the kernel does not support it, as on systems other than Linux.
     """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -39,9 +40,9 @@ def peak_of(run: Callable[[], Any]) -> tuple[Any, int]:
 
 
 def _status(name: str) -> int:
-    """Return a size from the process's status, in bytes."""
+    """Return a size from ``/proc/self/status``, in bytes."""
     text = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(rf"^{name}:\s*(\d+) kB", text, re.MULTILINE)
     if found is None:
-        raise NotMeasuredError(f"the kernel does not tell {name}")
+        raise NotMeasuredError(f"the kernel does not report {name}")
     return int(found[1]) * 1024

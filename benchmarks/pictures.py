@@ -1,4 +1,4 @@
-"""What pictures of results share: pyplot without a screen, styles, and files."""
+"""Shared code of plots: pyplot without a display, styles, and files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from negsamp_models.results import write_whole
 __all__ = ["COLOURS", "MARKERS", "pyplot", "save"]
 
 COLOURS = ("#0072b2", "#000000", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Those of Okabe and Ito, which the colour-blind tell apart."""
+"""The palette of Okabe and Ito, which is safe for colour-blind readers."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def pyplot() -> Any:
-    """Return pyplot, which draws into files alone."""
+    """Return pyplot with a backend that only writes files."""
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
 
@@ -25,7 +25,7 @@ def pyplot() -> Any:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure, whole or not at all, and close it."""
+    """Write a figure, completely or not at all, and close it."""
     try:
         write_whole(path, lambda target: figure.savefig(target, dpi=130))
     finally:

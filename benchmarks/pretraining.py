@@ -1,7 +1,7 @@
-"""What pre-training S3-Rec costs on one core, and how much of it is matrix products.
+"""Cost of pre-training S3-Rec on one core, and the share of matrix products in it.
 
 ``python -m benchmarks.pretraining Beauty Toys`` reads the data from the folder in NEGSAMP_DATA,
-writes ``results/pretraining/NAME.json``, and prints the table of all files that are there.
+writes ``results/pretraining/NAME.json``, and prints a table of all files there.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ __all__ = ["measure", "table"]
 
 RESULTS = Path("results/pretraining")
 NUM_BATCHES, NUM_PASSES = 60, 6
+"""Batches measured, and times that each is trained on."""
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
+"""Operations that are matrix products."""
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Measure steps of the authors' settings on a data set.
+    """Measure training steps with the authors' settings on a data set.
 
-    Each of some batches is worked off several times, and its fastest pass counts, in time of the
-    processor: what else the machine does hardly meets all of them.
+    Some batches are trained on several times each, and the fastest pass of each counts, in CPU
+    time: other work on the machine hardly disturbs all passes.
     """
     pretrainer = Pretrainer(load_dataset(name, attributes=True))
     pretrainer.model.train()
@@ -48,7 +50,7 @@ def measure(name: str) -> dict[str, Any]:
         pretrainer._step(numbers, np.random.default_rng(batch))
         return time.process_time() - before
 
-    for batch in range(3):  # compiles what is compiled once
+    for batch in range(3):  # one-time compilation
         step(batch)
     passes = [[step(batch) for batch in range(NUM_BATCHES)] for _ in range(NUM_PASSES)]
     with FlopCounterMode(display=False) as counter:
@@ -72,7 +74,7 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Return a Markdown table, one line a data set."""
+    """Return a Markdown table, one row per data set."""
     lines = [
         "| data | samples | steps | GFLOP a step | s an epoch | epochs | hours | in products |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -88,7 +90,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Measure the data sets that are named, and print the table."""
+    """Measure the data sets named on the command line, and print the table."""
     torch.set_num_threads(1)
     for name in sys.argv[1:]:
         result = measure(name)

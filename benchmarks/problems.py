@@ -1,4 +1,4 @@
-"""The inputs of a draw, made up from a fixed seed: who has taken what, queries and embeddings."""
+"""Inputs of a draw, generated from fixed seeds: interactions, queries and embeddings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from negsamp import Interactions
 __all__ = ["Problem"]
 
 NUM_USERS = 22_363
-"""As many as Amazon Beauty has."""
+"""Number of users of the log, that of Amazon Beauty."""
 FEWEST, MEAN = 5, 8.9
-"""Items of a user: at least, and on average, as on Amazon Beauty."""
+"""Least and mean number of items per user, as on Amazon Beauty."""
 POPULARITY_EXPONENT = 3.0
 """Ids are V * u ** 3 for uniform u: the item of popularity rank r has weight r ** (-2 / 3)."""
 SCRAMBLE = 2_654_435_761
+"""Multiplier of the hash that maps popularity ranks to ids, so that popular ids are not low."""
 SCORE_DEVIATION = 2.0
+"""Standard deviation of scores."""
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -28,9 +30,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A batch of targets drawn at random from the log, with scores of standard deviation 2.
+    """A batch of targets drawn at random from a log, with scores of standard deviation 2.
 
-    Item ids run from 1; row 0 of the embeddings is the padding that models have there.
+    Item ids start at 1; row 0 of the embeddings is padding, as in models.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class Problem:
 
     @classmethod
     def of(cls, setting: Draw) -> Problem:
-        """Make the inputs of a setting; the same setting gives the same ones."""
+        """Generate the inputs of a setting; they are a function of the setting."""
         interactions = _log(setting.num_items)
         places = np.random.default_rng(1).integers(interactions.num_interactions, size=setting.rows)
         scored = setting.law == "genni"
@@ -68,7 +70,7 @@ class Problem:
         )
 
     def head(self, rows: int) -> Problem:
-        """Return the same problem for its first rows alone."""
+        """Return the problem restricted to its first rows."""
         return replace(
             self,
             setting=replace(self.setting, rows=rows),
@@ -89,7 +91,7 @@ class Problem:
 
     @cached_property
     def excluded(self) -> tuple[Integers, Integers]:
-        """Rows and item ids of all pairs that must not be drawn, ordered by row and id."""
+        """Rows and item ids of all excluded pairs, ordered by row and id."""
         rows = np.arange(len(self.targets))
         if self.setting.exclude == "target":
             return rows, self.targets
@@ -102,7 +104,7 @@ class Problem:
 
 @lru_cache(maxsize=8)
 def _log(num_items: int) -> Interactions:
-    """Return a log in which few items are popular, and the popular ones do not have low ids."""
+    """Return a log with a skewed popularity that is not correlated with item ids."""
     random = np.random.default_rng(0)
     lengths = FEWEST - 1 + random.geometric(1 / (MEAN - FEWEST + 1), size=NUM_USERS)
     lengths = np.minimum(lengths, num_items // 4)
@@ -113,9 +115,9 @@ def _log(num_items: int) -> Interactions:
 
 @lru_cache(maxsize=4)
 def _normal(seed: int, rows: int, dim: int) -> Floats:
-    """Return normal numbers, filled in place: the peak of memory is what stays.
+    """Return normal numbers, generated in place, so that no temporary adds to the memory peak.
 
-    The product of a line of one such array and a line of another has SCORE_DEVIATION.
+    The dot product of rows of two such arrays has standard deviation SCORE_DEVIATION.
     """
     values = np.empty((rows, dim), dtype=np.float32)
     np.random.default_rng(seed).standard_normal(out=values, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A picture of ratios: the time of each contender over the reference, at each size."""
+"""Plot of ratios: the time of each contender over that of the reference, at each size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from benchmarks.tables import ratio_of
 __all__ = ["Point", "draw_ratios", "points_of"]
 
 EXCLUDED = {"genni": "target", "uniform": "interactions", "popularity": "interactions"}
+"""What is excluded in the draws that are plotted, by law."""
 SPREAD = 0.6
-"""How much of the height of a line its points take up."""
+"""Fraction of the height of a row that its points take up."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One ratio: whose, and at what size."""
+    """The ratio of one contender at one size."""
 
     contender: str
     setting: Draw
@@ -31,23 +32,23 @@ class Point:
 
     @property
     def size(self) -> tuple[int, int, int, int]:
-        """What points differ by, in the order in which they are set below each other."""
+        """The size, as a key by which the points of a row are ordered from top to bottom."""
         setting = self.setting
         return self.threads, setting.num_items, setting.dim, setting.rows
 
 
 def draw_ratios(results: Sequence[CaseResult], path: Path) -> None:
-    """Draw times over the reference: a panel a law, a line a contender.
+    """Plot times over the reference: a panel per law, a row per contender.
 
-    Each part of a size has a sign of its own: the colour is the catalogue, the shape the length
-    of an embedding, the area the rows, and a hollow point has one thread.
+    The colour of a point is the size of the catalogue, its shape the dimension of embeddings, its
+    area the number of rows; a hollow point has one thread.
 
     Parameters
     ----------
     results : sequence of CaseResult
-        Drawn is what :func:`points_of` takes of them.
+        Results; :func:`points_of` selects those that are plotted.
     path : Path
-        A PNG, written whole or not at all.
+        A PNG, written completely or not at all.
     """
     points = points_of(results)
     if not points:
@@ -71,7 +72,7 @@ def draw_ratios(results: Sequence[CaseResult], path: Path) -> None:
 
 
 def points_of(results: Sequence[CaseResult]) -> list[Point]:
-    """Return the ratios of single negatives by beta = 1, of the cases in which there are peers."""
+    """Return the ratios for one negative and beta = 1, of cases with peers."""
     points = []
     for result in results:
         if result.axis is not None or all(each.role != "peer" for each in result.measurements):
@@ -89,7 +90,7 @@ def points_of(results: Sequence[CaseResult]) -> list[Point]:
 
 @dataclass(frozen=True)
 class Signs:
-    """How sizes are drawn: colours by catalogue, shapes by dimension, diameters by rows."""
+    """Marker styles of sizes: colours by catalogue, shapes by dimension, diameters by rows."""
 
     colours: dict[int, Any]
     shapes: dict[int, str]
@@ -98,7 +99,7 @@ class Signs:
 
     @classmethod
     def of(cls, points: Sequence[Point]) -> Signs:
-        """Take the sizes that occur, from dark to light and from small to large."""
+        """Assign styles to the sizes that occur: dark to light, small to large."""
         import matplotlib  # noqa: PLC0415  (heavy, and for pictures alone)
 
         settings = [point.setting for point in points]
@@ -115,7 +116,7 @@ class Signs:
         )
 
     def look(self, point: Point) -> dict[str, Any]:
-        """Return how a point is drawn."""
+        """Return the marker style of a point."""
         setting = point.setting
         colour = self.colours[setting.num_items]
         return {
@@ -126,7 +127,7 @@ class Signs:
         }
 
     def key(self) -> list[Any]:
-        """Return what stands in the legend: each sign with what it means."""
+        """Return the legend: each marker style with its meaning."""
         from matplotlib.lines import Line2D  # noqa: PLC0415  (heavy, and for pictures alone)
 
         def sign(label: str, **look: Any) -> Any:
@@ -153,7 +154,7 @@ class Signs:
 
 
 def _draw_law(axes: Any, law: str, points: Sequence[Point], signs: Signs) -> None:
-    """Draw one panel: a line a contender, its points below each other in the order of sizes."""
+    """Draw one panel: a row per contender, its points from top to bottom by size."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
 
     names = list(dict.fromkeys(point.contender for point in points))

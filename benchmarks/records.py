@@ -1,4 +1,4 @@
-"""What was measured, and the files that hold it."""
+"""Measurements, and their result files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CaseResult", "Measurement", "Seconds", "Status", "read_results"]
 
 Status = Literal["measured", "missing", "skipped", "wrong", "failed"]
 FORMER_ROLES: dict[str, Role] = {"floor": "reference"}
-"""What older files call a role."""
+"""Roles as named in older files."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Seconds:
     Attributes
     ----------
     median, min, max : float
-        Over the repeats; a repeat is the mean of its calls.
+        Over the repeats; each repeat is the mean of its calls.
     repeats, calls : int
         Number of repeats, and of calls in each.
     """
@@ -40,7 +40,7 @@ class Seconds:
 
     @classmethod
     def of(cls, samples: list[float], calls: int = 1) -> Seconds:
-        """Sum up the repeats."""
+        """Summarise the repeats."""
         median = float(np.median(samples))
         return cls(median, min(samples), max(samples), len(samples), calls)
 
@@ -54,16 +54,16 @@ class Measurement:
     contender, role : str
         Name and role.
     setting : Setting
-        What it did.
+        What was measured.
     status : {"measured", "missing", "skipped", "wrong", "failed"}
-        Whether there is a figure: "missing" is not installed, "skipped" needs too much time or
-        memory or cannot take part, "wrong" drew what must not be drawn, "failed" raised an error.
+        "missing": not installed; "skipped": needs too much time or memory, or does not support
+        the setting; "wrong": drew an inadmissible item; "failed": raised an error.
     reason : str
-        Why there is none.
+        Why there is no figure.
     seconds : Seconds or None
-        The figure; of one call where memory was measured.
+        Time of a call; of a single call if memory was measured.
     peak_bytes : int or None
-        Peak of the resident memory above the inputs, where that was measured.
+        Peak of resident memory above the inputs, if measured.
     """
 
     contender: str
@@ -76,7 +76,7 @@ class Measurement:
 
     @property
     def draws_per_second(self) -> float | None:
-        """Rows times negatives by the time of a call, None if there is no such figure."""
+        """Rows times negatives over the time of a call; None without a time, or for epochs."""
         if self.seconds is None or not isinstance(self.setting, Draw):
             return None
         return self.setting.rows * self.setting.num_negatives / self.seconds.median
@@ -85,12 +85,12 @@ class Measurement:
     def without_figure(
         cls, contender: Contender, setting: Setting, status: Status, reason: str
     ) -> Measurement:
-        """Return one that says why there is none."""
+        """Return a measurement without a figure, with the reason."""
         return cls(contender.name, contender.role, setting, status, reason)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Measurement:
-        """Return the measurement that a result file holds."""
+        """Rebuild a measurement from a result file."""
         seconds = content["seconds"]
         return cls(
             contender=content["contender"],
@@ -105,14 +105,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All measurements of a case, with what they depend on.
+    """All measurements of a case, with their conditions.
 
     Attributes
     ----------
     name, about, axis, threads, measure
         Of the :class:`benchmarks.cases.Case`.
     conditions : dict
-        Machine, versions, source, backend, and how often was measured: what the figures stand for.
+        Machine, versions, source, backend, and the policy of repeats.
     measurements : list of Measurement
         In the order of settings, then contenders.
     """
@@ -134,7 +134,7 @@ class CaseResult:
         return None
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, completely or not at all."""
         from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
 
         write_json(path, asdict(self))

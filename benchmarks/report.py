@@ -27,7 +27,7 @@ def write_report(folder: Path) -> str:
     Returns
     -------
     str
-        Its first part, which says how the bars came out.
+        Its first part, with the outcome of the bars.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def _case(result: CaseResult) -> list[str]:
 
 
 def _surroundings(results: Sequence[CaseResult]) -> str:
-    """Return what the results were measured on and with: a line for those that agree."""
+    """Describe the environment of the results, one line per distinct environment."""
     cases: dict[str, list[str]] = {}
     for result in results:
         cases.setdefault(_surrounding(result), []).append(result.name)

@@ -1,4 +1,4 @@
-"""A run of the benchmarks: fresh processes measure, and each case's results become a file."""
+"""Run benchmarks in worker processes, and write the results of each case to a file."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Idle threads of OpenMP sleep: spinning, they would take the cores of who is measured next."""
-ENDED = "the process was ended from outside; memory may have run out"
+"""Lets idle OpenMP threads sleep; spinning ones would take cores from the next contender."""
+KILLED = "the worker process was killed; memory may have run out"
 
 
 @dataclass(frozen=True)
 class Session:
-    """Measures cases; the end of one process does not end the others.
+    """Measures cases; if a worker process is killed, the remaining cases continue in a new one.
 
     Attributes
     ----------
     folder : Path
-        Of the result files, one for each case, written as soon as it is done.
+        Folder of the result files, one per case, written as soon as the case is done.
     policy : Policy
-        How often is measured.
+        Number of repeats, and limits.
     conditions : dict
-        What else the results depend on; kept with each.
+        Environment of the results, stored with each.
     tell : callable
-        Is given a line for each case that is done.
+        Called with a line of text for each finished case.
     """
 
     folder: Path
@@ -59,20 +59,20 @@ class Session:
     tell: Callable[[str], None] = print
 
     def run(self, cases: Sequence[Case]) -> bool:
-        """Measure cases; return whether none was cut short.
+        """Measure cases; return whether all were completed.
 
-        Those with the same number of threads share a process, since its imports take a while.
+        Cases with the same number of threads share a process, because its imports take a while.
         """
         whole = True
         for threads, group in groupby(cases, lambda case: case.threads):
             waiting = deque(group)
             while waiting:
                 with process_with(threads) as process:
-                    whole &= self._work_off(waiting, process)
+                    whole &= self._measure(waiting, process)
         return whole
 
-    def _work_off(self, waiting: deque[Case], process: ProcessPoolExecutor) -> bool:
-        """Measure until nothing waits, or the process ends."""
+    def _measure(self, waiting: deque[Case], process: ProcessPoolExecutor) -> bool:
+        """Measure until no case is left; return False if the process is killed before."""
         while waiting:
             case, started = waiting.popleft(), time.monotonic()
             try:
@@ -82,7 +82,7 @@ class Session:
                 else:
                     measurements = process.submit(measure_times, case, self.policy).result()
             except BrokenProcessPool:
-                self.tell(f"{case.key}: {ENDED}")
+                self.tell(f"{case.key}: {KILLED}")
                 return False
             self._keep(case, measurements)
             count = sum(each.status == "measured" for each in measurements)
@@ -96,7 +96,7 @@ class Session:
                 name = contender.name
                 return process.submit(_measure_peak, name, setting, self.policy).result()
         except BrokenProcessPool:
-            return Measurement.without_figure(contender, setting, "failed", ENDED)
+            return Measurement.without_figure(contender, setting, "failed", KILLED)
 
     def _keep(self, case: Case, measurements: list[Measurement]) -> None:
         conditions = self.conditions | {"policy": asdict(self.policy)}
@@ -114,27 +114,27 @@ class Session:
 
 @contextmanager
 def process_with(threads: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a fresh process whose libraries are loaded with so many threads."""
+    """Start a worker process whose libraries use a given number of threads."""
     before = dict(os.environ)
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads)) | IDLE_THREADS
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(1, context, _be_quiet) as process:
+        with ProcessPoolExecutor(1, context, _silence_libraries) as process:
             yield process
     finally:
         os.environ.clear()
         os.environ |= before
 
 
-def _be_quiet() -> None:
-    """Drop what libraries have to say; what contenders raise is recorded."""
+def _silence_libraries() -> None:
+    """Suppress warnings and stderr of libraries; errors of contenders are recorded."""
     warnings.simplefilter("ignore")
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), sys.stderr.fileno())
 
 
 def _measure_peak(name: str, setting: Setting, policy: Policy) -> Measurement:
-    """Measure a contender by its name: what prepares its work may not travel to a process."""
+    """Measure a contender given by name, as its `prepare` function may not be picklable."""
     from benchmarks.contenders import taking_part  # noqa: PLC0415
 
     return measure_memory(taking_part(setting, (name,))[0], setting, policy)

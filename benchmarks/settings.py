@@ -1,4 +1,4 @@
-"""What one measurement is about: the size and the kind of a draw, or of an epoch."""
+"""Settings of a measurement: size and kind of a draw, or of an epoch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["Draw", "Epoch", "Law", "Setting", "setting_from"]
 
 Law = Literal["uniform", "popularity", "genni"]
 QUICK_ROWS, QUICK_ITEMS = 128, 3_000
+"""Largest sizes in a quick run."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,15 @@ class Draw:
     Attributes
     ----------
     law : {"uniform", "popularity", "genni"}
-        What the negatives are drawn by.
+        Law of the negatives.
     rows, num_items, dim : int
-        Targets of the batch, items of the catalogue, and length of an embedding (for "genni").
+        Targets in the batch, items in the catalogue, and dimension of embeddings (for "genni").
     beta : float
-        Share of the catalogue that is pre-selected (for "genni").
+        Fraction of the catalogue that is pre-selected (for "genni").
     num_negatives : int
-        Negatives a target.
+        Negatives per target.
     exclude : {"target", "interactions"}
-        What a row must not draw: its target, or with it all items of its user.
+        What a row must not draw: its target, or all items of its user.
     """
 
     law: Law
@@ -47,16 +48,16 @@ class Draw:
 
     @property
     def score_bytes(self) -> int:
-        """Bytes of the float32 matrix of rows x candidates, for those who build it."""
+        """Bytes of the float32 matrix of rows x candidates, for contenders that build it."""
         return 4 * self.rows * self.num_candidates
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What the inputs depend on: settings that share it are measured in turn."""
+        """Key of the inputs: settings with the same key are measured interleaved."""
         return self.law, self.rows, self.num_items, self.dim
 
     def quick(self) -> Draw:
-        """Return a small setting that takes the same ways through the code."""
+        """Return a small setting that uses the same code paths."""
         rows, items = min(self.rows, QUICK_ROWS), min(self.num_items, QUICK_ITEMS)
         return replace(self, rows=rows, num_items=items)
 
@@ -70,7 +71,7 @@ class Epoch:
     dataset : str
         "synthetic", "tiny" (40 made-up users), or a data set in the folder NEGSAMP_DATA.
     law : {"uniform", "popularity", "genni"}
-        Where the negatives come from.
+        Law of the negatives.
     beta : float
         As for :class:`Draw`.
     """
@@ -81,11 +82,11 @@ class Epoch:
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What the inputs depend on."""
+        """Key of the inputs."""
         return (self.dataset,)
 
     def quick(self) -> Epoch:
-        """Return the same on next to no data."""
+        """Return the same on a tiny data set."""
         return replace(self, dataset="tiny")
 
 
@@ -93,7 +94,7 @@ Setting = Draw | Epoch
 
 
 def setting_from(table: Mapping[str, Any]) -> Setting:
-    """Return the setting whose fields a result file holds: an epoch if it names a data set."""
+    """Rebuild a setting from a result file: an epoch if it has a data set, else a draw."""
     kind: type[Draw] | type[Epoch] = Epoch if "dataset" in table else Draw
     if unknown := table.keys() - {each.name for each in fields(kind)}:
         raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")

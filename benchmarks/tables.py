@@ -1,4 +1,4 @@
-"""Markdown tables of results: what is held to bars, and each case."""
+"""Markdown tables of bars, cases and growth, and formatting of figures."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = [
 ]
 
 HEADS = {"num_items": "V", "num_negatives": "k", "dim": "d"}
-"""How fields are written, where not by their names."""
+"""Headings of fields, where they differ from the names."""
 
 
 def table(heads: Sequence[str], lines: Sequence[Sequence[str]], align: str) -> str:
-    """Return a Markdown table; `align` has a letter a column, "l" or "r"."""
+    """Return a Markdown table; `align` has one letter per column, "l" or "r"."""
     marks = ["---:" if letter == "r" else "---" for letter in align]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, marks, *lines))
 
 
 def bars_table(outcomes: Sequence[Outcome]) -> str:
-    """Return a table of bars: what, the bound, what was reached, by how much it was met."""
+    """Return a table of bars: description, bound, figure reached, and verdict."""
     lines = []
     for outcome in outcomes:
         bar = outcome.bar
@@ -47,16 +47,16 @@ def bars_table(outcomes: Sequence[Outcome]) -> str:
 
 
 def case_table(result: CaseResult) -> str:
-    """Return a table of one case: a line a setting, a column a contender.
+    """Return a table of one case: a row per setting, a column per contender.
 
-    A cell holds the median time of a call and, in brackets, what that is over the reference; for
-    epochs, over the epoch with uniform negatives. Below it stands why cells have no figure.
+    A cell has the median time of a call and, in brackets, its ratio to the reference; for epochs,
+    to the epoch with uniform negatives. The reasons for missing figures are listed below.
     """
     fields = varying_fields(result)
-    contenders = _in_order(each.contender for each in result.measurements)
+    contenders = _distinct(each.contender for each in result.measurements)
     found = {(each.contender, each.setting): each for each in result.measurements}
     lines = []
-    for setting in _in_order(each.setting for each in result.measurements):
+    for setting in _distinct(each.setting for each in result.measurements):
         values = asdict(setting)
         cells = [_cell(result, found.get((contender, setting))) for contender in contenders]
         lines.append([*(_number(values[field]) for field in fields), *cells])
@@ -65,8 +65,8 @@ def case_table(result: CaseResult) -> str:
 
 
 def growth_table(growths: dict[str, list[Growth]]) -> str:
-    """Return a table of exponents: a line a contender, a column an axis."""
-    names = _in_order(each.contender for lines in growths.values() for each in lines)
+    """Return a table of exponents: a row per contender, a column per axis."""
+    names = _distinct(each.contender for lines in growths.values() for each in lines)
     lines = [
         [
             name,
@@ -88,7 +88,7 @@ def varying_fields(result: CaseResult) -> list[str]:
 
 
 def common_setting(result: CaseResult) -> str:
-    """Return what all settings of a case have in common."""
+    """Return the fields that all settings of a case have in common, as text."""
     setting = result.measurements[0].setting
     left_out = set(varying_fields(result))
     if setting.law != "genni":
@@ -101,9 +101,10 @@ def common_setting(result: CaseResult) -> str:
 
 
 def ratio_of(result: CaseResult, measurement: Measurement) -> float | None:
-    """Return the median of a measurement over that of its reference, None if one is missing.
+    """Return the median of a measurement over that of its reference; None if one is missing.
 
-    A product depends neither on k nor on what is excluded: there is one for all such draws.
+    The reference of GenNi, a matrix product, depends neither on k nor on exclusions: draws that
+    differ in these share one.
     """
     setting = measurement.setting
     if measurement.seconds is None or result.measure != "time":
@@ -121,7 +122,7 @@ def ratio_of(result: CaseResult, measurement: Measurement) -> float | None:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a time in three digits, in its unit."""
+    """Format a time with three digits and a unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{three_digits(seconds / size)} {unit}"
@@ -129,19 +130,19 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_bytes(count: float) -> str:
-    """Return a size in MB, of 1,000,000 bytes."""
+    """Format a size in MB, of 1,000,000 bytes."""
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a figure in three digits with its unit, a size in MB."""
+    """Format a figure with three digits and its unit; bytes in MB."""
     if unit == "bytes":
         return format_bytes(value)
     return f"{three_digits(value)} {unit}"
 
 
 def three_digits(value: float) -> str:
-    """Return a figure with three digits, more before the point."""
+    """Format a figure with three significant digits, or as an integer from 100 on."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -158,20 +159,20 @@ def _cell(result: CaseResult, measurement: Measurement | None) -> str:
 
 
 def _reasons(result: CaseResult) -> str:
-    """Return a line for each contender and status without a figure: the reasons."""
+    """Return the reasons for missing figures, one line per contender and status."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for each in result.measurements:
         if each.seconds is None:
             reasons.setdefault((each.contender, each.status), []).append(each.reason)
     lines = [
-        f"- {contender}, *{status}*: {'; '.join(_in_order(told))}\n"
-        for (contender, status), told in reasons.items()
+        f"- {contender}, *{status}*: {'; '.join(_distinct(why))}\n"
+        for (contender, status), why in reasons.items()
     ]
     return "".join(["\n", *lines]) if lines else ""
 
 
-def _in_order(values: Any) -> list[Any]:
-    """Return each value once."""
+def _distinct(values: Any) -> list[Any]:
+    """Return distinct values in order."""
     return list(dict.fromkeys(values))
 
 

@@ -1,4 +1,4 @@
-"""How time is measured: contenders in turn, again and again, and the median of each."""
+"""Measure time: repeats of all contenders interleaved, and the median of each."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = ["Entrant", "Policy", "alternate"]
 
 @dataclass(frozen=True)
 class Policy:
-    """How long is measured.
+    """Numbers of repeats, and limits.
 
     Attributes
     ----------
     least_repeats, most_repeats : int
-        Rounds that each contender takes part in.
+        Bounds on the number of repeats of a contender.
     budget : float
-        Seconds of work after which a contender leaves, if it has the least repeats.
+        Seconds that the repeats of a contender may take, beyond the first `least_repeats`.
     once : float
-        Seconds; a call that takes longer is made once.
+        Seconds; a call that takes longer is measured once.
     shortest_repeat : float
-        Seconds; quicker calls are repeated within a repeat.
+        Seconds; a repeat has as many calls as needed to take this long.
     pause : float
-        Seconds of silence before each repeat, until the idle threads of the one before, some of
-        which wait in a loop for more work, have gone to sleep.
+        Seconds to wait before each repeat, until idle threads of the previous contender, some of
+        which spin while they wait for work, have gone to sleep.
     settle : float
-        Calls quicker than so many seconds are made once, untimed, after the pause.
+        Seconds; a call that takes less is made once untimed after the pause.
     longest_call : float
-        Seconds; contenders whose call would take longer are left out.
+        Seconds; contenders whose call would take longer are skipped.
     largest_scores : int
-        Bytes; contenders whose score matrix would be larger are left out.
+        Bytes; contenders whose score matrix would be larger are skipped.
     """
 
     least_repeats: int = 3
@@ -54,11 +54,11 @@ class Policy:
 
     @classmethod
     def quick(cls) -> Policy:
-        """Return one that shows that everything works, and no more."""
+        """Return a policy for checking that everything works; its figures mean nothing."""
         return cls(1, 1, budget=0.0, shortest_repeat=0.0, pause=0.0, settle=0.0)
 
     def repeats(self, seconds: float) -> int:
-        """Return in how many rounds a contender takes part whose repeat takes so long."""
+        """Return the number of repeats for a contender, given the seconds of one repeat."""
         if seconds > self.once:
             return 1
         affordable = math.floor(self.budget / max(seconds, 1e-9))
@@ -67,18 +67,18 @@ class Policy:
 
 @dataclass
 class Entrant:
-    """A contender whose work on a setting is ready.
+    """A contender prepared for a setting, with its samples.
 
     Attributes
     ----------
     contender, setting, work
-        Who does what.
+        The contender, the setting, and its prepared work.
     estimate : float
-        Seconds that one run is expected to take.
+        Expected seconds of one run.
     samples : list of float
-        Seconds of one call, one entry a repeat.
+        Seconds per call, one entry per repeat.
     trouble : tuple of (status, str), optional
-        Why it has no figure, once it drew something wrong or raised an error.
+        Why there is no figure, after a wrong result or an error.
     """
 
     contender: Contender
@@ -89,17 +89,17 @@ class Entrant:
     trouble: tuple[Status, str] | None = None
 
     def runs(self, policy: Policy) -> int:
-        """Return how many runs a repeat has."""
+        """Return the number of runs in a repeat."""
         if self.work.seconds is not None:
             return 1
         return max(1, math.ceil(policy.shortest_repeat / max(self.estimate, 1e-6)))
 
     def repeats(self, policy: Policy) -> int:
-        """Return in how many rounds it takes part."""
+        """Return the number of repeats."""
         return policy.repeats(self.estimate * self.runs(policy))
 
     def measurement(self, policy: Policy) -> Measurement:
-        """Return what came out."""
+        """Return the measurement of all samples."""
         if self.trouble is not None:
             return Measurement.without_figure(self.contender, self.setting, *self.trouble)
         seconds = Seconds.of(self.samples, self.runs(policy))
@@ -113,25 +113,25 @@ def alternate(
     policy: Policy,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Measurement]:
-    """Measure entrants in turn: A B C A B C ..., not A A A B B B.
+    """Measure entrants interleaved: A B C A B C ..., not A A A B B B.
 
-    What a machine does beside the work, and how warm it is, changes from second to second. In turn
-    all contenders see the same of it, and a ratio of two medians of one run can be trusted where
-    two runs could not be compared.
+    Background load and temperature of a machine change from second to second. Interleaved, all
+    contenders are affected alike, so that the ratio of two medians of one run is reliable where
+    figures of two runs are not comparable.
 
     Parameters
     ----------
     entrants : sequence of Entrant
         In the order in which they are measured; their samples are filled in.
     policy : Policy
-        How often.
+        Numbers of repeats, and limits.
     clock : callable
-        Seconds of a clock.
+        Returns the time in seconds.
 
     Returns
     -------
     list of Measurement
-        One an entrant, in their order.
+        One per entrant, in their order.
     """
     wanted = [entrant.repeats(policy) for entrant in entrants]
     with _no_garbage_collection():
@@ -143,7 +143,7 @@ def alternate(
 
 
 def _add_sample(entrant: Entrant, policy: Policy, clock: Callable[[], float]) -> None:
-    """Measure one repeat, and look at what its last run has made."""
+    """Measure one repeat, and check the result of its last run."""
     work, runs = entrant.work, entrant.runs(policy)
     made: Any = None
     time.sleep(policy.pause)
@@ -155,7 +155,7 @@ def _add_sample(entrant: Entrant, policy: Policy, clock: Callable[[], float]) ->
             made = work.run()
         elapsed = clock() - started
         wrong = work.wrong(made)
-    except Exception as error:  # noqa: BLE001  (the others go on)
+    except Exception as error:  # noqa: BLE001  (the others continue)
         entrant.trouble = "failed", f"{type(error).__name__}: {error}"
         return
     if wrong is not None:

@@ -1,8 +1,8 @@
-"""Where the time of training and of evaluation goes, and the floor that the arithmetic needs.
+"""Profile of training and evaluation, and the lower bound set by the arithmetic.
 
 ``python -m benchmarks.training Beauty`` reads the data from the folder in NEGSAMP_DATA, measures
-SASRec with uniform negatives, writes ``results/training/NAME.json``, and prints the table of all
-files that are there.
+SASRec with uniform negatives, writes ``results/training/NAME.json``, and prints a table of all
+files there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ __all__ = ["measure", "table"]
 
 RESULTS = Path("results/training")
 NUM_PASSES, USERS_PER_PART = 5, 2048
+"""Passes over each part, of which the fastest counts, and users in a part of the evaluation."""
 SMALLEST_SHARE = 0.005
+"""Operations with a smaller share of the time are not recorded."""
 KINDS = {
     "products": ("mm", "addmm", "bmm", "_scaled_dot_product_flash_attention_for_cpu"),
     "norms, GELU, softmax": (
@@ -50,9 +52,9 @@ KINDS = {
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Measure an epoch of steps and the evaluation of all users of a data set.
+    """Measure an epoch of training steps, and the evaluation of all users of a data set.
 
-    All seconds are those of the processor: what else the machine does hardly counts.
+    All seconds are CPU time, which other work on the machine hardly affects.
     """
     dataset = load_dataset(name)
     trainer = Trainer(dataset, {"sampler": "uniform"}, TrainingSettings(device="cpu"))
@@ -79,7 +81,7 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Return a Markdown table, two lines a data set."""
+    """Return a Markdown table, two rows per data set."""
     heads = ["data", "what", "GFLOP", "floor, s", "one thread, s", "two threads, s", *KINDS, "rest"]
     lines = [f"| {' | '.join(heads)} |", f"| --- | --- |{' ---: |' * (len(heads) - 2)}"]
     for result in results:
@@ -96,9 +98,9 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def _cost(parts: Sequence[Callable[[], Any]], flops_per_second: float) -> dict[str, Any]:
-    """Measure parts of a whole on one thread; the fastest pass over each counts."""
+    """Measure parts on one thread; the fastest pass over each part counts."""
     torch.set_num_threads(1)
-    parts[0]()  # compiles what is compiled once
+    parts[0]()  # one-time compilation
     seconds = _fastest(parts, time.process_time)
     with FlopCounterMode(display=False) as counter:
         for part in parts:
@@ -121,7 +123,7 @@ def _cost(parts: Sequence[Callable[[], Any]], flops_per_second: float) -> dict[s
 
 
 def _busier_of_two(parts: Sequence[Callable[[], Any]]) -> float:
-    """Measure parts that work on two threads, by the thread that has more to do."""
+    """Measure parts that run on two threads, by the CPU time of the busier thread."""
     busier = 0.0
 
     def counted(do: Callable[[Any], Any], pieces: Iterable[Any]) -> list[Any]:
@@ -162,7 +164,7 @@ def _fastest(parts: Sequence[Callable[[], Any]], clock: Callable[[], float]) -> 
 
 
 def _flops_per_second() -> float:
-    """Return how fast one thread multiplies matrices of the model's width, at its best."""
+    """Return the best speed at which one thread multiplies matrices of the model's width."""
     torch.set_num_threads(1)
     left, right, product = torch.randn(1024, 64), torch.randn(64, 1024), torch.empty(1024, 1024)
     multiply = partial(torch.mm, left, right, out=product)
@@ -170,7 +172,7 @@ def _flops_per_second() -> float:
 
 
 def main() -> None:
-    """Measure the data sets that are named, and print the table."""
+    """Measure the data sets named on the command line, and print the table."""
     for name in sys.argv[1:]:
         result = measure(name)
         write_json(RESULTS / f"{result['dataset'].lower()}.json", result)

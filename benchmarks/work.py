@@ -1,4 +1,4 @@
-"""The seam between who is measured and how: a contender prepares work for a setting."""
+"""The interface between contenders and measuring code: a contender prepares work for a setting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Contender", "NotMeasuredError", "Place", "Role", "Work", "as_it_is"]
 
 Role = Literal["ours", "reference", "peer"]
 Place = Callable[[Any], Any]
-"""Puts a tensor where, and in the dtype in which, it is measured."""
+"""Converts a tensor to the device and dtype to measure."""
 
 
 def as_it_is(tensor: Any) -> Any:
@@ -26,18 +26,18 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured.
+    """The work to measure.
 
     Attributes
     ----------
     run : callable
-        Does the work once and returns what it made.
+        Does the work once and returns its result.
     wrong : callable
-        Is given what `run` returned; says what is wrong with it, or returns None.
+        Takes the result of `run`; returns what is wrong with it, or None.
     calls : float
-        How many calls of the setting one run stands for.
+        Number of calls of the setting that one run is equivalent to.
     seconds : callable, optional
-        Is given what `run` returned; returns the seconds that count, where these are not all.
+        Takes the result of `run`; returns the seconds that count, if not the whole run is timed.
     """
 
     run: Callable[[], Any]
@@ -48,25 +48,25 @@ class Work:
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is measured.
+    """An implementation to measure.
 
     Attributes
     ----------
     name : str
-        As people read it.
+        Display name.
     role : {"ours", "reference", "peer"}
-        This library; the bare work that times are compared with; or what people use now.
+        This library; the bare work that times are divided by; or an alternative in use today.
     laws : tuple of str
-        The laws of the settings in which it takes part, "epoch" for those that train.
+        Laws of the draws that it supports, or "epoch" if it trains.
     prepare : callable
-        Is given a Problem, or an Epoch; returns its Work. Imports what it needs, and raises
-        ImportError where that is not installed, NotMeasuredError where it cannot take part.
+        Takes a Problem, or an Epoch; returns its Work. Imports what it needs; raises ImportError
+        if that is not installed, and NotMeasuredError if it does not support the setting.
     note : str
-        What a reader has to know to read its figures.
+        Remark in the report that its figures need.
     holds_scores : bool
-        Whether it builds the matrix of all scores, so that memory may forbid it.
+        Whether it builds the matrix of all scores, which limits the sizes that fit into memory.
     draws : bool
-        Whether it draws at all; what does not is measured for the first kind of draw alone.
+        Whether it draws at all; otherwise it is measured for only one kind of draw.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Contender:
     draws: bool = True
 
     def takes(self, setting: Setting) -> bool:
-        """Return whether it takes part in a setting."""
+        """Whether it is measured on a setting."""
         if isinstance(setting, Epoch):
             return "epoch" in self.laws
         first = setting.num_negatives == 1 and setting.exclude == "target"

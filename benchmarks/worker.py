@@ -1,4 +1,4 @@
-"""What a process that measures does: prepare all entrants of a case, and measure them in turn."""
+"""Code of the worker processes: prepare the entrants of a case, and measure them interleaved."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from benchmarks.work import Contender, NotMeasuredError
 
 __all__ = ["measure_memory", "measure_times"]
 
-PROBED_SHARE, SMALL = 16, 128
-"""One row in so many is drawn first, to find out how long all would take; small batches at once."""
+PROBE_DIVISOR, SMALL_BATCH = 16, 128
+"""A trial draws one row in PROBE_DIVISOR to estimate the time of a call; a batch of at most
+SMALL_BATCH rows is tried as a whole."""
 EPOCH_ESTIMATE = 1.0
-"""Seconds; short enough for an epoch to be repeated, whatever it takes."""
+"""Estimate for an epoch in seconds, short enough that it is repeated however long it takes."""
 
 Result = TypeVar("Result")
 
 
 def measure_times(case: Case, policy: Policy) -> list[Measurement]:
-    """Measure the times of a case, those who share their inputs in turn.
+    """Measure the times of a case; settings that share their inputs are interleaved.
 
     Parameters
     ----------
     case : Case
         What to measure.
     policy : Policy
-        How often, and what is left out.
+        Numbers of repeats, and limits.
 
     Returns
     -------
     list of Measurement
-        In the order of settings, then contenders, those without a figure too.
+        By setting, then contender, including those without a figure.
     """
     measurements: list[Measurement] = []
     for _, pairs in groupby(case.pairs(), lambda pair: pair[0].inputs):
@@ -51,9 +52,9 @@ def measure_times(case: Case, policy: Policy) -> list[Measurement]:
 
 
 def measure_memory(contender: Contender, setting: Setting, policy: Policy) -> Measurement:
-    """Measure the peak of memory of one call; the process must be a fresh one.
+    """Measure the memory peak of one call, in a fresh process.
 
-    A small call comes first: what is imported, compiled and started once belongs to no call.
+    A small call comes first, so that imports, compilation and other one-time costs are not counted.
     """
 
     def measure() -> Measurement:
@@ -70,18 +71,18 @@ def measure_memory(contender: Contender, setting: Setting, policy: Policy) -> Me
             contender.name, contender.role, setting, "measured", seconds=seconds, peak_bytes=peak
         )
 
-    return _excused(contender, setting, policy, measure)
+    return _or_reason(contender, setting, policy, measure)
 
 
 def _enter(contender: Contender, setting: Setting, policy: Policy) -> Entrant | Measurement:
-    """Try a part of the work, then prepare all of it."""
+    """Try a part of the work to check it and estimate its time, then prepare all of it."""
 
     def enter() -> Entrant | Measurement:
         if isinstance(setting, Epoch):
             contender.prepare(setting.quick()).run()
             return Entrant(contender, setting, contender.prepare(setting), EPOCH_ESTIMATE)
         problem = Problem.of(setting)
-        rows = setting.rows if setting.rows <= SMALL else setting.rows // PROBED_SHARE
+        rows = setting.rows if setting.rows <= SMALL_BATCH else setting.rows // PROBE_DIVISOR
         part = problem if rows == setting.rows else problem.head(rows)
         trial = contender.prepare(part)
         trial.run()
@@ -99,13 +100,13 @@ def _enter(contender: Contender, setting: Setting, policy: Policy) -> Entrant | 
             work.run()
         return Entrant(contender, setting, work, estimate)
 
-    return _excused(contender, setting, policy, enter)
+    return _or_reason(contender, setting, policy, enter)
 
 
-def _excused(
+def _or_reason(
     contender: Contender, setting: Setting, policy: Policy, attempt: Callable[[], Result]
 ) -> Result | Measurement:
-    """Return what the attempt returns; say why there is nothing where it cannot be made."""
+    """Return the result of an attempt, or a measurement with the reason why it failed."""
     status: Status
     scores = setting.score_bytes if contender.holds_scores and isinstance(setting, Draw) else 0
     if scores > policy.largest_scores:
@@ -117,6 +118,6 @@ def _excused(
         status, reason = "missing", str(error)
     except NotMeasuredError as why:
         status, reason = "skipped", str(why)
-    except Exception as error:  # noqa: BLE001  (the others go on)
+    except Exception as error:  # noqa: BLE001  (the others continue)
         status, reason = "failed", f"{type(error).__name__}: {error}"
     return Measurement.without_figure(contender, setting, status, reason)

@@ -1,4 +1,4 @@
-"""All who are measured. Nothing here imports a peer before its work is prepared."""
+"""All contenders. A peer is imported only when its work is prepared."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ REFERENCES = {
     "uniform": bare_draws.INTEGERS,
     "popularity": bare_draws.SEARCH,
 }
-"""The reference of each law: what times are divided by."""
+"""The reference of each law, by which times are divided."""
 
 
 def taking_part(setting: Setting, chosen: Sequence[str] = ()) -> list[Contender]:
-    """Return who is measured on a setting: of the names or roles chosen, or all."""
+    """Return the contenders for a setting, restricted to the chosen names or roles if any."""
     return [
         each
         for each in CONTENDERS

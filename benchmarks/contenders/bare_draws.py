@@ -1,4 +1,4 @@
-"""The reference of a draw by weight: NumPy's own generator, with nothing excluded."""
+"""References for draws by weight: NumPy's own generator, without exclusions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of a draw by score: the bare product of queries and items, with nothing drawn."""
+"""References for draws by score: the bare product of queries and items, without a draw."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ __all__ = ["CONTENDERS", "PRODUCT"]
 
 PRODUCT = "NumPy product, out reused"
 LARGEST_OUT = 250_000_000
-"""Scores that the array for products holds; more are made in slices of rows, one after the other.
-"""
+"""Largest number of scores in the output array; more are computed in slices of rows."""
 
 
 def numpy_reused(problem: Problem) -> Work:
-    """Multiply into an array that is there and touched."""
+    """Multiply into a preallocated array whose pages have been touched."""
     table = problem.items[1 : 1 + problem.setting.num_candidates].T
     out = array_for(problem)
 
@@ -35,13 +34,13 @@ def numpy_reused(problem: Problem) -> Work:
 
 
 def numpy_fresh(problem: Problem) -> Work:
-    """Multiply as one does, into new memory each time."""
+    """Multiply into a new array each time."""
     table = problem.items[1 : 1 + problem.setting.num_candidates].T
     return Work(lambda: problem.queries @ table, partial(wrong_scores, problem))
 
 
 def torch_reused(problem: Problem) -> Work:
-    """Multiply with torch into an array that is there and touched."""
+    """Multiply with torch into a preallocated array whose pages have been touched."""
     import torch  # noqa: PLC0415  (a contender is imported when it is measured)
 
     queries = torch.from_numpy(problem.queries)
@@ -58,7 +57,7 @@ def torch_reused(problem: Problem) -> Work:
 
 
 def array_for(problem: Problem) -> npt.NDArray[np.float32]:
-    """Return a touched array for the scores of as many rows as fit."""
+    """Return an array for the scores of as many rows as fit, with its pages touched."""
     columns = problem.setting.num_candidates
     rows = min(max(LARGEST_OUT // columns, 1), problem.setting.rows)
     return np.ones((rows, columns), dtype=np.float32)

@@ -21,34 +21,34 @@ from negsamp_models.watching import Silent
 __all__ = ["CONTENDERS", "prepare"]
 
 
-class EpochDone(Exception):  # noqa: N818  (no error: it ends a run after an epoch)
+class EpochDone(Exception):  # noqa: N818  (not an error: it ends a run after an epoch)
     """The last batch of an epoch is done."""
 
 
 class OneEpoch(Silent):
-    """A watcher of a run that ends it with the last batch of an epoch, before its validation.
+    """A watcher that times an epoch, and ends the run after its last batch, before validation.
 
     Attributes
     ----------
     number : int
         The epoch, counted from 0.
     seconds : float
-        That its batches took.
+        Time of its batches.
     """
 
     def __init__(self, number: int) -> None:
         self.number, self.seconds = number, math.nan
 
     def on_start(self, records: Sequence[Any]) -> None:
-        """Look at the clock: the run begins."""
+        """Start timing the first epoch."""
         self._started = time.perf_counter()
 
     def on_epoch(self, record: Any, best_epoch: int) -> None:
-        """Look at the clock: the next epoch begins."""
+        """Start timing the next epoch."""
         self._started = time.perf_counter()
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """End the run."""
+        """End the run after the last batch of the epoch."""
         if (epoch, batch) == (self.number, num_batches - 1):
             self.seconds = time.perf_counter() - self._started
             raise EpochDone
@@ -56,7 +56,7 @@ class OneEpoch(Silent):
 
 @cache
 def load(name: str) -> Any:
-    """Load a data set; nothing is downloaded for a benchmark."""
+    """Load a data set without downloading anything."""
     from negsamp_models import datasets  # noqa: PLC0415  (imports torch)
 
     if name == "tiny":
@@ -76,11 +76,11 @@ def prepare(
     ----------
     setting : Epoch
     backend, device : str
-        Of the sampler, and where the model is trained.
+        Backend of the sampler, and device to train on.
     number : int
-        Which epoch, counted from 0; those before it are trained and not timed.
+        The epoch to time, counted from 0; earlier ones are trained untimed.
     cuda_graphs : bool
-        Take each step as one CUDA graph.
+        Run each step as one CUDA graph.
     """
     if cuda_graphs and device == "cpu":
         raise NotMeasuredError("CUDA graphs need CUDA")
@@ -111,7 +111,7 @@ def prepare(
 
 
 def _wrong(made: Any) -> str | None:
-    """Look at one more draw by the sampler that the epoch has used."""
+    """Check one more draw of the sampler that the epoch used."""
     import torch  # noqa: PLC0415
 
     trainer = made[0]

@@ -14,16 +14,17 @@ from benchmarks.work import Contender, NotMeasuredError, Work
 __all__ = ["CONTENDERS"]
 
 EPOCHS = 5
+"""Epochs in one run."""
 
 
 def prepare(problem: Problem) -> Work:
-    """Prepare epochs of the smallest model that it trains: one factor and a bias.
+    """Prepare training epochs of its smallest model, one factor and a bias.
 
-    One run of so many epochs over the log draws as often as `calls` batches do.
+    A run of EPOCHS epochs over the log draws as many negatives as `calls` batches.
     """
     setting = problem.setting
     if setting.exclude != "interactions":
-        raise NotMeasuredError("always looks for the negative among all items of the user")
+        raise NotMeasuredError("always checks negatives against all items of the user")
     bpr, sparse = import_module("implicit.cpu.bpr"), import_module("scipy.sparse")
     interactions = problem.interactions
     matrix = sparse.csr_matrix(

@@ -1,4 +1,4 @@
-"""The library itself, on each of its backends."""
+"""The library itself, with each of its backends."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from negsamp import DotProduct, GenNi, Popularity, Sampler, Uniform
 __all__ = ["BACKENDS", "CONTENDERS", "prepare"]
 
 BACKENDS = tuple(sorted(point.name for point in entry_points(group="negsamp.backends")))
-"""The backends that this installation of the library knows; their frameworks may be missing."""
+"""Installed backends; the framework of one may be missing."""
 ARRAYS: dict[str, Callable[[], Callable[[Any], Any]]] = {
     "torch": lambda: import_module("torch").from_numpy,
     "tensorflow": lambda: load_tensorflow().constant,
 }
-"""For each backend that does not take NumPy's arrays, what makes its own of them."""
+"""For backends that do not take NumPy arrays, loaders of the function that converts them."""
 
 
 def build_sampler(problem: Problem, backend: str) -> Sampler:

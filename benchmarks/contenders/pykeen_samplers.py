@@ -1,4 +1,4 @@
-"""PyKEEN's negative sampler with its two filterers, on triples (user, takes, item)."""
+"""PyKEEN's negative sampler with its two filterers, on triples (user, interacts, item)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["CONTENDERS"]
 
 
 def prepare(problem: Problem, filterer: str) -> Work:
-    """Prepare the corruption of tails; what the filterer refuses is corrupted once more.
+    """Prepare the corruption of tails; draws that the filterer rejects are repeated.
 
-    PyKEEN itself leaves refused draws in place and returns a mask. Entities count from 0.
+    PyKEEN itself keeps rejected draws and returns a mask. Entities count from 0.
     """
     setting = problem.setting
     if setting.exclude != "interactions":
-        raise NotMeasuredError("its filterers know all items of the user")
+        raise NotMeasuredError("its filterers always exclude all items of the user")
     torch = import_module("torch")
     interactions = problem.interactions
     users = np.repeat(np.arange(interactions.num_users), np.diff(interactions.offsets))

@@ -17,9 +17,9 @@ __all__ = ["CONTENDERS"]
 
 
 def stand_in(problem: Problem) -> SimpleNamespace:
-    """Return the six attributes that ``recbole.sampler.Sampler`` reads of a dataset.
+    """Return an object with the attributes of a dataset that ``recbole.sampler.Sampler`` reads.
 
-    Users and items count from 1 in RecBole: its user_num and item_num count the padding too.
+    Users and items count from 1 in RecBole; its user_num and item_num include the padding.
     """
     torch = import_module("torch")
     interactions = problem.interactions

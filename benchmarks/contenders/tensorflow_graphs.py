@@ -1,4 +1,4 @@
-"""The TensorFlow backend as it is used in a training step: inside a traced function."""
+"""The TensorFlow backend inside a traced function, as in a training step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorFlow offers: the matrix of all scores, and ``tf.random.categorical``."""
+"""The usual way in TensorFlow: the matrix of all scores, and ``tf.random.categorical``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CATEGORICAL = "TensorFlow categorical"
 
 @cache
 def load_tensorflow() -> Any:
-    """Import TensorFlow and give it as many threads as the others have."""
+    """Import TensorFlow, and limit it to the number of threads of the case."""
     tensorflow = import_module("tensorflow")
     threads = int(os.environ["OMP_NUM_THREADS"])
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

@@ -1,4 +1,4 @@
-"""What a few lines of torch do: the matrix of all scores, then a draw from each of its lines."""
+"""The usual way in torch: the matrix of all scores, then a draw from each of its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CUMSUM = "torch cumsum + searchsorted"
 
 
 def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any, Any]]:
-    """Return what makes the score matrix, excluded entries -inf, and the ids of its columns."""
+    """Return a function that computes scores, -inf where excluded, and the ids of the columns."""
     import torch  # noqa: PLC0415  (a contender is imported when it is measured)
 
     setting = problem.setting
@@ -43,7 +43,7 @@ def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any,
 
 
 def softmax_multinomial(problem: Problem, place: Place = as_it_is) -> Work:
-    """Normalise each line and have torch draw from it."""
+    """Apply softmax to each row, and draw with ``torch.multinomial``."""
     import torch  # noqa: PLC0415
 
     make, num_negatives = admissible_scores(problem, place), problem.setting.num_negatives
@@ -56,7 +56,7 @@ def softmax_multinomial(problem: Problem, place: Place = as_it_is) -> Work:
 
 
 def cumsum_searchsorted(problem: Problem) -> Work:
-    """Invert the running sums of each line."""
+    """Draw by inversion of the cumulative sums of each row."""
     import torch  # noqa: PLC0415
 
     make = admissible_scores(problem, as_it_is)

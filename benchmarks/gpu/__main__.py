@@ -21,7 +21,7 @@ RESULTS = Path("results/gpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, 1 if something failed or was left out, or 2 if nothing can run."""
+    """Run the command; return 0, 1 if a part failed or was skipped, or 2 if nothing can run."""
     chosen = _parser().parse_args(arguments)
     try:
         parts = _select(chosen.only)
@@ -44,30 +44,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
         allow_abbrev=False,
-        description="Run the contract, the laws, draws beside their peers, and epochs on a GPU. "
-        "Each part becomes a JSON file. Nothing is fetched.",
+        description="Run the tests of contract, laws and training, and measure draws and epochs, "
+        "on a GPU. Writes one JSON file per part. Needs no network.",
     )
     names = ",".join(part.name for part in PARTS)
     parser.add_argument("--only", metavar="PARTS", default="", help=f"some of {names}")
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="shared out; what does not fit is left out"
+        "--minutes", type=float, default=10.0, help="time limit of all parts; the rest is skipped"
     )
     parser.add_argument("--list", action="store_true", help="list the parts and stop")
     parser.add_argument(
-        "--report", action="store_true", help="measure nothing; write the report on what there is"
+        "--report", action="store_true", help="measure nothing; report existing results"
     )
     parser.add_argument(
-        "--output", "-o", type=Path, metavar="FOLDER", help=f"of the results; default: {RESULTS}"
+        "--output", "-o", type=Path, metavar="FOLDER", help=f"for the results; default: {RESULTS}"
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: a dry run")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes, which mean nothing; needs --output"
+        "--quick", action="store_true", help="small sizes, for a check; needs --output"
     )
     return parser
 
 
 def _select(only: str) -> list[Part]:
-    """Return the parts that are named, all if none is, in their own order."""
+    """Return the parts that are named, or all, in the order of PARTS."""
     names = [name.strip() for name in only.split(",") if name.strip()]
     known = [part.name for part in PARTS]
     if unknown := [name for name in names if name not in known]:
@@ -76,7 +76,7 @@ def _select(only: str) -> list[Part]:
 
 
 def _folder(chosen: argparse.Namespace) -> Path:
-    """Return where results go, or refuse the run."""
+    """Return the folder of the results; raise if the options cannot be run."""
     if chosen.device == "cpu" and not chosen.quick:
         raise ValueError("--device cpu is a dry run: add --quick and --output FOLDER")
     if chosen.device == "cuda" and not torch.cuda.is_available():
@@ -85,7 +85,7 @@ def _folder(chosen: argparse.Namespace) -> Path:
         )
     folder: Path = chosen.output or RESULTS
     if chosen.quick and folder.resolve() == RESULTS.resolve():
-        raise ValueError(f"a quick run is not for {RESULTS}: add --output FOLDER")
+        raise ValueError(f"a quick run must not write to {RESULTS}: add --output FOLDER")
     return folder
 
 
@@ -94,18 +94,18 @@ def _run(parts: Sequence[Part], chosen: argparse.Namespace, folder: Path) -> int
     share = 0.0
     results: list[PartResult] = []
     for part in parts:
-        share += part.minutes / expected  # what a part leaves over, the next may take
+        share += part.minutes / expected  # time that a part does not use goes to the next
         end = started + share * chosen.minutes * 60
         if missing := missing_packages(part):
-            _tell(f"{part.name}: left out; not installed here: {', '.join(missing)}. {_REMEDY}")
+            _tell(f"{part.name}: skipped; not installed: {', '.join(missing)}. {_REMEDY}")
             continue
         if time.monotonic() > end:
-            _tell(f"{part.name}: left out, the {chosen.minutes:g} minutes are over")
+            _tell(f"{part.name}: skipped; the {chosen.minutes:g} minutes are over")
             continue
         _tell(f"{part.name}: {part.about}")
         try:
             result = part.run(Run(Device(chosen.device), chosen.quick, end, _tell))
-        except Exception as error:  # noqa: BLE001  (the other parts go on)
+        except Exception as error:  # noqa: BLE001  (the other parts continue)
             _tell(f"{part.name}: failed, {type(error).__name__}: {error}")
             continue
         lines = [] if chosen.quick else all_lines([part.name], [result])
@@ -120,9 +120,9 @@ def _run(parts: Sequence[Part], chosen: argparse.Namespace, folder: Path) -> int
 
 
 _REMEDY = (
-    "Where there is a network, `python3 -m pip download --only-binary=:all: --python-version 3.12 "
-    "--platform manylinux_2_28_x86_64 -d wheels NAME ...` fetches them; bring the folder, and add "
-    "WHEELS=wheels to `make gpu`"
+    "On a machine with network access, run `python3 -m pip download --only-binary=:all: "
+    "--python-version 3.12 --platform manylinux_2_28_x86_64 -d wheels NAME ...`, copy the folder "
+    "here, and add WHEELS=wheels to `make gpu`"
 )
 
 

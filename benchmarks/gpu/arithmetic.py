@@ -1,4 +1,4 @@
-"""What a draw's arithmetic costs alone: rates of products and of exponentials, measured."""
+"""Lower bound for a draw: the time of its products and exponentials, from measured rates."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from benchmarks.gpu.device import Device
 __all__ = ["Rates", "measure_rates"]
 
 SIZE, REPEATS = 8192, 9
+"""Rows and columns of the square product, and timed repeats, of which the fastest counts."""
 BLOCK, PROGRAMS, ROUNDS = 1024, 132 * 64, 4096
+"""Shape of the exponential kernel: elements per program, programs, powers per element."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a device multiplies and exponentiates where memory plays no part.
+    """Rates of products and exponentials on a device, without memory traffic as a limit.
 
     Attributes
     ----------
     flop_per_second : float
-        Of a square bfloat16 product; a multiplication and an addition are two.
+        Rate of a square bfloat16 product; a multiply-add counts as two.
     exponentials_per_second : float
-        Of powers of two of numbers in registers.
+        Rate of powers of two of numbers in registers.
     """
 
     flop_per_second: float
     exponentials_per_second: float
 
     def seconds(self, rows: int, num_items: int, dim: int) -> float:
-        """Return the time of a draw's arithmetic: products and exponentials beside each other."""
+        """Return the time of a draw's arithmetic, with products and exponentials overlapping."""
         scores = rows * num_items
         return max(scores * 2 * dim / self.flop_per_second, scores / self.exponentials_per_second)
 
 
 def measure_rates(device: Device) -> Rates | None:
-    """Measure both rates; return None without CUDA or Triton, where there is no such floor."""
+    """Measure both rates; return None without CUDA or Triton."""
     if device.name != "cuda":
         return None
     try:

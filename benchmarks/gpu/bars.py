@@ -1,4 +1,4 @@
-"""What has to be reached on an H100-class GPU, and whether it was."""
+"""Bars: performance targets on an H100-class GPU, and whether they are met."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from benchmarks.tables import quantity
 __all__ = ["Line", "all_lines", "bars_of"]
 
 LARGEST_PEAK = 64e6
+"""Bytes above the inputs of a draw, at most."""
 DRAWS_PER_SECOND = 1e9
+"""Draws by weight per second, at least."""
 EPOCH_SECONDS = 0.3
+"""Seconds of an epoch on Beauty with uniform negatives, at most."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table: a bar and how it came out.
+    """A row of the table: a bar and its outcome.
 
     Attributes
     ----------
     part, text, bound, reached : str
-        As people read them; "not measured" where there is no figure.
+        Text of the cells; `reached` is "not measured" without a figure.
     met : bool or None
-        None where there is none.
+        Whether the bar is met; None without a figure.
     """
 
     part: str
@@ -39,12 +42,12 @@ class Line:
 
 
 def bars_of(part: str) -> list[Bar]:
-    """Return the bars of a part that measures."""
+    """Return the bars of a part; none for parts that run tests."""
     return {"table": _draws, "epochs": _epochs}[part]() if part in ("table", "epochs") else []
 
 
 def all_lines(parts: Sequence[str], results: Sequence[PartResult]) -> list[Line]:
-    """Hold the results to what their parts have to reach, in the order of `parts`."""
+    """Check the results against the bars of their parts, in the order of `parts`."""
     lines = []
     for part in parts:
         result = next((each for each in results if each.part == part), None)
@@ -77,7 +80,7 @@ def _tests(part: str, result: PartResult | None) -> Line:
     if result is None or passed + failed == 0:
         return Line(part, text, "all pass", "not measured", None)
     rest = f", {failed} failed" if failed else ""
-    rest += "" if result.whole else ", cut off"
+    rest += "" if result.whole else ", incomplete"
     return Line(part, text, "all pass", f"{passed} passed{rest}", result.passed)
 
 

@@ -1,4 +1,4 @@
-"""Who is measured on the device: the library, what a few lines of torch do, and the references."""
+"""Contenders on the device: the library, the usual way in torch, and the references."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY_WEIGHT = "negsamp"
 PRODUCT = "bare product, bfloat16"
 ARITHMETIC = "arithmetic alone"
 BFLOAT16_TOLERANCE = 0.1
-"""Of scores with a standard deviation of 2, rounded to 8 bits."""
+"""Largest absolute error of scores with standard deviation 2 in bfloat16 (8 significant bits)."""
 
 
 def library(dtype: str) -> str:
@@ -36,7 +36,7 @@ def matrix(dtype: str) -> str:
 
 
 def contenders(device: Device, rates: Rates | None) -> list[Contender]:
-    """Return all who are measured; the arithmetic alone only where its rates are known."""
+    """Return all contenders; "arithmetic alone" only if its rates are known."""
     places = {name: device.place(dtype) for name, dtype in DTYPES.items()}
     draw = partial(ours.prepare, backend="torch")
     found = [
@@ -83,7 +83,7 @@ def contenders(device: Device, rates: Rates | None) -> list[Contender]:
 
 
 def bare_product(problem: Problem, device: Device) -> Work:
-    """Multiply queries and items into a matrix that is there."""
+    """Multiply queries and items into a preallocated matrix."""
     place = device.place(torch.bfloat16)
     queries, table = (place(torch.from_numpy(each)) for each in (problem.queries, problem.items))
     out = torch.empty((len(queries), len(table) - 1), dtype=torch.bfloat16, device=queries.device)
@@ -98,7 +98,7 @@ def bare_product(problem: Problem, device: Device) -> Work:
 
 
 def arithmetic_alone(problem: Problem, rates: Rates) -> Work:
-    """Stand for the time that the arithmetic of a draw takes; nothing runs."""
+    """Return work that runs nothing, and takes the computed time of a draw's arithmetic."""
     setting = problem.setting
     needed = rates.seconds(setting.rows, setting.num_candidates, setting.dim)
     return Work(lambda: None, lambda _: None, seconds=lambda _: needed)

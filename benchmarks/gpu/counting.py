@@ -1,4 +1,4 @@
-"""A pytest plugin that writes down how each test came out, one line a test, as it goes."""
+"""A pytest plugin that appends the outcome of each test to a file, one line per test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 __all__ = ["FILE", "pytest_runtest_logreport"]
 
 FILE = "NEGSAMP_TEST_OUTCOMES"
-"""The variable that names the file; what is cut off leaves its lines there."""
+"""Environment variable with the path of the file, which survives if the tests are killed."""
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Note a test that ran, was skipped, or failed before or after it ran."""
+    """Record a test that ran, was skipped, or failed in setup or teardown."""
     if "PYTEST_XDIST_WORKER" in os.environ or (
         report.when != "call" and report.outcome == "passed"
     ):
-        return  # what a worker reports comes here once more
+        return  # a report of a worker also arrives in the main process
     line = {
         "file": report.location[0],
         "test": report.nodeid,

@@ -1,4 +1,4 @@
-"""The device that is measured: what it is, and how time and memory are measured on it."""
+"""The measured device: its properties, and how time and memory are measured on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLOCKS = ("clocks.sm", "clocks.max.sm", "clocks.mem", "temperature.gpu", "power.
 
 @dataclass(frozen=True)
 class Device:
-    """A CUDA device; or the CPU, on which a dry run shows that all works.
+    """A CUDA device, or the CPU for a dry run.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Device:
     name: str
 
     def conditions(self) -> dict[str, Any]:
-        """Return what figures depend on: the device, its clocks now, versions, source."""
+        """Return the conditions of figures: the device, its current clocks, versions, source."""
         known = environment(torch.device(self.name))
         known.pop("threads")
         return {
@@ -51,21 +51,21 @@ class Device:
         }
 
     def clocks(self) -> dict[str, str]:
-        """Return clocks (MHz), temperature (C) and power (W) as nvidia-smi tells them, if it does.
+        """Return clocks (MHz), temperature (C) and power (W) from nvidia-smi, if available.
 
-        Read just after work they are those of the work; at rest a GPU lowers its clocks.
+        Read right after work they are those of the work; an idle GPU lowers its clocks.
         """
         program = shutil.which("nvidia-smi")
         if self.name != "cuda" or program is None:
             return {}
-        number = f"--id=GPU-{torch.cuda.get_device_properties(0).uuid}"  # of all on the machine
+        number = f"--id=GPU-{torch.cuda.get_device_properties(0).uuid}"  # this GPU alone
         query = [f"--query-gpu={','.join(CLOCKS)}", "--format=csv,noheader,nounits", number]
         asked = subprocess.run([program, *query], capture_output=True, text=True, check=False)
-        told = [each.strip() for each in asked.stdout.strip().split(",")]
-        return dict(zip(CLOCKS, told, strict=True)) if len(told) == len(CLOCKS) else {}
+        values = [each.strip() for each in asked.stdout.strip().split(",")]
+        return dict(zip(CLOCKS, values, strict=True)) if len(values) == len(CLOCKS) else {}
 
     def seconds(self, run: Callable[[], Any], runs: int) -> float:
-        """Return the seconds of so many runs, between two CUDA events."""
+        """Return the seconds of a number of runs, between two CUDA events."""
         if self.name != "cuda":
             started = time.perf_counter()
             for _ in range(runs):
@@ -82,7 +82,7 @@ class Device:
         return float(first.elapsed_time(last)) / 1e3
 
     def peak_bytes(self, run: Callable[[], Any]) -> int | None:
-        """Return by how many bytes a run raises what is allocated on the device, at its peak."""
+        """Return by how many bytes a run raises the allocated memory of the device at its peak."""
         if self.name != "cuda":
             return None
         run()
@@ -94,7 +94,7 @@ class Device:
         return torch.cuda.max_memory_allocated() - before
 
     def place(self, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return what puts a tensor there: floating-point ones in a dtype, others as they are."""
+        """Return a function that moves tensors to the device, floating-point ones in a dtype."""
 
         def put(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.to(self.name, dtype if tensor.is_floating_point() else tensor.dtype)
@@ -103,12 +103,12 @@ class Device:
 
 
 def check_wheel() -> None:
-    """Refuse to measure a wheel that was not built of this checkout.
+    """Refuse to measure a wheel that was not built from this checkout.
 
     Raises
     ------
     ValueError
-        If a file of an imported package differs from that of the checkout.
+        If a package is not installed, or one of its files differs from the checkout.
     """
     for package, folder in PACKAGES.items():
         spec = find_spec(package)
@@ -119,8 +119,8 @@ def check_wheel() -> None:
             other = installed / path.relative_to(CHECKOUT / folder)
             if not other.is_file() or other.read_bytes() != path.read_bytes():
                 raise ValueError(
-                    f"the wheel is not of this checkout: {other} differs from {path}; build it "
-                    "again with `make wheel`"
+                    f"the wheel was not built from this checkout: {other} differs from {path}; "
+                    "build it again with `make wheel`"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Draws on the device beside their peers and references, in turn."""
+"""Measure draws on the device beside peers and references, interleaved."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ SETTINGS = (
     ),
 )
 REPEATS, SHORTEST_REPEAT, WARM_UPS = 15, 0.01, 3
+"""Repeats per contender, least seconds of a repeat, and untimed runs before the first."""
 LARGEST_SCORES = 4_000_000_000
-"""Bytes; who builds a larger matrix is left out."""
+"""Bytes; contenders that build a larger score matrix are skipped."""
 
 
 @dataclass
 class _Entrant:
-    """A contender whose work is ready, and its samples: seconds of a call, one a repeat."""
+    """A contender with its prepared work and its samples: seconds per call, one per repeat."""
 
     contender: Contender
     work: Work
@@ -49,25 +50,25 @@ def measure_draws(
     deadline: float,
     tell: Callable[[str], None],
 ) -> tuple[list[Measurement], bool]:
-    """Measure settings one after the other, those who take part in each in turn.
+    """Measure settings one after the other, with the contenders of each interleaved.
 
     Parameters
     ----------
     device : Device
-        Where.
+        The device.
     rates : Rates or None
-        What the arithmetic alone costs, if that is known.
+        Rates of the arithmetic alone, if known.
     settings : sequence of Draw
-        What is drawn.
+        The draws.
     deadline : float
-        By ``time.monotonic()``; settings that would begin later are left out.
+        In ``time.monotonic()``; settings that would start later are skipped.
     tell : callable
-        Is given a line for each measurement.
+        Called with a line of text for each measurement.
 
     Returns
     -------
     tuple of (list of Measurement, bool)
-        The measurements; and whether no setting was left out.
+        The measurements, and whether no setting was skipped.
     """
     measurements: list[Measurement] = []
     for setting in settings:
@@ -94,7 +95,7 @@ def measure_draws(
 
 
 def _enter(contender: Contender, problem: Problem, device: Device) -> _Entrant | Measurement:
-    """Run the work until it is warm and look at what it made; count how many make a repeat."""
+    """Warm up, check the result, and choose the number of runs in a repeat."""
     setting = problem.setting
     if contender.holds_scores and setting.score_bytes > LARGEST_SCORES:
         reason = f"needs {setting.score_bytes / 1e9:.1f} GB for its scores"
@@ -106,7 +107,7 @@ def _enter(contender: Contender, problem: Problem, device: Device) -> _Entrant |
             made = work.run()
         wrong = work.wrong(made)
         elapsed = device.seconds(work.run, 1)
-    except Exception as error:  # noqa: BLE001  (the others go on)
+    except Exception as error:  # noqa: BLE001  (the others continue)
         return Measurement.without_figure(contender, setting, *_failure(error))
     if wrong is not None:
         return Measurement.without_figure(contender, setting, "wrong", wrong)
@@ -126,7 +127,7 @@ def _sample(entrant: _Entrant, device: Device) -> float:
 
 
 def _finish(entrant: _Entrant, problem: Problem, device: Device) -> Measurement:
-    """Sum up the samples; take the peak of memory where nobody's matrix is in the way."""
+    """Summarise the samples, check a result again, and measure the memory peak."""
     contender, setting = entrant.contender, problem.setting
     try:
         wrong = entrant.work.wrong(entrant.work.run())

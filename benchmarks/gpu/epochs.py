@@ -1,4 +1,4 @@
-"""One epoch of SASRec on Amazon Beauty with each sampler."""
+"""Measure one epoch of SASRec on Amazon Beauty with each sampler."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ __all__ = ["CAPTURED", "PACKED", "SETTINGS", "measure_epochs"]
 
 SETTINGS = (Epoch("Beauty", "uniform"), Epoch("Beauty", "popularity"), Epoch("Beauty", "genni"))
 REPEATS = 3
+"""Timed runs, after an untimed one."""
 PACKED, CAPTURED = "negsamp", "negsamp, CUDA graphs"
 
 
 def measure_epochs(
     device: Device, settings: Sequence[Epoch], deadline: float, tell: Callable[[str], None]
 ) -> tuple[list[Measurement], bool]:
-    """Train with each sampler, in each way, on the device, again and again from the beginning.
+    """Time an epoch with each sampler, packed and as CUDA graphs, in several runs from the start.
 
-    The first time compiles, copies and fills caches, and does not count.
+    The first run compiles, copies and fills caches, and does not count.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def measure_epochs(
     Returns
     -------
     tuple of (list of Measurement, bool)
-        The measurements; and whether no epoch was left out.
+        The measurements, and whether no epoch was skipped.
     """
     measurements: list[Measurement] = []
     for setting, ours in product(settings, _contenders(device)):
@@ -51,7 +52,7 @@ def measure_epochs(
 
 
 def _contenders(device: Device) -> list[Contender]:
-    """Return both ways to take steps; the second epoch is timed, for the first may capture."""
+    """Return both kinds of steps; the second epoch is timed, as the first may capture graphs."""
     one = partial(prepare, backend="torch", device=device.name, number=1)
     ways = {PACKED: one, CAPTURED: partial(one, cuda_graphs=True)}
     return [Contender(name, "ours", ("epoch",), way) for name, way in ways.items()]
@@ -61,7 +62,7 @@ def _measure(setting: Epoch, ours: Contender) -> Measurement:
     samples = []
     try:
         work = ours.prepare(setting)
-        assert work.seconds is not None  # an epoch tells how long it took
+        assert work.seconds is not None  # epochs are timed by the watcher
         for _ in range(1 + REPEATS):
             made = work.run()
             samples.append(work.seconds(made))
@@ -70,7 +71,7 @@ def _measure(setting: Epoch, ours: Contender) -> Measurement:
         return Measurement.without_figure(ours, setting, "skipped", str(why))
     except ImportError as error:
         return Measurement.without_figure(ours, setting, "missing", str(error))
-    except Exception as error:  # noqa: BLE001  (the other epochs go on)
+    except Exception as error:  # noqa: BLE001  (the other epochs continue)
         reason = f"{type(error).__name__}: {error}"
         return Measurement.without_figure(ours, setting, "failed", reason)
     if wrong is not None:

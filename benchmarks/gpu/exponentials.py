@@ -1,4 +1,4 @@
-"""A kernel that does nothing but raise two to powers and add up; needs Triton."""
+"""A Triton kernel that only computes powers of two and adds them up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["exponentiate"]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def exponentiate(sums: Any, rounds: Any, block: tl.constexpr) -> None:
-    """Add up `rounds` powers of two in each of `block` registers of a program."""
+    """Add up `rounds` powers of two in each of `block` elements of a program."""
     place = tl.program_id(0) * block + tl.arange(0, block)
     power = place.to(tl.float32) * -1e-9
     total = tl.zeros((block,), tl.float32)

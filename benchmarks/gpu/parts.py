@@ -1,4 +1,4 @@
-"""The parts of a run: what each does, needs and roughly takes."""
+"""The parts of a run: what each does and needs, and about how long it takes."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ CONTRACT = (
 TRAINING = ("tests/models/test_cuda_training.py",)
 LAWS = ("tests/samplers/test_laws.py", "tests/samplers/test_stream.py")
 QUICK_TESTS = "golden or anything"
+"""The few tests of a quick run, as an expression of pytest's ``-k``."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the parts of one run share.
+    """Arguments common to the parts of a run.
 
     Attributes
     ----------
     device : Device
-        Where.
+        The device.
     quick : bool
-        Whether it only shows that all works, with small sizes and few tests.
+        Whether this is only a check with small sizes and few tests.
     deadline : float
-        By ``time.monotonic()``; what would begin later is left out.
+        In ``time.monotonic()``; what would start later is skipped.
     tell : callable
-        Is given a line for people now and then.
+        Called with lines of text about the progress.
     """
 
     device: Device
@@ -50,7 +51,7 @@ class Run:
     tell: Callable[[str], None]
 
     def conditions(self, **more: Any) -> dict[str, Any]:
-        """Return what the figures of a part depend on; a dry run is named as one."""
+        """Return the conditions of the figures of a part; those of a quick run are marked."""
         marks: dict[str, Any] = {"quick": self.quick}
         if self.quick:
             marks["note"] = f"a quick run on {self.device.name}, {NOT_MEASURED}"
@@ -59,20 +60,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Part:
-    """A part that can be chosen.
+    """A part that can be selected.
 
     Attributes
     ----------
     name, about : str
-        Its name for ``--only``; a line for people.
+        Its name for ``--only``, and a description.
     needs : tuple of str
-        Packages beside NumPy and PyTorch, by the names that they are imported by.
+        Packages needed besides NumPy and PyTorch, by import name.
     minutes : float
         About how long it takes on an H100.
     run : callable
-        Runs it.
+        The function that runs it.
     files : tuple of str
-        The tests that it runs, if it is one of tests.
+        Test files, if it runs tests.
     """
 
     name: str
@@ -84,12 +85,12 @@ class Part:
 
 
 def missing_packages(part: Part) -> list[str]:
-    """Return what a part needs and this interpreter does not have."""
+    """Return the packages that a part needs and that are not installed."""
     return [name for name in part.needs if find_spec(name) is None]
 
 
 def table(run: Run) -> PartResult:
-    """Measure draws beside their peers and references."""
+    """Measure draws beside peers and references."""
     settings: Sequence[Draw] = draws.SETTINGS
     if run.quick:
         settings = tuple(dict.fromkeys(each.quick() for each in settings))
@@ -100,7 +101,7 @@ def table(run: Run) -> PartResult:
 
 
 def one_epoch(run: Run) -> PartResult:
-    """Train with each sampler, in each way, and time an epoch."""
+    """Time an epoch with each sampler, packed and as CUDA graphs."""
     settings: Sequence[Epoch] = epochs.SETTINGS
     if run.quick:
         settings = tuple(each.quick() for each in settings)

@@ -1,4 +1,4 @@
-"""Result files of what was measured on a GPU: one a part, and none of a dry run in a report."""
+"""Result files of GPU runs, one per part; those of quick runs are refused in reports."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ NOT_MEASURED = "not a GPU measurement"
 
 @dataclass(frozen=True)
 class TestCount:
-    """How the tests of a file came out.
+    """Outcomes of the tests of one file.
 
     Attributes
     ----------
     file : str
         Its path in the checkout.
     passed, failed, skipped : int
-        Numbers of tests; one that cannot be set up has failed.
+        Numbers of tests; one that cannot be set up counts as failed.
     seconds : float
-        What they took.
+        Their total duration.
     """
 
-    __test__ = False  # it is no test
+    __test__ = False  # not a test class for pytest
 
     file: str
     passed: int
@@ -40,20 +40,20 @@ class TestCount:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What came out of one part.
+    """The result of one part.
 
     Attributes
     ----------
     part : str
         Its name.
     conditions : dict
-        Device, clocks, versions, source; "quick" tells a dry run, and "note" names one.
+        Device, clocks, versions, source; "quick" marks a quick run, which has a "note".
     measurements : list of Measurement
-        Times and memory, if the part has any.
+        Times and memory, if the part measures.
     tests : list of TestCount
-        Tests, if the part has any.
+        Test counts, if the part runs tests.
     whole : bool
-        Whether the part came to its end.
+        Whether the part was completed.
     """
 
     part: str
@@ -64,9 +64,9 @@ class PartResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it came to its end, something was tested or measured, and nothing went wrong.
+        """Whether it was completed, something was tested or measured, and nothing failed.
 
-        What a measurement reached plays no part.
+        Whether bars are met does not matter.
         """
         failed = any(each.failed for each in self.tests)
         failed |= any(each.status not in ("measured", "skipped") for each in self.measurements)
@@ -74,11 +74,11 @@ class PartResult:
         return self.whole and not failed and (measured or any(each.passed for each in self.tests))
 
     def as_case(self) -> CaseResult:
-        """Return the measurements as the result of a case, which bars look them up in."""
+        """Return the measurements as a case result, for the look-up by bars."""
         return CaseResult(self.part, "", None, 1, "time", self.conditions, self.measurements)
 
     def write(self, folder: Path, bars: Sequence[dict[str, Any]]) -> Path:
-        """Write the file of the part, whole or not at all, with how its bars came out."""
+        """Write the file of the part with the outcome of its bars, completely or not at all."""
         from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
 
         path = folder / f"{self.part}.json"
@@ -92,7 +92,7 @@ class PartResult:
         Raises
         ------
         ValueError
-            If it is not the result of a part, or that of a dry run.
+            If it is not the result of a part, or is of a quick run.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ class PartResult:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not the result of a part: {error!r}") from error
         if quick:
-            raise ValueError(f"{path} is {result.conditions['note']}: take it out of the folder")
+            raise ValueError(f"{path} is {result.conditions['note']}: remove it from the folder")
         return result
 
 

@@ -1,4 +1,4 @@
-"""The report on a folder of result files, as Markdown; without files it says "not measured"."""
+"""The Markdown report on a folder of result files; without files it says "not measured"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_report(folder: Path) -> str:
     Raises
     ------
     ValueError
-        If a file is not the result of a part, or that of a dry run.
+        If a file is not the result of a part, or is of a quick run.
     """
     text = render(read_parts(folder))
     write_whole(folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
@@ -54,7 +54,7 @@ def _mark(met: bool | None) -> str:
 
 
 def _surroundings(results: Sequence[PartResult]) -> str:
-    """Return a paragraph on what each part was measured on and with; one if all agree."""
+    """Return a paragraph about the environment of the parts, one per distinct environment."""
     if not results:
         return "Nothing has been measured on a GPU yet.\n"
     found: dict[str, list[str]] = {}

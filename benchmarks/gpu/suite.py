@@ -1,4 +1,4 @@
-"""The tests of the contract and of the laws, run on the device in a process of their own."""
+"""Run tests of the contract, of the laws and of training on the device, in a subprocess."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from benchmarks.machine import CHECKOUT
 __all__ = ["run_tests"]
 
 PROCESSES = 8
-"""As many share the device where pytest-xdist is installed: the tests wait for the host."""
-MOST_TOLD = 8000
-"""Characters of what pytest says of failures."""
+"""Largest number of pytest-xdist workers; they can share the device, as tests wait for the host."""
+MAX_OUTPUT = 8000
+"""Characters of pytest's output that are shown after failures."""
 
 
 def run_tests(
@@ -40,22 +40,22 @@ def run_tests(
     files : sequence of str
         Paths in the checkout.
     device : Device
-        Where the arrays of the tests are made.
+        Device of the arrays in the tests.
     seconds : float
-        After so many the tests are cut off.
+        Time limit; the tests are killed when it is over.
     tell : callable
-        Is given what failed.
+        Called with the outcome, and with output about failures.
     only : str
-        An expression of pytest's ``-k`` beside the backend.
+        An expression for pytest's ``-k``, in addition to the backend.
 
     Returns
     -------
     tuple of (list of TestCount, bool)
-        One a file; and whether the tests came to their end.
+        One per file, and whether the tests were completed.
     """
     on_cuda = device.name == "cuda"
     if find_spec("xdist") is None:
-        tell("pytest-xdist is not installed: the tests run one after the other")
+        tell("pytest-xdist is not installed: the tests run sequentially")
     backend = "torch-cuda" if on_cuda else "torch"
     chosen = "torch-cuda or test_cuda" if on_cuda else "torch"
     with tempfile.TemporaryDirectory(prefix="negsamp-tests-") as folder:
@@ -80,7 +80,7 @@ def run_tests(
 def _run(
     command: Sequence[str], environment: dict[str, str], seconds: float, tell: Callable[[str], None]
 ) -> int | None:
-    """Return the exit status, None if the tests had to be cut off; show what failed."""
+    """Return the exit status, None after the time limit; show output about failures."""
     process = subprocess.Popen(
         command,
         cwd=CHECKOUT,
@@ -91,24 +91,24 @@ def _run(
         start_new_session=True,
     )
     try:
-        told, _ = process.communicate(timeout=max(seconds, 1.0))
+        output, _ = process.communicate(timeout=max(seconds, 1.0))
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # those that share the work too
+        os.killpg(process.pid, signal.SIGKILL)  # including the xdist workers
         process.communicate()
-        tell(f"cut off after {seconds:.0f} s")
+        tell(f"killed after the time limit of {seconds:.0f} s")
         return None
     if process.returncode != 0:
-        tell(told[-MOST_TOLD:])
+        tell(output[-MAX_OUTPUT:])
     return process.returncode
 
 
 def _outside_of_tests() -> dict[str, str]:
-    """Return the environment without what a run of pytest that we may be in tells its workers."""
+    """Return the environment without the variables of a surrounding pytest run."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 def _options() -> list[str]:
-    """Return options that take the place of the project's own and of all plugins found."""
+    """Return options that replace those of the project, and plugins that would be autoloaded."""
     options = ["-c", os.devnull, f"--rootdir={CHECKOUT}", "--import-mode=importlib", "-q"]
     options += ["-p", "no:cacheprovider", "-p", "benchmarks.gpu.counting"]
     if find_spec("xdist") is not None:

@@ -45,10 +45,10 @@ def check_cuda_graphs(processes: Processes, device: torch.device) -> None:
 class CapturedStepper:
     """Takes the steps of :class:`~negsamp_models.steps.Stepper`, each as one CUDA graph.
 
-    The data stay on the device, and a step gets only the numbers of its sequences. It gathers them,
-    padded to one length, encodes them, draws negatives and updates the weights; positions without
-    an item do not count. The first step captures the graph, and a later one captures it again when
-    a schedule has changed what decides its sizes.
+    The data stay on the device, so that a step gets only the row numbers of its sequences. It
+    gathers them, padded to one length, encodes them, draws negatives and updates the weights;
+    padding is masked out. The first step captures the graph; a later one captures it again when a
+    schedule has changed a value that the shapes of the graph depend on.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class CapturedStepper:
     sampler : Sampler
         Draws the negatives. Do not use it elsewhere before :meth:`settle`.
     device : torch.device
-        A CUDA device; elsewhere the same steps run operation by operation.
+        A CUDA device; on others the same steps run eagerly.
 
     Attributes
     ----------
@@ -87,19 +87,19 @@ class CapturedStepper:
         self.reset()
 
     def reset(self) -> None:
-        """Start over after loading sampler and optimiser: earlier captures do not fit them."""
+        """Discard captured graphs, which are invalid after sampler or optimiser are loaded."""
         self._draw = capturable(self.sampler, self.device)
         self._replay = Replay(
             self._step, self.model, self.optimizer, self._draw.rehearsal, self.device
         )
 
     def take(self, places: Int64Array) -> Step:
-        """Take the step of a batch.
+        """Train on a batch.
 
         Parameters
         ----------
         places : int64, shape (num_sequences,)
-            Rows of the training data, at most a batch of them.
+            Rows of the training data, at most `batch_size`.
         """
         filled = np.full(len(self._places), len(self._data))
         filled[: len(places)] = places
@@ -122,7 +122,7 @@ class CapturedStepper:
         return 0.0
 
     def _step(self) -> None:
-        """Take the step of the batch at `_places`, and leave its loss in `_loss`."""
+        """Take the step of the batch in `_places`, and write its loss to `_loss`."""
         inputs, targets, users = self._data.take(self._places)
         hidden = self.model.encode(inputs, self._positions, causal_mask(inputs != 0))
         embeddings, mask = self.model.item_embeddings, targets != 0

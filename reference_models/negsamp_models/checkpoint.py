@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a run on disk, complete or not at all."""
+"""Checkpoints: the state of a run on disk, written atomically and verified when read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from torch import Tensor
 
 from negsamp import NegSampError
 from negsamp_models.results import write_json, write_whole
+from negsamp_models.wording import plural
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointFolder", "differences"]
 
 VERSION = 1
 NUM_KEPT = 2
-"""Checkpoints that stay: the newest, and the one before it in case that is damaged."""
+"""Checkpoints kept: the newest, and the previous one in case the newest is damaged."""
 
 
 class CheckpointError(NegSampError, ValueError):
@@ -36,11 +37,11 @@ class Checkpoint:
     epoch, batch : int
         The position: `batch` batches of epoch `epoch` are done. Both count from 0.
     tensors : dict of str to Tensor
-        The large part.
+        Weights, optimiser state and random states.
     state : dict
-        The rest, as values that JSON can hold.
+        The rest, as JSON-serialisable values.
     seal : str
-        SHA-256 over both files, if it was read from files.
+        SHA-256 over both files; empty unless read from files.
     """
 
     epoch: int
@@ -54,20 +55,31 @@ class Checkpoint:
         """Stem of the two files; names sort by position."""
         return f"{self.epoch:06d}-{self.batch:06d}"
 
+    @property
+    def position(self) -> str:
+        """The position in words."""
+        batches = f"{self.batch} batch{'' if self.batch == 1 else 'es'}"
+        return f"{plural(self.epoch, 'epoch')} and {batches}"
+
+    @property
+    def num_epochs_begun(self) -> int:
+        """Number of epochs begun at this position: the smallest `max_epochs` that reaches it."""
+        return self.epoch + (self.batch > 0)
+
 
 class CheckpointFolder:
     """The last checkpoints of one run.
 
-    A checkpoint is ``EPOCH-BATCH.safetensors`` and, written after it, ``EPOCH-BATCH.json`` with a
-    SHA-256 over both: its seal. A checkpoint without a valid seal does not count.
+    A checkpoint consists of ``EPOCH-BATCH.safetensors`` and of ``EPOCH-BATCH.json``, written after
+    it, with a SHA-256 over both: its seal. A checkpoint without a valid seal is refused.
 
     Parameters
     ----------
     path : Path
         The folder, created with the first checkpoint. Only one process may write to it at a time.
     identity : mapping
-        What identifies the run, as values that JSON can hold, mappings nested to any depth. A run
-        does not resume from a checkpoint of another identity.
+        What identifies the run, as JSON-serialisable values, nested to any depth. A checkpoint
+        with another identity is refused.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -96,12 +108,12 @@ class CheckpointFolder:
         self._prune(checkpoint.name)
 
     def last(self, on_refusal: Callable[[str], None]) -> Checkpoint | None:
-        """Return the newest checkpoint that is complete and of this run.
+        """Return the newest checkpoint that is intact and of this run.
 
         Parameters
         ----------
         on_refusal : callable
-            Called with a sentence for each newer checkpoint that is refused, if one is returned.
+            If a checkpoint is returned, called with the reason for each newer one that is refused.
 
         Returns
         -------
@@ -111,7 +123,7 @@ class CheckpointFolder:
         Raises
         ------
         CheckpointError
-            If there are checkpoints but none to resume from. The message gives each one's reason.
+            If there are checkpoints but all are refused. The message has the reason for each.
         """
         refusals: dict[str, str] = {}
         for name in sorted(self._sealed(), reverse=True):
@@ -126,9 +138,9 @@ class CheckpointFolder:
         if refusals:
             reasons = "; ".join(f"{name} {reason}" for reason, name in refusals.items())
             raise CheckpointError(
-                f"no checkpoint in {self.path} can be gone on from: {reasons}. Give the data and "
-                "settings that the run had, name another --output, or remove the folder to begin "
-                "anew"
+                f"no checkpoint in {self.path} can be resumed from: {reasons}. Use the data and "
+                "settings that the run had, name another --output, or remove the folder to start "
+                "over"
             )
         return None
 
@@ -152,11 +164,13 @@ class CheckpointFolder:
             digest = body.pop("sha256")
             whole = digest == _digest(data, body)
         except FileNotFoundError:
-            raise CheckpointError(f"lacks its {tensors.suffix}") from None
+            raise CheckpointError(f"lacks its {tensors.suffix} file") from None
         except (ValueError, KeyError, AttributeError, TypeError):
-            raise CheckpointError(f"is torn: {seal.name} is not the JSON of a checkpoint") from None
+            raise CheckpointError(
+                f"is damaged: {seal.name} is not the JSON of a checkpoint"
+            ) from None
         if not whole:
-            raise CheckpointError(f"is torn: its SHA-256 is not that in {seal.name}")
+            raise CheckpointError(f"is damaged: its SHA-256 is not that in {seal.name}")
         if body["version"] != VERSION:
             raise CheckpointError(
                 f"has version {body['version']}; this negsamp reads version {VERSION}"
@@ -164,14 +178,14 @@ class CheckpointFolder:
         if found := differences(body["identity"], self._identity):
             raise CheckpointError(f"is of another run: {', '.join(found)}")
         try:
-            # Loaded tensors lie in `data`, aligned to nothing; clones own their memory.
+            # Loaded tensors are unaligned views of `data`; clones own their memory.
             copies = {name: value.clone() for name, value in load(data).items()}
         except SafetensorError as error:
             raise CheckpointError(f"is not a safetensors file: {error}") from error
         return Checkpoint(body["epoch"], body["batch"], copies, body["state"], digest)
 
     def _prune(self, newest: str) -> None:
-        """Remove what is older than the last NUM_KEPT up to `newest`, and leftovers of a kill."""
+        """Keep the last NUM_KEPT up to `newest`; remove older ones and leftovers of killed runs."""
         before = {name for name in self._stems() if name <= newest}
         for name in before - set(sorted(before & set(self._sealed()))[-NUM_KEPT:]):
             self._remove(name)
@@ -186,7 +200,7 @@ class CheckpointFolder:
         return (path.stem for path in self.path.glob("[0-9]*.json"))
 
     def _stems(self) -> set[str]:
-        """Return all names, those of temporary files included; these sort before the others."""
+        """Return all names, including those of temporary files, which sort before the others."""
         return {
             path.stem for path in self.path.iterdir() if path.suffix in (".json", ".safetensors")
         }
@@ -196,7 +210,7 @@ class CheckpointFolder:
 
 
 def differences(there: Any, here: Any, name: str = "") -> list[str]:
-    """Say where two nested mappings differ, each as "name is X there, Y here".
+    """List the differences of two nested mappings, each as "name is X there, Y here".
 
     Examples
     --------
@@ -215,7 +229,7 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
 
 
 def _digest(data: bytes, body: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the tensors' bytes and of the JSON in a fixed spelling."""
+    """Return the SHA-256 of the tensors' bytes and of the JSON with sorted keys."""
     digest = hashlib.sha256(data)
     digest.update(json.dumps(body, sort_keys=True).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""One command at a time makes a run, however many work in the same folder."""
+"""A lock for each run, so that commands that share a folder never make the same run at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ClaimedError", "claimed"]
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has none, and no claim is made there
+except ImportError:  # pragma: no cover - Windows has none: no locking there
     fcntl = None
 
 
@@ -26,17 +26,17 @@ class ClaimedError(NegSampError):
 
 @contextmanager
 def claimed(file: Path) -> Iterator[None]:
-    """Claim the file that a run's result is to be written to, for as long as this is entered.
+    """Lock the result file of a run while the context is active.
 
-    The claim is a lock of the operating system on a file beside it, which holds the number of the
-    process. One that is killed loses the lock, so that nothing has to be cleared away.
+    The operating system locks a file beside it, which contains the process id. It releases the
+    lock of a process that is killed, so that nothing has to be cleaned up.
 
     Raises
     ------
     InvalidInputError
-        If nothing can be written to its folder, which is made if it is missing.
+        If the folder, created if missing, is not writable.
     ClaimedError
-        If another process has it.
+        If another process has the lock.
     """
     check_writable(file.parent)
     if fcntl is None:
@@ -54,7 +54,7 @@ def claimed(file: Path) -> Iterator[None]:
 
 
 def _locked(beside: Path, file: Path) -> IO[str]:
-    """Return the claim, open and locked, and still where others look for it."""
+    """Open and lock the file; try again if it was removed before it was locked."""
     while True:
         handle = beside.open("a+", encoding="ascii")
         try:
@@ -63,11 +63,11 @@ def _locked(beside: Path, file: Path) -> IO[str]:
             handle.seek(0)
             with handle:
                 raise ClaimedError(
-                    f"process {handle.read()} is making it; the result will be {file}"
+                    f"process {handle.read()} is making this run; its result will be {file}"
                 ) from None
         except OSError:
-            return handle  # a file system without locks, as Lustre is by default: no claim there
+            return handle  # a file system without locks, such as Lustre by default: no locking
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), beside.stat()):
                 return handle
-        handle.close()  # whoever held it has left meanwhile, and taken it away
+        handle.close()  # its holder has finished and removed it

@@ -1,4 +1,4 @@
-"""The command ``negsamp``; needs the extra ``models``."""
+"""Entry point of the command ``negsamp``; needs the extra ``models``."""
 
 from __future__ import annotations
 

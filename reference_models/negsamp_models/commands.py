@@ -1,4 +1,4 @@
-"""The command line: compare, train, table, plot and info; the other commands are added here."""
+"""The command line: compare, train, table, plot and info; other modules add the rest."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ from negsamp_models.results import check_writable
 from negsamp_models.runs import train_in_folder
 from negsamp_models.s3rec.commands import pretrain_command
 from negsamp_models.s3rec.weights import read_pretrained
-from negsamp_models.session import complaints, joined_session
+from negsamp_models.session import errors_reported, joined_session
 from negsamp_models.settings import MODELS, default_settings
 from negsamp_models.snapshots import missing_snapshots
 from negsamp_models.tables import describe_sampler, markdown, summarise
@@ -100,7 +100,7 @@ def _before_any_command(
         ),
     ] = False,
 ) -> None:
-    """Take the options that belong to no command."""
+    """Handle the options that belong to no command."""
 
 
 @application.command("compare")
@@ -208,7 +208,7 @@ def train_command(
     model: Annotated[
         Literal["sasrec", "s3rec"],
         typer.Option(
-            help="sasrec, or s3rec: the same from pre-trained weights.", rich_help_panel=MODEL
+            help="sasrec, or s3rec: SASRec from pre-trained weights.", rich_help_panel=MODEL
         ),
     ] = "sasrec",
     pretrained: Annotated[
@@ -251,7 +251,7 @@ def train_command(
     tensorboard: TensorboardOption = False,
     keep_weights: KeepWeightsOption = "",
 ) -> None:
-    """Train one SASRec, or S3-Rec, to its best epoch on validation, and test it once.
+    """Train one SASRec or S3-Rec, keep the epoch that is best on validation, and test it once.
 
     For example:
 
@@ -325,8 +325,8 @@ def train_command(
         console.print(f"Written: {output}/result.json, curves.png, model.safetensors", markup=False)
         if missing := missing_snapshots(output / "weights", epochs):
             console.print(
-                f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run was "
-                "past them when they were asked for, or ended before them."
+                f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run had "
+                "passed them before --keep-weights was given, or ended before them."
             )
 
 
@@ -352,12 +352,12 @@ def table_command(
     `<!-- results: negsamp table PATHS -->` and `<!-- end of results -->`. With --rewrite, the
     output of the command, run in the current folder, replaces what is between such lines.
     """
-    with complaints():
+    with errors_reported():
         if not rewrite:
             print(markdown(summarise(read_results(results)), times), end="")
             return
         for file, is_new in rewrite_tables(results, Path()).items():
-            print(f"{'Rewritten' if is_new else 'As it was'}: {file}")
+            print(f"{'Rewritten' if is_new else 'Unchanged'}: {file}")
 
 
 @application.command("plot")
@@ -373,7 +373,7 @@ def plot_command(
         str, typer.Option(help="Validation metric: HR or NDCG at 5, 10 or 20, as in HR@5.")
     ] = CHOSEN_BY,
 ) -> None:
-    """Draw the curves of runs side by side, while they train or after.
+    """Plot the curves of runs side by side, during or after training.
 
     Shows validation over epochs and over training time, loss, alpha, beta, the entropy of the
     negatives' law (how spread out they are, in nats; it falls as they get harder), and the speed of
@@ -381,7 +381,7 @@ def plot_command(
 
     For example `negsamp compare` and then `negsamp plot negsamp-compare`.
     """
-    with complaints():
+    with errors_reported():
         picture = picture_path(output)
         found = labelled(read_curves(runs))
         check_writable(picture.parent)
@@ -397,7 +397,8 @@ application.command("report")(report_command)
 
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0"}
-"""For TensorFlow, where nothing is computed: it logs that it has oneDNN, at any level."""
+"""Silence TensorFlow: at any log level it reports oneDNN unless that is disabled. `info` computes
+nothing, so oneDNN is not missed."""
 
 
 @application.command("info")

@@ -1,4 +1,4 @@
-"""The same model trained with each of several samplers: what the choice of negatives decides."""
+"""Train the same model with each of several samplers, and compare the results."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def compare(
         Gets ``compare.json`` (everything) and ``compare.png`` (validation curves), and for each
         sampler a folder, see :func:`negsamp_models.runs.train_in_folder`.
     options : RunOptions
-        Of every run. With `resume`, runs that are done are read, and one that was cut off goes on.
+        Of every run. With `resume`, finished runs are read and an interrupted one is resumed.
     console : Console
         Gets progress, the data set's statistics, and the table.
     processes : Processes
-        That share each run; rank 0 writes.
+        The processes that share each run; rank 0 writes.
 
     Returns
     -------
     dict of str to RunResult
-        By what :func:`negsamp_models.tables.describe_sampler` calls the samplers.
+        By the name of the sampler, see :func:`negsamp_models.tables.describe_sampler`.
     """
     statistics = dataset.statistics()
     console.print(
@@ -66,7 +66,7 @@ def compare(
         f"{dataset.description}"
     )
     configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
-    for config in configs.values():  # a wrong setting costs no training
+    for config in configs.values():  # find a wrong setting before any training
         Trainer(dataset, config, settings, processes=processes)
     results = {
         label: train_in_folder(

@@ -1,4 +1,4 @@
-"""The epochs of runs, finished or not, as read from their folders."""
+"""Read the epochs of runs, finished or not, from their folders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Curves:
     Attributes
     ----------
     file : Path
-        Its result or its log.
+        Result file or log of the run.
     dataset, negatives : str
         Name of the data set, and of the sampler, see `describe_sampler`.
     seed : int
@@ -65,9 +65,10 @@ def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
 
 
 def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
-    """Label each run by its negatives, and by what else distinguishes it from the others.
+    """Label each run by its sampler, and by more where that is not unique.
 
-    That is the data set if there are several, then the seed, then the folder or the file.
+    The data set is added if there are several, then, until labels are unique, the seed and the
+    folder or file.
     """
     runs = list(runs)
     places = _places([run.file for run in runs])
@@ -83,9 +84,9 @@ def labelled(runs: Iterable[Curves]) -> dict[str, list[EpochRecord]]:
 
 
 def _places(files: Sequence[Path]) -> list[str]:
-    """Return where files are, without what their paths begin and end with in common.
+    """Return the paths of files without their common beginning and end.
 
-    Their names are left out where their folders tell them apart.
+    File names are omitted if the folders are distinct.
     """
     folders = [file.parent for file in files]
     paths = folders if len(set(folders)) == len(files) else files
@@ -122,7 +123,7 @@ def _read(file: Path) -> Curves:
 
 
 def _whole_lines(text: str) -> list[str]:
-    """Return the lines that have an end; a run that was killed may leave half a line."""
+    """Return the complete lines; a run that was killed may leave a partial one."""
     return text.split("\n")[:-1]
 
 

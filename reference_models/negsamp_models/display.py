@@ -1,4 +1,4 @@
-"""What people see while models train: a progress bar, then a table."""
+"""Console output during training: a progress bar, a line per epoch, and a table of results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ProgressDisplay", "results_table"]
 
 
 class ProgressDisplay:
-    """A bar over the batches of an epoch, and a line for each epoch that is done.
+    """A progress bar over the batches of an epoch, and a line for each finished epoch.
 
     Use it as a context manager, and as the watcher of a :class:`Trainer`.
 
@@ -30,7 +30,7 @@ class ProgressDisplay:
     max_epochs : int
         For "epoch 3 of at most 300".
     console : Console
-        Where to write; where it is not a terminal, there is no bar.
+        Where to write; the bar is shown on a terminal only.
     """
 
     bar_width = 40
@@ -62,12 +62,12 @@ class ProgressDisplay:
         self._progress.stop()
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Say where the run goes on, if it does not begin."""
+        """Print the epoch after which the run resumes, if it does."""
         if records:
-            self._print(f"{self._title}  goes on after epoch {len(records)}")
+            self._print(f"{self._title}  resumes after epoch {len(records)}")
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Move the bar."""
+        """Update the progress bar."""
         self._progress.update(
             self._task,
             description=f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}",
@@ -77,12 +77,12 @@ class ProgressDisplay:
         )
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Write the epoch's line."""
+        """Print the line of the epoch."""
         mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
         self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 
     def on_notice(self, message: str) -> None:
-        """Write the notice."""
+        """Print the message."""
         self._print(f"[yellow]notice:[/] {escape(message)}")
 
     def _print(self, text: str) -> None:
@@ -90,7 +90,7 @@ class ProgressDisplay:
 
 
 def epoch_line(record: EpochRecord) -> str:
-    """Return one line on an epoch: loss, hardness, validation, time."""
+    """Return a line about an epoch: loss, alpha and beta, validation, time."""
     hardness = ""
     if record.alpha is not None and record.beta is not None:
         hardness = f"alpha {record.alpha:.2f}  beta {record.beta:.3g}  "
@@ -107,8 +107,8 @@ def results_table(
     results: Mapping[str, RunResult],
     metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
 ) -> Table:
-    """Return a table of test metrics in percent, one line a run, the best of each in bold."""
-    caption = "test items, in percent, among all items; the epoch best on validation"
+    """Return a table of test metrics in percent, one row per run, the best of each in bold."""
+    caption = "test metrics in percent, ranked among all items, at the best epoch on validation"
     best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
 
     def cell(result: RunResult, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""One run over several processes, as torchrun starts them."""
+"""A run over several processes started by torchrun: collectives, devices, shares of the data."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class ProcessesDifferError(NegSampError, ValueError):
 
 
 class ProcessLostError(NegSampError, RuntimeError):
-    """Another process of a run has ended, or hangs."""
+    """Another process of the run has ended or hangs."""
 
     def __str__(self) -> str:
         return (
-            "another process of the run no longer answers: it failed, was killed or hangs; its "
-            "output says why. Start all of them again: with --resume, a run goes on from its last "
+            "another process of the run no longer answers: it failed, was killed or hangs; see its "
+            "output. Restart all processes; with --resume, the run continues from its last "
             "checkpoint"
         )
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run, as seen by this one. A run of one process needs no group.
+    """The processes of a run, as seen by one of them. A run of one process needs no group.
 
     Every method but :meth:`share`, :meth:`slice_of` and :meth:`device` is collective: all processes
     must call it.
@@ -54,7 +54,8 @@ class Processes:
     size : int
         Number of processes.
     local_rank, local_size : int
-        The same on this machine; each process uses the CUDA device of its local rank.
+        The same among the processes on this machine; a process uses the CUDA device of its local
+        rank.
     """
 
     rank: int = 0
@@ -70,7 +71,7 @@ class Processes:
         Raises
         ------
         TrainingSettingsError
-            If it is to be CUDA and there are fewer devices than processes.
+            If the device is CUDA and there are fewer devices than processes on this machine.
         """
         device = settings.torch_device()
         if self.size > 1:
@@ -101,24 +102,24 @@ class Processes:
         return sampler if self.size == 1 else sampler.spawn(self.rank)
 
     def seed(self, seed: int) -> None:
-        """Seed torch for what differs between processes, such as dropout."""
+        """Seed torch by rank, so that dropout differs between processes."""
         if self.size > 1:
             torch.manual_seed(spawn_key(seed, self.rank))
 
     def parallel(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """Return the model to train; its gradients are averaged over the processes."""
+        """Return the model wrapped so that gradients are averaged over the processes."""
         if self.size == 1:
             return model
         return DistributedDataParallel(model, [device] if device.type == "cuda" else None)
 
     def total(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over the processes."""
+        """Return the sum of a tensor over the processes, in place (all-reduce)."""
         if self.size > 1:
             distributed.all_reduce(values)
         return values
 
     def largest(self, *values: int) -> list[int]:
-        """Return the largest of each value over the processes."""
+        """Return the maximum of each value over the processes (all-reduce)."""
         if self.size == 1:
             return list(values)
         largest = torch.tensor(values)
@@ -142,42 +143,42 @@ class Processes:
         return sent
 
     def gather(self, values: Tensor) -> Tensor:
-        """Return the processes' tensors, all of the same shape, stacked in order of rank."""
+        """Return the tensors of all processes, of equal shape, stacked by rank (all-gather)."""
         stacked = torch.zeros((self.size, *values.shape), dtype=values.dtype)
         stacked[self.rank] = values
         return self.total(stacked)
 
     def agree(self, own: Mapping[str, Any]) -> None:
-        """Check that all processes have the same values, which JSON can hold.
+        """Check that all processes have the same values, which are JSON-serialisable.
 
         Raises
         ------
         ProcessesDifferError
-            In all of them, if they do not.
+            In all processes, if they differ.
         """
         if self.size == 1:
             return
         text = torch.frombuffer(bytearray(json.dumps(own).encode()), dtype=torch.uint8)
         sent = [self.sent_by(rank, text) for rank in range(self.size)]
-        told = [json.loads(bytes(each.tolist())) for each in sent]
-        for rank, other in enumerate(told):
-            if found := differences(other, told[self.rank]):
+        values = [json.loads(bytes(each.tolist())) for each in sent]
+        for rank, other in enumerate(values):
+            if found := differences(other, values[self.rank]):
                 raise ProcessesDifferError(
-                    f"process {rank} has another run: {', '.join(found)}. Give all processes the "
-                    "same arguments and data, and a folder that all of them see"
+                    f"process {rank} has another run: {', '.join(found)}. Start all processes with "
+                    "the same arguments and data, and an output folder that all of them share"
                 )
 
 
 @contextmanager
 def joined_processes() -> Iterator[Processes]:
-    """Join the group that torchrun describes in the environment; without one, be a single process.
+    """Join the process group of torchrun's environment variables; without them, run alone.
 
     CPU tensors are sent with gloo, CUDA tensors with NCCL.
 
     Raises
     ------
     ProcessLostError
-        In place of gloo's error, if another process no longer answers.
+        Instead of gloo's error, if another process no longer answers.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -193,7 +194,7 @@ def joined_processes() -> Iterator[Processes]:
         )
     except BaseException as error:
         _forget_frames(error)
-        if type(error) is RuntimeError and "gloo" in str(error):  # which has no type of its own
+        if type(error) is RuntimeError and "gloo" in str(error):  # gloo has no error type
             raise ProcessLostError from error
         raise
     finally:
@@ -201,10 +202,10 @@ def joined_processes() -> Iterator[Processes]:
 
 
 def _forget_frames(error: BaseException | None) -> None:
-    """Free what an error's frames hold, a model in parallel above all.
+    """Free the objects in an error's frames, above all a `DistributedDataParallel` model.
 
-    If freed after the group is gone, it can wait for ever for a thread of the group that waits for
-    the interpreter.
+    If one is freed after the group is destroyed, it can deadlock with a thread of the group that
+    waits for the GIL.
     """
     while error is not None:
         traceback.clear_frames(error.__traceback__)

@@ -1,4 +1,4 @@
-"""How a process draws negatives: over the whole item table, or over slices on all processes."""
+"""Draw negatives with the item table on one process, or with its scores sharded over all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ id, (num_items + 1, dim), and the users, (num_rows,)."""
 
 
 def drawn_here(sampler: Sampler) -> Draw:
-    """Let this process score all items for its rows."""
+    """Return a draw in which this process scores all items for its own rows."""
 
     def draw(targets: Tensor, queries: Tensor, item_embeddings: Tensor, users: Tensor) -> Negatives:
         return sampler.sample(targets, score=DotProduct(queries, item_embeddings), users=users)
@@ -28,20 +28,20 @@ def drawn_here(sampler: Sampler) -> Draw:
 
 
 def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
-    """Let each process score a slice of the items, for the rows of all processes.
+    """Return a draw in which each process scores one slice of the items, for the rows of all.
 
-    The processes take turns: the queries, targets and users of one are sent to all, each scores its
-    slice of the table, and the sampler of that one decides. Up to the rounding of scores, the
-    negatives are those that it would draw by itself. A process receives the rows of the others and
-    what `negsamp_torch.ShardedDotProduct` exchanges, but never a row of the table outside its
-    slice.
+    The processes take turns: one broadcasts its queries, targets and users, each scores its slice
+    of the table, and the draw uses the random stream of the first one's sampler. Up to rounding of
+    scores, the negatives are those that this process would draw alone. A process receives the rows
+    of the others and what `negsamp_torch.ShardedDotProduct` exchanges, but never a row of the table
+    outside its slice.
 
     Parameters
     ----------
     sampler : GenNi
         Spawned by rank.
     processes : Processes
-        At least two; all must draw.
+        At least two; drawing is collective: all must draw.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Dropout whose noise costs little: on a CPU, torch's takes longer than the layer it follows."""
+"""Fast dropout: on a CPU, torch's own takes longer than the layer it follows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.nn import functional
 __all__ = ["Dropout"]
 
 _VALUES = 1 << 16
-"""That 16 random bits can have."""
+"""Number of values of 16 random bits; the drop probability is a multiple of its inverse."""
 
 
 class Dropout(nn.Module):
     """While training, set each element to 0 with probability p and divide the others by 1 - p.
 
-    On a CPU each element has 16 random bits of its own, four elements to a word of torch's default
-    generator, and p is the nearest multiple of 2**-16. On other devices this is
+    On a CPU each element uses 16 bits of its own, a quarter of a 64-bit word of torch's default
+    generator, and p is rounded to a multiple of 2**-16. On other devices this is
     :func:`torch.nn.functional.dropout`.
 
     Parameters
@@ -30,7 +30,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return the values with noise while training, and as they are otherwise."""
+        """Apply dropout while training; return the values unchanged otherwise."""
         if not self.training or self.p == 0:
             return values
         if values.device.type != "cpu":
@@ -38,12 +38,12 @@ class Dropout(nn.Module):
         return values * _noise(values, self.p)
 
     def extra_repr(self) -> str:
-        """Return what stands in the model's printed form."""
+        """Return the arguments shown in the module's repr."""
         return f"p={self.p}"
 
 
 def _noise(like: Tensor, p: float) -> Tensor:
-    """Return 0 with probability p and else 1 / (1 - p), in the shape of a tensor."""
+    """Return noise in the shape of a tensor: 0 with probability p, otherwise 1 / (1 - p)."""
     num_dropped = min(round(p * _VALUES), _VALUES - 1)
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     bits = words.view(torch.int16)[: like.numel()].view(like.shape)

@@ -1,4 +1,4 @@
-"""Hit rate and NDCG over the whole catalogue, by counting, without sorting."""
+"""Hit rate and NDCG over the whole catalogue; ranks are counted, nothing is sorted."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ __all__ = ["CUTOFFS", "Metrics", "rank_answers", "rank_users"]
 
 CUTOFFS = (5, 10, 20)
 USERS_PER_PART = 256
+"""Users encoded together on a CPU; each part is the work of one thread."""
 USERS_PER_LAUNCH = 4096
-"""The same on a CUDA device, which wants to be given much at once."""
+"""Users encoded together on a CUDA device, which needs large batches to be busy."""
 SCORES_PER_CHUNK = 1 << 19
-"""As many as stay in a core's cache from their product to their count."""
+"""Scores computed at a time on a CPU: few enough to stay in a core's cache until counted."""
 SCORES_PER_LAUNCH = 1 << 26
+"""Scores computed at a time on a CUDA device."""
 MIN_USERS_PER_CHUNK = 32
+"""Users scored at a time on a CPU, at least, however large the catalogue is."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Metrics:
         )
 
     def as_percent(self) -> dict[str, float]:
-        """Return HR@k and NDCG@k in percent, as the paper prints them."""
+        """Return HR@k and NDCG@k in percent, as in the paper."""
         return {
             f"{name}@{k}": 100.0 * value
             for name, values in (("HR", self.hit_rate), ("NDCG", self.ndcg))
@@ -169,14 +172,14 @@ def _users_per_chunk(num_embeddings: int, device: torch.device) -> int:
 
 
 def _is_finite(queries: Tensor, item_embeddings: Tensor) -> bool:
-    """Whether no product of the two can overflow, which costs less to see than a look at each."""
+    """Whether no score can overflow: a bound that costs less than checking every score."""
     largest = [torch.stack(each.aminmax()).abs().amax() for each in (queries, item_embeddings)]
     bound = queries.shape[1] * largest[0].double() * largest[1].double()
     return bool(bound < torch.finfo(queries.dtype).max)
 
 
 def _count(scores: Tensor, own: Tensor) -> Tensor:
-    """Return how many scores of each row are at least its own, (num_rows, 1), own included."""
-    if scores.shape[1] >= 1 << 24:  # more than float32 counts one by one
+    """Count the scores of each row that are at least its own, itself included; (num_rows, 1)."""
+    if scores.shape[1] >= 1 << 24:  # float32 cannot count further in steps of 1
         return (scores >= own).sum(1, keepdim=True)
     return torch.ge(scores, own, out=scores).sum(1, keepdim=True).long()

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it saves its state, and says how to continue."""
+"""Signal handlers that let a run stop after a checkpoint, and end with its parent process."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class RunStoppedError(NegSampError):
-    """A run was asked to stop.
+    """A signal stopped a run.
 
     Parameters
     ----------
     number : int
         Number of the signal.
     message : str
-        How far the run has come, and whether that is saved.
+        Where the run stopped, and whether it is saved.
     """
 
     def __init__(self, number: int, message: str) -> None:
@@ -42,10 +42,10 @@ class RunStoppedError(NegSampError):
 
 
 def stop_with_parent() -> None:
-    """Send this process SIGTERM when its parent process is gone, however it ended.
+    """Send SIGTERM to this process when its parent process has ended, for whatever reason.
 
-    Without this, a run would continue after its command was killed, and share the checkpoints with
-    the next command.
+    Otherwise a run would continue after its command was killed, and write to the same checkpoints
+    as the next command.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -53,9 +53,9 @@ def stop_with_parent() -> None:
 
 
 def end_without_parent() -> None:
-    """End this process at once if its parent process is gone.
+    """End this process at once if its parent process has ended.
 
-    An idle worker would otherwise wait for work for ever, and keep its memory.
+    Otherwise an idle worker would wait for work forever, and keep its memory.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():
@@ -68,10 +68,10 @@ def _wait_for(sentinel: int) -> None:
 
 
 class StopSignals:
-    """A context that records SIGINT and SIGTERM; a second SIGINT acts as usual.
+    """A context that records SIGINT and SIGTERM; a second SIGINT has its usual effect.
 
-    A second SIGTERM counts as the same request: schedulers signal all processes of a job, and
-    torchrun, one of them, passes the signal on. Under torchrun this holds for SIGINT too.
+    A second SIGTERM is ignored: schedulers signal all processes of a job, and torchrun, one of
+    them, forwards the signal to the others. Under torchrun a second SIGINT is ignored too.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class StopSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._previous = {number: signal.signal(number, self._record) for number in SIGNALS}
         return self
 
     def __exit__(
@@ -96,7 +96,7 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.received = number
         if number == signal.SIGINT and "TORCHELASTIC_RUN_ID" not in os.environ:
             signal.signal(number, self._previous[number])

@@ -1,7 +1,7 @@
-"""A GRU in Keras, trained on negatives of a sampler: ``python -m negsamp_models.keras_gru``.
+"""Train a Keras GRU with sampled negatives: ``python -m negsamp_models.keras_gru``.
 
-A worked example of :class:`negsamp_tensorflow.GraphSampler` in a ``train_step``: Keras layers, its
-padding mask, its ``fit`` and a callback. It needs TensorFlow beside the reference models.
+An example of :class:`negsamp_tensorflow.GraphSampler` in a ``train_step``, with Keras layers, its
+padding mask, ``fit`` and a callback. It needs TensorFlow in addition to the extra ``models``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from negsamp_models.datasets import Dataset, Sequences, load_dataset
 from negsamp_models.evaluation import Metrics, rank_answers
 from negsamp_models.records import CHOSEN_BY
 from negsamp_models.results import check_writable, environment, write_json
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_tensorflow import GraphSampler
 from negsamp_tensorflow.callbacks import SamplerCallback
@@ -33,22 +33,22 @@ __all__ = ["GruRecommender", "Settings", "padded", "train"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How the model is made and trained.
+    """Sizes of the model, and how it is trained.
 
     Attributes
     ----------
     epochs, batch_size, max_length : int
-        Passes over the users, users a step, and the last items of each that are looked at.
+        Passes over the users, users per batch, and the number of last items kept of each user.
     dim : int
         Size of embeddings and of the GRU's state.
     dropout : float
-        Share of the inputs of the GRU that is dropped in training.
+        Dropout probability of the GRU's inputs.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     jit_compile : bool
         Whether XLA compiles the step.
     seed : int
-        Of the weights, the dropout and the order of the users.
+        Seed of weights, dropout and the order of the users.
     """
 
     epochs: int = 12
@@ -62,14 +62,14 @@ class Settings:
 
 
 class GruRecommender(keras.Model):  # type: ignore[misc]
-    """Embeddings and a GRU: its state after each item is the query for the next.
+    """Item embeddings and a GRU, whose state after each item is the query for the next item.
 
     Parameters
     ----------
     num_items : int
         Item ids are 1 to num_items; 0 is padding, which Keras masks.
     sampler : Sampler
-        Where the negatives come from.
+        Draws the negatives.
     settings : Settings
     """
 
@@ -85,7 +85,7 @@ class GruRecommender(keras.Model):  # type: ignore[misc]
         return self.encoder(self.dropout(self.items(inputs), training=training))
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Draw negatives for each target that is no padding, and tell targets from them."""
+        """Draw negatives for the targets, padding excluded, and minimise the NCE loss."""
         inputs, targets = data
         mask = self.items.compute_mask(targets)
         with tf.GradientTape() as tape:
@@ -111,7 +111,7 @@ class GruRecommender(keras.Model):  # type: ignore[misc]
 
 
 def padded(sequences: Sequences, max_length: int) -> npt.NDArray[np.int64]:
-    """Return sequences as lines of one length, with zeros after their end."""
+    """Return sequences as rows of equal length, padded with zeros on the right."""
     lines = np.zeros((len(sequences), max_length), np.int64)
     lines[np.arange(max_length) < sequences.lengths[:, None]] = sequences.item_ids
     return lines
@@ -165,7 +165,7 @@ def train(dataset: Dataset, config: dict[str, Any], settings: Settings, echo: An
 
 
 def metrics(model: GruRecommender, evaluation: Evaluation, max_length: int) -> dict[str, float]:
-    """Return HR and NDCG in percent over the whole catalogue, seen items left out."""
+    """Return HR and NDCG in percent over the whole catalogue, with seen items masked."""
     lines = padded(evaluation.inputs, max_length)
     queries = model.predict(lines, batch_size=1024, verbose=0)
     last = queries[np.arange(len(lines)), evaluation.inputs.lengths - 1]
@@ -179,7 +179,7 @@ def metrics(model: GruRecommender, evaluation: Evaluation, max_length: int) -> d
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Validates after each epoch, writes it down, and keeps the best weights."""
+    """Validates after each epoch, records the result, and keeps the best weights."""
 
     def __init__(self, validation: Evaluation, max_length: int, echo: Any) -> None:
         super().__init__()
@@ -191,11 +191,11 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._start = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start the clock."""
+        """Start timing the epoch."""
         self._losses, self._start = [], time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Note the loss."""
+        """Record the loss."""
         self._losses.append(float(logs["loss"]))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -221,17 +221,19 @@ application = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @application.command()
 def run(
     sampler: Annotated[str, typer.Option(help="uniform or genni.")] = "genni",
-    alpha: Annotated[float, typer.Option(help="Of genni.")] = 2.5,
+    alpha: Annotated[float, typer.Option(help="Hardness of genni.")] = 2.5,
     dataset: Annotated[str, typer.Option(help="Name of the data set.")] = "Beauty",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the users.")] = Settings.epochs,
-    seed: Annotated[int, typer.Option(help="Of all that is random.")] = Settings.seed,
-    jit_compile: Annotated[bool, typer.Option(help="Have XLA compile the step.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Seed of weights, dropout, order and negatives.")
+    ] = Settings.seed,
+    jit_compile: Annotated[bool, typer.Option(help="Compile the training step with XLA.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="The result file.")] = Path(
         "result.json"
     ),
 ) -> None:
-    """Train the GRU and write what came out to a result file."""
-    with complaints():
+    """Train the GRU and write the result to a file."""
+    with errors_reported():
         config = {"sampler": sampler} | ({"alpha": alpha} if sampler == "genni" else {})
         settings = Settings(epochs=epochs, jit_compile=jit_compile, seed=seed)
         check_writable(output.parent)

@@ -22,7 +22,9 @@ from negsamp_models.training import Trainer
 __all__ = ["LawRequest", "LawStage", "LawStudy", "study_law"]
 
 NUM_HARDEST = 3
+"""Likeliest items kept for each position of a study."""
 RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+"""Ranks at which a study keeps the probability; those within the catalogue are used."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class LawRequest:
     Attributes
     ----------
     length : int
-        The first user with exactly this many training positions is chosen: a rule that uses no
-        results.
+        The first user with exactly this many training positions is chosen, a rule that does not
+        depend on any result.
     epochs : tuple of int
-        After how many epochs; 0 is before training. The weights that the run kept are always added.
+        Numbers of epochs after which to study; 0 is before training. The weights that the run kept
+        are always studied too.
     """
 
     length: int = 10
@@ -50,23 +53,23 @@ class LawRequest:
 
 @dataclass(frozen=True)
 class LawStage:
-    """The law with the weights of one moment.
+    """The law with the weights after some number of epochs.
 
     Attributes
     ----------
     epochs : int
         Number of epochs trained.
     alpha, beta : float or None
-        The sampler's values at that time, if it has them.
+        The sampler's values at that time; None if it has none.
     entropy : list of float
-        ``-sum_i Q(i) log Q(i)`` at each position, in nats; its exponential is roughly how many
-        items share the draws.
+        ``-sum_i Q(i) log Q(i)`` at each position, in nats; its exponential is the effective
+        number of items drawn.
     hardest : list of int
         The likeliest item at each position.
     probabilities : list of list of float
         Q of the study's items, one list per position.
     by_rank : list of float
-        Q of the likeliest item, of the second, ..., at the study's ranks; means over positions.
+        Q by rank of the item, at the ranks of the study; means over positions.
     """
 
     epochs: int
@@ -80,7 +83,7 @@ class LawStage:
 
 @dataclass(frozen=True)
 class LawStudy:
-    """The law along one training sequence, at several moments of a run.
+    """The law along one training sequence, at several stages of a run.
 
     Attributes
     ----------
@@ -89,14 +92,14 @@ class LawStudy:
     num_items : int
         Size of the catalogue.
     inputs, targets : list of int
-        At each position, the item and the one that came next, which is never a negative.
+        At each position, the item and the next one, which is never a negative.
     items : list of int
         The items whose probabilities are kept: the three likeliest at each position in the last
         stage, in order of appearance.
     ranks : list of int
         From 1.
     stages : list of LawStage
-        The last is that of the weights that the run kept.
+        The last has the weights that the run kept.
     """
 
     user: int
@@ -109,12 +112,12 @@ class LawStudy:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> LawStudy:
-        """Return the study from which :meth:`to_json` made this."""
+        """Rebuild a study from the output of :meth:`to_json`."""
         stages = [LawStage(**stage) for stage in content["stages"]]
         return cls(**{**content, "stages": stages})
 
     def to_json(self) -> dict[str, Any]:
-        """Return values that JSON can hold."""
+        """Return JSON-serialisable values."""
         return asdict(self)
 
 
@@ -124,7 +127,7 @@ def study_law(
     snapshots: Mapping[int, Mapping[str, Tensor]],
     request: LawRequest,
 ) -> LawStudy:
-    """Compute the law along a sequence with the weights of several moments of a finished run.
+    """Compute the law along a sequence with the weights of several stages of a finished run.
 
     Parameters
     ----------
@@ -225,5 +228,5 @@ def _stage(
 
 
 def _rounded(value: float) -> float:
-    """Return a number of four digits, so that result files stay small."""
+    """Round to four significant digits, to keep result files small."""
     return float(f"{value:.4g}")

@@ -1,4 +1,4 @@
-"""The command law."""
+"""The command ``negsamp law``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from negsamp_models.options import DataDirOption
 from negsamp_models.picture_files import picture_path
 from negsamp_models.records import RunResult
 from negsamp_models.results import check_writable, write_json
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import read_snapshots
 from negsamp_models.tables import describe_sampler
@@ -43,7 +43,8 @@ def law_command(
 ) -> None:
     """Plot the distribution of one user's negatives, along the sequence and over training.
 
-    Uses the weights that a finished run kept: the best, and those of `--keep-weights`:
+    Uses the weights that a finished run kept: the best, and those after the epochs of
+    `--keep-weights`:
 
         negsamp train --dataset Beauty --keep-weights 0,1,5,20 -o runs/genni
 
@@ -51,7 +52,7 @@ def law_command(
 
     Writes the picture, and beside it the numbers as JSON.
     """
-    with complaints():
+    with errors_reported():
         picture = run / "law.png" if output is None else picture_path(output)
         _check_numbers(picture.with_suffix(".json"))
         result, trainer = _finished(run, data_dir)
@@ -63,18 +64,20 @@ def law_command(
         console = Console(highlight=False)
         console.print(f"Written: {picture}, {picture.with_suffix('.json').name}")
         if len(study.stages) == 1:
-            console.print("Only the best weights are there; train with --keep-weights for more.")
+            console.print(
+                "The run kept only its best weights; train with --keep-weights to keep more."
+            )
 
 
 def _check_numbers(path: Path) -> None:
-    """Refuse to write over anything but the numbers of another picture."""
+    """Refuse to overwrite a file that is not the numbers of such a picture."""
     try:
         LawStudy.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
-            f"the numbers go to {path}, which is there and holds something else: name another "
+            f"the numbers are written to {path}, but that file holds something else: name another "
             "--output"
         ) from error
 
@@ -87,22 +90,22 @@ def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
         weights = load((folder / "model.safetensors").read_bytes())
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(
-            f"{folder} does not hold a finished run, which leaves result.json and "
-            f"model.safetensors: {error}"
+            f"{folder} does not hold a finished run, with result.json and model.safetensors: "
+            f"{error}"
         ) from error
-    # The network of an S3-Rec is that of a SASRec, whatever it began with.
+    # S3-Rec is a SASRec with other initial weights, which the loaded ones replace.
     settings = TrainingSettings(**(result.settings | {"model": "sasrec", "device": "auto"}))
     dataset = load_dataset(result.dataset, data_dir)
     if result.data_sha256 not in (None, dataset.sha256):
         raise CheckpointError(
-            f"{folder} is a run on other data that are called {dataset.name} too: name its folder "
-            "with --data-dir"
+            f"{folder} is a run on other data of the same name, {dataset.name}: name the folder of "
+            "its data with --data-dir"
         )
     trainer = Trainer(dataset, result.sampler, settings)
     try:
         trainer.model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            f"{folder}/model.safetensors is not of the run in result.json: {error}"
+            f"{folder}/model.safetensors does not match the run in result.json: {error}"
         ) from error
     return result, trainer

@@ -1,4 +1,4 @@
-"""A picture of the law of one user's negatives, along the sequence and over training."""
+"""Plot the law of one user's negatives, along the sequence and over training."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _COLOURS = "magma"
 
 
 def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
-    """Plot how a law comes to concentrate on few items.
+    """Plot how a law concentrates on few items during training.
 
-    The upper row has one heat map per stage: positions of the sequence from left to right, the
-    items that are hardest in the end from top to bottom, and the brighter, the likelier the item is
-    drawn. A ring marks the item that came next, which is never drawn; items of the sequence itself
-    are in bold. Below are the probability by rank of the item, and how many items share the draws.
+    The upper row has one heat map per stage: positions of the sequence on the x axis, the items
+    most likely to be drawn in the last stage on the y axis, brighter for a higher probability. A
+    ring marks the target, which is never drawn; items of the sequence itself are in bold. Below
+    are the probability by rank of the item, and the effective number of items drawn: the
+    exponential of the entropy.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
     Raises
     ------
     InvalidInputError
-        If the kind of picture is not known.
+        If the suffix is not one of these.
     """
     path = picture_path(path)
     matplotlib.use("Agg")
@@ -69,7 +70,7 @@ def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
 
 
 def _draw_stage(axes: Axes, study: LawStudy, stage: LawStage, labelled: bool) -> Any:
-    """Draw the heat of the items at each position."""
+    """Draw one heat map: the probability of each item at each position."""
     from matplotlib.colors import LogNorm  # noqa: PLC0415  (heavy, and for pictures alone)
 
     heat = np.array(stage.probabilities).T * study.num_items
@@ -105,7 +106,7 @@ def _draw_ranks(axes: Axes, study: LawStudy, colours: Any) -> None:
 
 
 def _draw_sharers(axes: Axes, study: LawStudy, colours: Any) -> None:
-    """Draw how many items share the draws at each position, one line per stage."""
+    """Draw the exponential of the entropy at each position, one line per stage."""
     steps = range(1, len(study.inputs) + 1)
     for stage, colour in zip(study.stages, colours, strict=True):
         axes.semilogy(steps, [math.exp(each) for each in stage.entropy], "o-", ms=3, color=colour)
@@ -117,7 +118,7 @@ def _draw_sharers(axes: Axes, study: LawStudy, colours: Any) -> None:
 
 
 def moment(study: LawStudy, stage: LawStage) -> str:
-    """Say when a stage is, such as "after 5 epochs"."""
+    """Name the time of a stage, such as "after 5 epochs"."""
     if not stage.epochs:
         return "before training"
     kept = ", the best" if stage is study.stages[-1] else ""

@@ -22,15 +22,15 @@ class JsonLines(Silent):
 
     The line of an epoch has the fields of :class:`~negsamp_models.records.EpochRecord`,
     `draws_per_second` and `sampling_share`. When a run resumes, the file is rewritten from the
-    epochs of the checkpoint, so that each epoch appears once. A line that does not fit on the disk
-    is written with a later one.
+    epochs of the checkpoint, so that each epoch appears once. A line that cannot be written, as on
+    a full disk, is written together with a later one.
 
     Parameters
     ----------
     path : Path
         The file.
     run : mapping
-        Values that JSON can hold, for the first line.
+        JSON-serialisable values for the first line.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ class JsonLines(Silent):
 
 
 def event_writer() -> Any:
-    """Return what writes event files.
+    """Return the class that writes event files.
 
     Raises
     ------
@@ -82,14 +82,14 @@ def event_writer() -> Any:
 class TensorBoard(Silent):
     """Event files for TensorBoard, one step per epoch. Use it as a context manager.
 
-    When a run resumes, events after its checkpoint are marked as purged; when it begins, all
+    When a run resumes, events after its checkpoint are marked as purged; when it starts, all
     earlier ones. After a failed write, as on a full disk, nothing more is written: a log must not
-    end a run.
+    stop a run.
 
     Parameters
     ----------
     folder : Path
-        For the event files.
+        Folder of the event files.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class TensorBoard(Silent):
             self._writer.close()
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Begin an event file."""
+        """Open an event file."""
         self._writer = self._open(str(self._folder), purge_step=len(records))
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
@@ -140,7 +140,7 @@ def _line(record: EpochRecord) -> str:
 
 
 def _scalars(record: EpochRecord) -> dict[str, float | None]:
-    """Return what TensorBoard shows, by tag."""
+    """Return the scalars that TensorBoard shows, by tag."""
     return {
         "training/loss": record.loss,
         "training/seconds": record.training_seconds,

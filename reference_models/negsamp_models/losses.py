@@ -1,4 +1,4 @@
-"""Losses for any number of negatives."""
+"""Training losses for any number of negatives."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _scores(
     negatives: Negatives,
     mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the scores of targets, of their shape, and of negatives, with one more axis."""
+    """Return the scores of targets, of their shape, and of negatives, with a trailing axis."""
     _check_shapes(queries, item_embeddings, targets, negatives, mask)
     ids = torch.cat([targets[..., None], negatives.item_ids], dim=-1)
     scores = (functional.embedding(ids, item_embeddings) * queries[..., None, :]).sum(-1)
@@ -131,7 +131,7 @@ def _check_shapes(
     negatives: Negatives,
     mask: Tensor | None,
 ) -> None:
-    """Refuse shapes that torch would broadcast: wrongly paired rows would still give a loss."""
+    """Refuse shapes that torch would broadcast: the loss of wrongly paired rows is finite too."""
     rows, drawn = targets.shape, negatives.item_ids.shape
     if drawn[:-1] != rows or len(drawn) == len(rows):
         raise _misshapen("negatives.item_ids", drawn, "targets.shape + (num_negatives,)", rows)
@@ -151,5 +151,5 @@ def _misshapen(name: str, shape: torch.Size, allowed: str, rows: torch.Size) -> 
 
 
 def _mean(losses: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over the rows that count."""
+    """Return the mean over the rows in the mask, or over all."""
     return losses.mean() if mask is None else losses.masked_fill(~mask, 0.0).sum() / mask.sum()

@@ -1,4 +1,4 @@
-"""Tables within Markdown files that say, in a comment, which result files they are made of."""
+"""Update tables in Markdown files from the result files that a comment above them names."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ _BRACES = re.compile(r"(.*?)\{([^{}]*)\}(.*)")
 
 
 def rewritten(text: str, folder: Path) -> str:
-    """Make the marked tables of a Markdown text again.
+    """Return a Markdown text with its marked tables updated.
 
     Parameters
     ----------
     text : str
         With tables between ``<!-- results: negsamp table [--no-times] PATHS -->`` and
         ``<!-- end of results -->``, each on a line of its own. PATHS are result files or folders;
-        ``{a,b}`` stands for one with a and one with b, as in a shell.
+        ``{a,b}`` is expanded as in a shell.
     folder : Path
-        What PATHS are relative to.
+        PATHS are relative to it.
 
     Returns
     -------
     str
-        The text with new tables, otherwise as it was.
+        The text with new tables, otherwise unchanged.
 
     Raises
     ------
     DatasetError
-        If no table is marked, a mark is not ended, or as by
+        If no table is marked or a mark is not closed, or as raised by
         :func:`~negsamp_models.reading.read_results`.
     """
     tables = len(_MARKED.findall(text))
     if not tables or (text.count(_OPENING), text.count(_CLOSING)) != (tables, tables):
         raise DatasetError(
-            f"{tables} tables are marked, with {text.count(_OPENING)} openings and "
-            f"{text.count(_CLOSING)} ends; a table stands between a line {_OPENING}PATHS --> and "
-            f"a line {_CLOSING}"
+            f"found {tables} marked tables, {text.count(_OPENING)} opening and "
+            f"{text.count(_CLOSING)} closing lines; put each table between a line "
+            f"{_OPENING}PATHS --> and a line {_CLOSING}"
         )
     return _MARKED.sub(lambda found: f"{found[1]}{_table(found[2], folder)}{found[4]}", text)
 
 
 def rewrite_tables(files: Iterable[Path], folder: Path) -> dict[Path, bool]:
-    """Rewrite Markdown files, or none of them if one cannot be; see `rewritten`.
+    """Update the tables of Markdown files, or of none if one of them fails; see `rewritten`.
 
     Returns
     -------
     dict of Path to bool
-        For each file whether it was changed.
+        Whether each file was changed.
     """
     texts = {}
     for file in files:
@@ -67,7 +67,7 @@ def rewrite_tables(files: Iterable[Path], folder: Path) -> dict[Path, bool]:
             old = file.read_text(encoding="utf-8")
             texts[file] = (old, rewritten(old, folder))
         except (OSError, ValueError) as error:
-            raise DatasetError(f"{file} is not rewritten: {error}") from error
+            raise DatasetError(f"cannot rewrite {file}: {error}") from error
     for file, (old, new) in texts.items():
         if new != old:
             write_whole(file, partial(_write, new))
@@ -85,7 +85,7 @@ def _table(arguments: str, folder: Path) -> str:
 
 
 def _expanded(word: str) -> Iterator[str]:
-    """Yield what a shell makes of braces."""
+    """Yield the brace expansions of a word, as a shell does."""
     if (found := _BRACES.fullmatch(word)) is None:
         yield word
         return

@@ -1,4 +1,4 @@
-"""Options that do not go together, or not with this machine, in the words of the command line."""
+"""Check combinations of command line options, and whether this machine supports them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["check_graphs_option", "check_kept_epochs", "check_pretrained_option"
 
 
 def run_options(processes: Processes, device: str, sampler: str, **options: Any) -> RunOptions:
-    """Return how a run is made, kept and watched.
+    """Check options, and return those of a run.
 
     Parameters
     ----------
     processes : Processes
-        That share the run.
+        The processes that share the run.
     device, sampler : str
-        As they are given to the command.
+        As given to the command.
     **options
-        Of :class:`~negsamp_models.settings.RunOptions`.
+        Fields of :class:`~negsamp_models.settings.RunOptions`.
 
     Raises
     ------
     ConfigError
-        If options do not go together, or the package tensorboard is asked for and missing; or as
+        If options exclude each other, the package tensorboard is needed and missing, or as raised
         by `check_graphs_option`.
     TrainingSettingsError
-        If one is out of its range, or there is no such device.
+        If an option is out of range, or there is no such device.
     """
     if options["resume"] and options["overwrite"]:
         raise ConfigError("give either --resume or --overwrite; got both")
@@ -47,17 +47,17 @@ def run_options(processes: Processes, device: str, sampler: str, **options: Any)
         if sampler != "genni":
             raise ConfigError(f"--sharded-items is for genni; the sampler is {sampler}")
     if options.get("tensorboard"):
-        event_writer()  # before --overwrite removes anything
+        event_writer()  # fail before --overwrite removes anything
     return RunOptions(**options)
 
 
 def check_graphs_option(processes: Processes, device: str) -> None:
-    """Refuse ``--cuda-graphs`` where steps cannot be graphs.
+    """Refuse ``--cuda-graphs`` where steps cannot be captured.
 
     Raises
     ------
     ConfigError
-        If there are several processes, or the device is no CUDA device whose kernels Triton makes.
+        If there are several processes, or the device is not a CUDA device that Triton supports.
     TrainingSettingsError
         If there is no such device.
     """
@@ -71,7 +71,7 @@ def check_graphs_option(processes: Processes, device: str) -> None:
 
 
 def check_pretrained_option(model: str, pretrained: Path | None) -> None:
-    """Refuse ``--model s3rec`` without ``--pretrained``, and the other way round.
+    """Refuse ``--model s3rec`` without ``--pretrained``, and vice versa.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def check_kept_epochs(epochs: Sequence[int], max_epochs: int) -> None:
     Raises
     ------
     ConfigError
-        With those epochs.
+        If there are any; the message lists them.
     """
     if beyond := [str(each) for each in epochs if each > max_epochs]:
         raise ConfigError(

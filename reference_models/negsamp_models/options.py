@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Command line options that several commands share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = [
 
 
 DATA, SAMPLER, MODEL, TRAINING, OUTPUT = "Data", "Sampler", "Model", "Training", "Output"
-"""Panels of the help."""
+"""Panels of the help output."""
 
 _DEFAULT_SETTINGS = TrainingSettings()
 
@@ -61,20 +61,20 @@ def setting(
     default: Any = _DEFAULT_SETTINGS,
     synthetic: Any = SYNTHETIC_SETTINGS,
 ) -> Any:
-    """Return the option of a setting, which by default has the value for the data set.
+    """Return the option of a setting; its help states the default for each data set.
 
     Parameters
     ----------
     text : str
-        A description, in one or more sentences.
+        The help text, in one or more sentences.
     name : str
         Name of the setting.
     *flags : str
-        The option, if its name is not that of its parameter.
+        The flag, if its name is not that of the parameter.
     panel : str
-        Panel of the help.
+        Panel of the help output.
     default, synthetic
-        The settings of any data set, and of the embedded one.
+        Default settings of any data set, and of the synthetic one.
     """
     value, embedded = (f"{getattr(each, name):g}" for each in (default, synthetic))
     values = value if embedded == value else f"{value}; {embedded} for synthetic"
@@ -109,9 +109,7 @@ SeedOption = Annotated[
 ]
 EpochsOption = Annotated[
     int | None,
-    setting(
-        "Stop after this many epochs in any case.", "max_epochs", "--max-epochs", panel=TRAINING
-    ),
+    setting("Train for at most this many epochs.", "max_epochs", "--max-epochs", panel=TRAINING),
 ]
 PatienceOption = Annotated[
     int | None,
@@ -159,22 +157,22 @@ OverwriteOption = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Start anew, and remove what an earlier run left in the output folder.",
+        help="Start over, and remove the files of an earlier run from the output folder.",
         rich_help_panel=OUTPUT,
     ),
 ]
 CheckpointSecondsOption = Annotated[
     float,
     typer.Option(
-        help="Save within an epoch too, after this many seconds. After an epoch a run is saved in "
-        "any case, unless that takes more than a twentieth of the time.",
+        help="Also save within an epoch, after this many seconds. A checkpoint is saved after "
+        "every epoch too, unless saving takes more than 5 % of the time.",
         rich_help_panel=OUTPUT,
     ),
 ]
 CheckpointBatchesOption = Annotated[
     int | None,
     typer.Option(
-        help="Save after every so many batches, and after every epoch, at any cost.",
+        help="Save after this many batches, and after every epoch, whatever it costs.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -193,7 +191,7 @@ ShardedItemsOption = Annotated[
         "--sharded-items",
         help="Under torchrun, for genni: each process scores only its slice of the items, for the "
         "rows of all processes; the negatives are the same. Only the sampler's scores are divided: "
-        "each process still holds, trains and evaluates with the whole table.",
+        "each process still holds, trains and evaluates the whole table.",
         rich_help_panel=SAMPLER,
     ),
 ]
@@ -202,8 +200,8 @@ CudaGraphsOption = Annotated[
     typer.Option(
         "--cuda-graphs",
         help="On one GPU with Triton: run each step as one CUDA graph, with the data on the "
-        "device. Negatives and noise differ from those of a run without, but have the same laws. "
-        "Not measured yet.",
+        "device. Negatives and noise differ from those of a run without it, but have the same "
+        "laws. Not measured yet.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -242,7 +240,7 @@ GammaOption = Annotated[
 
 
 def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
-    """Read a number, or a schedule written NAME:argument=value,..., as a configuration.
+    """Parse a number, or a schedule written NAME:argument=value,..., as a configuration.
 
     Raises
     ------
@@ -264,12 +262,12 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
                 f"--{name} {text!r}: write a number, or a schedule as NAME:argument=number,..., "
                 "such as exponential:m=40 or loss_driven:initial=1,step=0.01"
             ) from None
-    if not arguments:  # a word that is a schedule, or was to be a number
+    if not arguments:  # a schedule without arguments, or a mistyped number
         try:
             negsamp.from_config({"sampler": "genni", "items": 2, name: config})
         except negsamp.ConfigError as error:
             raise negsamp.ConfigError(
-                f"--{name} {text!r} is no number; as a schedule: {error}"
+                f"--{name} {text!r} is not a number; read as a schedule: {error}"
             ) from None
     return config
 
@@ -277,12 +275,12 @@ def parse_schedule(name: str, text: str) -> float | dict[str, Any]:
 def sampler_config(
     sampler: str, alpha: str | None, beta: str | None, gamma: float | None
 ) -> dict[str, Any]:
-    """Return the configuration of a sampler, with the defaults of what was not given.
+    """Return the configuration of a sampler, with defaults for options not given.
 
     Raises
     ------
     ConfigError
-        If something was given that the sampler does not have.
+        If an option was given that the sampler does not have.
     """
     owners = {"alpha": "genni", "beta": "genni", "gamma": "popularity"}
     for name in given(alpha=alpha, beta=beta, gamma=gamma):
@@ -298,7 +296,7 @@ def sampler_config(
 
 
 def parse_epochs(text: str) -> tuple[int, ...]:
-    """Read numbers of epochs, with commas between.
+    """Parse a comma-separated list of epoch numbers.
 
     Raises
     ------
@@ -309,10 +307,10 @@ def parse_epochs(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise negsamp.ConfigError(
-            f"--keep-weights {text!r}: write numbers of epochs, such as 0,1,5,20"
+            f"--keep-weights {text!r}: write epochs as whole numbers, such as 0,1,5,20"
         ) from None
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Return the options that were given."""
+    """Return the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a folder holds of another run is neither mixed with a new one nor lost unasked."""
+"""Protect the files of an earlier run: a new run removes them only with ``--overwrite``."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ def clear_for_a_new_run(
     result: str,
     others: Iterable[str],
 ) -> None:
-    """Remove what an earlier run left, if that is asked for.
+    """Remove the files of an earlier run if requested; otherwise refuse to start in its folder.
 
     Parameters
     ----------
     folder : Path
     checkpoints : CheckpointFolder
-        Of a run that is not done, if there is one.
+        Those of an unfinished run, if there is one.
     options : RunOptions
         Whether to overwrite.
     result : str
-        Name of the file that a finished run leaves.
+        Name of the result file of a finished run.
     others : iterable of str
         Names of its other files.
 
     Raises
     ------
     CheckpointError
-        If there is a run, done or not, or a file in the place of one of its own, and it is not to
-        be overwritten.
+        If there is a run, finished or not, or a file named like one of its files, and `overwrite`
+        is not set.
     """
     names = (result, *others)
     there = [name for name in names if (folder / name).exists()]
     if not options.overwrite and (checkpoints or there):
         if checkpoints:
-            state = "a run that is not done: go on with --resume,"
+            state = "an unfinished run: continue it with --resume,"
         elif result in there:
             state = "a finished run: show it with --resume,"
         else:
-            state = f"{there[0]}, which would be lost:"
+            state = f"{there[0]}, which would be overwritten:"
         raise CheckpointError(
-            f"{folder} holds {state} name another --output, or make it anew with --overwrite"
+            f"{folder} holds {state} name another --output, or replace it with --overwrite"
         )
     checkpoints.discard()
     for name in names:

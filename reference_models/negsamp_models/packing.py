@@ -1,4 +1,4 @@
-"""Several sequences in one row: most of a padded batch is padding, a packed one has hardly any."""
+"""Pack several sequences into one row: a padded batch is mostly padding, a packed one hardly."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class PackedBatch:
     segment_ids : int64, shape (num_rows, length)
         Number of the sequence in the order given, from 1; 0 in empty slots.
     slots : int64, shape (num_tokens,)
-        Place in the flattened (num_rows * length) slots of each item, in the order in which the
+        Index of each item in the flattened slots (num_rows * length), in the order in which the
         items were given: sequence by sequence.
     last : int64, shape (num_sequences,)
-        The same of each sequence's last item.
+        Index of each sequence's last item in the flattened slots.
     """
 
     item_ids: Tensor
@@ -47,31 +47,31 @@ class PackedBatch:
         return PackedBatch(*(on_device(tensor, device) for tensor in tensors))
 
     def causal_mask(self) -> Tensor:
-        """Return who may look at whom: bool, shape (num_rows, 1, length, length).
+        """Return the causal attention mask: bool, shape (num_rows, 1, length, length).
 
-        An item looks at itself and at what stands before it in its own sequence. An empty slot
-        looks at itself, so that no softmax is over nothing.
+        An item attends to itself and to earlier items of its own sequence. An empty slot attends to
+        itself and to earlier empty slots of its row, so that no softmax is over an empty set.
         """
         return causal_mask(self.segment_ids)
 
     def bidirectional_mask(self) -> Tensor:
-        """Return who may look at whom where order does not matter, in the shape of the causal mask.
+        """Return the bidirectional attention mask, in the shape of the causal mask.
 
-        An item looks at all of its own sequence, an empty slot at all empty slots of its row.
+        An item attends to its whole sequence, an empty slot to all empty slots of its row.
         """
         return _same_segment(self.segment_ids)
 
     def tokens(self, hidden: Tensor) -> Tensor:
-        """Take the items' own slots out of (num_rows, length, dim), in the order of `slots`."""
+        """Select the slots of items from (num_rows, length, dim), in the order of `slots`."""
         return hidden.flatten(0, 1).index_select(0, self.slots)
 
     def last_tokens(self, hidden: Tensor) -> Tensor:
-        """Take the last item of each sequence out of (num_rows, length, dim)."""
+        """Select the last item of each sequence from (num_rows, length, dim)."""
         return hidden.flatten(0, 1).index_select(0, self.last)
 
 
 def causal_mask(segment_ids: Tensor) -> Tensor:
-    """Return what :meth:`PackedBatch.causal_mask` does, of the segments alone."""
+    """Return the mask of :meth:`PackedBatch.causal_mask`, computed from segment ids."""
     slots = torch.arange(segment_ids.shape[1], device=segment_ids.device)
     return _same_segment(segment_ids) & (slots[:, None] >= slots)
 
@@ -81,16 +81,16 @@ def _same_segment(segment_ids: Tensor) -> Tensor:
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor on a device, without waiting for what that is doing."""
+    """Copy a tensor to a device without synchronising with it."""
     if device.type == "cuda" and tensor.device.type == "cpu":
-        tensor = tensor.pin_memory()  # from other memory, a copy waits
+        tensor = tensor.pin_memory()  # a copy from pageable memory would synchronise
     return tensor.to(device, non_blocking=True)
 
 
 def pack(
     item_ids: Int64Array, offsets: Int64Array, max_length: int, capacity: int | None = None
 ) -> PackedBatch:
-    """Lay sequences out in rows, longest first, each into the fullest row that still has room.
+    """Pack sequences into rows by best fit, longest first: into the fullest row with room.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def pack(
     offsets : int64, shape (num_sequences + 1,)
         Sequence s is ``item_ids[offsets[s]:offsets[s + 1]]``; 1 to max_length items.
     max_length : int
-        Number of positions that the model knows.
+        Number of positions of the model.
     capacity : int, optional
-        Slots a row, at least as many as the longest sequence has items; by default `max_length`.
+        Slots per row, at least the length of the longest sequence; by default `max_length`.
 
     Returns
     -------
@@ -116,14 +116,14 @@ def pack(
     lengths = _lengths(offsets, max_length)
     if capacity < (longest := int(lengths.max(initial=0))):
         raise InvalidInputError(
-            f"capacity must be >= {longest}, the items of the longest sequence; got {capacity}"
+            f"capacity must be >= {longest}, the length of the longest sequence; got {capacity}"
         )
     row, start, num_rows = _best_fit(lengths, capacity)
     return _lay_out(item_ids, lengths, row, start, num_rows, capacity, max_length)
 
 
 def pad(item_ids: Int64Array, offsets: Int64Array, max_length: int) -> PackedBatch:
-    """Lay sequences out one a row, padded on the left to `max_length`, as SASRec's authors do.
+    """Put one sequence into each row, padded on the left to `max_length`, as SASRec's authors do.
 
     The parameters, the result and the errors are those of :func:`pack`.
     """
@@ -141,7 +141,7 @@ def _lengths(offsets: Int64Array, max_length: int) -> Int64Array:
         first = int(wrong.argmax())
         raise InvalidInputError(
             f"sequence {first} has {lengths[first]} items; allowed are 1 to max_length = "
-            f"{max_length}: cut longer ones to their last items"
+            f"{max_length}: cut longer sequences to their last items"
         )
     return lengths
 
@@ -149,7 +149,7 @@ def _lengths(offsets: Int64Array, max_length: int) -> Int64Array:
 def _best_fit(lengths: Int64Array, capacity: int) -> tuple[Int64Array, Int64Array, int]:
     """Return the row of each sequence, its first slot there, and the number of rows."""
     rows_with_room: list[list[int]] = [[] for _ in range(capacity + 1)]
-    rooms = 0  # bit r is set where a row has room for r
+    rooms = 0  # bit r is set if a row has exactly r empty slots
     rows, starts, num_rows = [], [], 0
     order = np.argsort(-lengths, kind="stable")
     for length in lengths[order].tolist():

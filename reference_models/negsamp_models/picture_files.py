@@ -1,4 +1,4 @@
-"""Files of pictures: what they may be called, and how they are written."""
+"""Picture files: allowed suffixes, and atomic writing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def picture_path(path: str | Path) -> Path:
-    """Return a path to which a picture can be written, before there is one to lose.
+    """Check the suffix of a picture's path, before any work is done for it.
 
     Raises
     ------
@@ -33,5 +33,5 @@ def picture_path(path: str | Path) -> Path:
 
 
 def save_picture(figure: Figure, path: Path, dpi: float) -> None:
-    """Write a figure, whole or not at all, as what its suffix says."""
+    """Write a figure in the format of the suffix, completely or not at all."""
     write_whole(path, lambda target: figure.savefig(target, dpi=dpi))

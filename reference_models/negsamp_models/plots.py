@@ -1,4 +1,4 @@
-"""Pictures of runs."""
+"""Plots of runs: validation, loss, hardness and cost of the negatives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUM_COLUMNS = 4
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: its label, and how to take a value from an epoch."""
+    """One pair of axes: the label, and the function that takes the value from an epoch."""
 
     label: str
     value: Callable[[EpochRecord], float | None]
@@ -50,7 +50,7 @@ def plot_curves(
     Raises
     ------
     InvalidInputError
-        If the metric or the kind of picture is not known.
+        If the metric is not known, or the suffix is not one of these.
     """
     _draw(runs, _validation_panels(runs, metric), picture_path(path), title)
 
@@ -58,10 +58,10 @@ def plot_curves(
 def plot_runs(
     runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
 ) -> None:
-    """Plot everything known of several runs: validation, loss, hardness and cost of negatives.
+    """Plot all quantities of several runs: validation, loss, hardness and cost of negatives.
 
     Parameters and errors are those of :func:`plot_curves`. Quantities that no run has, or that are
-    the same in all epochs of all runs, are left out.
+    constant over all epochs and runs, are omitted.
     """
     panels = [
         Panel("loss", lambda record: record.loss),
@@ -72,10 +72,10 @@ def plot_runs(
         Panel("draws a second", lambda record: record.draws_per_second),
     ]
     records = [record for run in runs.values() for record in run]
-    telling = [
+    varying = [
         panel for panel in panels if len({panel.value(each) for each in records} - {None}) > 1
     ]
-    _draw(runs, [*_validation_panels(runs, metric), *telling], picture_path(path), title)
+    _draw(runs, [*_validation_panels(runs, metric), *varying], picture_path(path), title)
 
 
 def _validation_panels(
@@ -120,7 +120,7 @@ def _draw(
 
 
 def _draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, Sequence[EpochRecord]]) -> None:
-    """Draw one line a run, with a dot at the epoch whose weights are kept."""
+    """Draw one line per run, with a dot at the epoch whose weights are kept."""
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  (heavy, and for pictures alone)
 
     for label, records in runs.items():

@@ -1,4 +1,4 @@
-"""How hard the negatives are: the entropy of the law at a few fixed rows."""
+"""Measure how hard the negatives are: the entropy of the law at a few fixed rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from negsamp_models.splits import Training
 __all__ = ["Probe"]
 
 MAX_ROWS = 32
+"""Largest number of sequences of a probe."""
 MAX_PROBABILITIES = 1 << 19
+"""Largest number of probabilities, rows times items, computed after each epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,7 @@ class Probe:
         The sequences: at most 32, evenly spaced over the users, fewer for a catalogue of more
         than 2**14 items.
     targets, users : int64, shape (num_rows,)
-        The next item of each sequence, and its user.
+        The target of each sequence at its last position, and its user.
     """
 
     batch: PackedBatch
@@ -52,7 +54,7 @@ class Probe:
     def entropy(self, model: SASRec, sampler: Sampler) -> float:
         """Return the mean of ``-sum_i Q(i | row) log Q(i | row)`` over the rows, in nats.
 
-        Nothing is drawn, and the states of the sampler and of random generators do not change; the
+        Nothing is drawn; the states of the sampler and of random generators do not change. The
         model is left in evaluation mode.
         """
         model.eval()

@@ -1,4 +1,4 @@
-"""Result files of runs, read in one way by all who want them."""
+"""Find and read the result files of runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from negsamp_models.run_key import key_of
 __all__ = ["files_at", "read_by_key", "read_result", "read_results", "result_files"]
 
 
-_MAKE_AGAIN = "move it away, and the run can be made again"
+_MAKE_AGAIN = "move it away and make the run again"
 _NAME_ANOTHER = "leave it out, or name the result.json of a run"
 
 
@@ -25,12 +25,12 @@ def read_result(file: Path, remedy: str = _MAKE_AGAIN) -> RunResult:
     ----------
     file : Path
     remedy : str
-        What to do if it is none.
+        Advice in the error message.
 
     Raises
     ------
     DatasetError
-        If the file is none; it is named.
+        If the file is not the result of a run; the message names it.
     """
     try:
         return RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
@@ -39,12 +39,12 @@ def read_result(file: Path, remedy: str = _MAKE_AGAIN) -> RunResult:
 
 
 def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
-    """Read result files; a folder stands for those in and below it, see `result_files`.
+    """Read result files, and those in and below folders, see `result_files`.
 
     Raises
     ------
     DatasetError
-        If there is none, or as by `files_at` and `read_by_key`.
+        If there is none, or as raised by `files_at` and `read_by_key`.
     """
     paths = list(paths)
     files = files_at(paths)
@@ -62,7 +62,7 @@ def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, R
     Raises
     ------
     DatasetError
-        If a file is not a run's result, or two are of one run; they are named.
+        If a file is not the result of a run, or two are of the same run; the message names them.
     """
     results: dict[str, RunResult] = {}
     read: dict[str, Path] = {}
@@ -73,7 +73,7 @@ def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, R
             digests = {result.data_sha256, results[key].data_sha256} - {None}
             data = f" on different data, both called {result.dataset}" if len(digests) > 1 else ""
             raise DatasetError(
-                f"{read[key]} and {file} are of one run{data}: take one of them away"
+                f"{read[key]} and {file} are results of the same run{data}: remove one of them"
             )
         results[key], read[key] = result, file
     return results
@@ -82,7 +82,7 @@ def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, R
 def files_at(
     paths: Iterable[str | Path], below: Callable[[Path], Iterable[Path]] | None = None
 ) -> list[Path]:
-    """Return files as they are, and for each folder those of `below`, or else `result_files`.
+    """Expand each folder to the files that `below` finds, by default `result_files`.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def files_at(
 def result_files(folder: Path, prefix: str = "") -> list[Path]:
     """Return the files ``result.json`` and ``seedN.json``, N a number, in and below a folder.
 
-    With a prefix, a regular expression, they are those whose name has it before.
+    `prefix` is a regular expression that has to precede these names.
     """
     name = re.compile(rf"{prefix}(result|seed\d+)\.json", re.ASCII)
     return sorted(file for file in folder.rglob("*.json") if name.fullmatch(file.name))

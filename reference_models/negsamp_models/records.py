@@ -17,8 +17,8 @@ __all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch", "longest_wait"
 CHOSEN_BY = "NDCG@10"
 """The validation metric that decides which epoch is best."""
 
-_ONCE = {"model": "sasrec", "leak_held_out": False}
-"""What settings were before they could be chosen."""
+_FORMER_SETTINGS = {"model": "sasrec", "leak_held_out": False}
+"""Values of settings that older result files lack, because they could not be chosen then."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class EpochRecord:
     loss : float
         Mean over the batches.
     alpha, beta : float or None
-        The sampler's values at the end of the epoch, if it has them.
+        The sampler's values at the end of the epoch; None if it has none.
     training_seconds, sampling_seconds, evaluation_seconds : float
         Wall-clock time of the epoch's batches (sampling included), of sampling alone (0 if not
         known), and of validation.
     validation : dict of str to float
         HR and NDCG in percent, seen items masked.
     num_draws : int or None
-        Negatives drawn, by all processes; None in results older than this count.
+        Negatives drawn by all processes; None in results that predate this field.
     entropy : float or None
         Mean entropy, in nats, of the laws of a few fixed rows at the end of the epoch, see
         :class:`negsamp_models.probe.Probe`.
@@ -75,7 +75,7 @@ def best_epoch(records: Sequence[EpochRecord]) -> int:
 
 
 def longest_wait(records: Sequence[EpochRecord]) -> int:
-    """Return how many epochs in a row, at most, went by without a better one on validation."""
+    """Return the largest number of successive epochs without a better validation metric."""
     best = longest = 0
     for place, record in enumerate(records):
         if record.validation[CHOSEN_BY] > records[best].validation[CHOSEN_BY]:
@@ -99,7 +99,8 @@ class RunResult:
     best_epoch : int
         The epoch with the best validation NDCG@10, whose weights were kept.
     validation, test, test_unmasked : dict of str to float
-        HR and NDCG in percent of the kept weights: seen items masked, but ranked in the last.
+        HR and NDCG of the kept weights, in percent; seen items are masked, except in
+        `test_unmasked`.
     epochs : list of EpochRecord
         All epochs.
     environment : dict
@@ -108,10 +109,9 @@ class RunResult:
         The origin of the initial weights, if they were not random, see
         :class:`negsamp_models.s3rec.weights.Provenance`, and their SHA-256.
     law : dict or None
-        The law of one user's negatives, if the run was to keep it, see
-        :class:`negsamp_models.law.LawStudy`.
+        The law of one user's negatives, if requested, see :class:`negsamp_models.law.LawStudy`.
     data_sha256 : str or None
-        That of the data set, see ``Dataset.sha256``; None in results from before it was recorded.
+        That of the data set, see ``Dataset.sha256``; None in results that predate this field.
     stated_seconds : float or None
         Seconds per epoch as stated in the file that the result was read from.
     """
@@ -132,7 +132,7 @@ class RunResult:
 
     @property
     def timed_epochs(self) -> list[EpochRecord]:
-        """All epochs but the first, in which code is compiled; the first if it is the only one."""
+        """All epochs but the first, which includes compilation; the first if it is the only one."""
         return self.epochs[1:] or self.epochs
 
     @property
@@ -153,30 +153,30 @@ class RunResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> RunResult:
-        """Return the result from which :meth:`to_json` made this.
+        """Rebuild a result from the output of :meth:`to_json`.
 
         Raises
         ------
         ValueError, TypeError
-            If it is none: a key, a setting or an epoch is missing, unknown or out of range.
+            If it is not such output: a key, a setting or an epoch is missing, unknown or invalid.
         """
         names = [each.name for each in fields(cls) if each.default is MISSING]
         if not isinstance(content, Mapping) or not content.keys() >= set(names):
-            raise InvalidInputError(f"a run's result has the keys {', '.join(names)}")
+            raise InvalidInputError(f"the result of a run must have the keys {', '.join(names)}")
         values = {name: content[name] for name in names}
         values["epochs"] = [EpochRecord(**record) for record in content["epochs"]]
-        values["settings"] = settings = _ONCE | content["settings"]
+        values["settings"] = settings = _FORMER_SETTINGS | content["settings"]
         if missing := asdict(TrainingSettings(**settings)).keys() - settings.keys():
-            raise InvalidInputError(f"its settings lack {', '.join(sorted(missing))}")
+            raise InvalidInputError(f"the settings lack {', '.join(sorted(missing))}")
         if not values["epochs"]:
-            raise InvalidInputError("it has no epoch")
+            raise InvalidInputError("there is no epoch")
         values |= {name: content.get(name) for name in ("pretraining", "law", "data_sha256")}
         if (stated := content.get("seconds_per_epoch")) is not None:
             values["stated_seconds"] = as_number("seconds_per_epoch", stated)
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
-        """Return values that JSON can hold."""
+        """Return JSON-serialisable values."""
         content = asdict(self)
         del content["stated_seconds"]
         for name in ("law", "data_sha256"):

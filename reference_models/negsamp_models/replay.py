@@ -1,4 +1,4 @@
-"""A step that runs repeatedly on the same memory: on a CUDA device, as one graph."""
+"""Run a training step repeatedly on the same memory; on a CUDA device, as one CUDA graph."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import nn
 __all__ = ["WARM_UP_STEPS", "Replay"]
 
 WARM_UP_STEPS = 3
-"""Before a capture, as PyTorch asks for: they compile and choose kernels, and fill caches."""
+"""Steps before a capture, as PyTorch requires: they compile and select kernels and fill caches."""
 
 
 class Replay:
     """A training step that a CUDA device replays as one graph.
 
-    On other devices the step itself is run, after the same warm-up.
+    On other devices the step runs eagerly, after the same warm-up.
 
     Parameters
     ----------
     step : callable
-        Reads and writes the same tensors in each run, and reads nothing back from the device. It
-        discards old gradients, and updates the weights with its own.
+        Reads and writes the same tensors each time, and copies nothing to the host. It clears the
+        gradients, computes new ones and updates the weights.
     model : Module
         The model that is trained.
     optimizer : Optimizer
         Updates its weights; all of its state is on the device.
     rehearsal : callable
-        Returns a context that undoes what the step does to anything else.
+        Returns a context that restores whatever else the step changes, such as the sampler.
     device : torch.device
     """
 
@@ -51,8 +51,8 @@ class Replay:
         return self._run is not None
 
     def capture(self) -> None:
-        """Capture the step in its current form; the state of the run does not change."""
-        self._run = None  # frees the memory of the graph before
+        """Capture the step as it is now; the state of the run does not change."""
+        self._run = None  # frees the memory of the previous graph
         if self._device.type != "cuda":
             self._rehearse()
             self._run = self._step
@@ -74,18 +74,18 @@ class Replay:
         self._run()
 
     def _rehearse(self) -> None:
-        """Run the step a few times, and undo it."""
+        """Run the warm-up steps, and undo them."""
         with self._rehearsal(), _undone(self._model, self._optimizer, self._device):
             for _ in range(WARM_UP_STEPS):
                 self._step()
-        self._optimizer.zero_grad()  # a graph keeps its own gradients, and writes them anew
+        self._optimizer.zero_grad()  # a graph allocates its own gradients at capture
 
 
 @contextmanager
 def _undone(
     model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> Iterator[None]:
-    """Restore weights, optimiser state and random states in place at the end."""
+    """Restore weights, optimiser state and random states in place on exit."""
     weights = [(weight, weight.detach().clone()) for weight in model.parameters()]
     state = {
         weight: {key: value.clone() for key, value in values.items()}
@@ -97,5 +97,5 @@ def _undone(
         for parameter, before in weights:
             parameter.copy_(before)
         for weight, values in optimizer.state.items():
-            for key, value in values.items():  # a state that was not there begins with zeros
+            for key, value in values.items():  # state created by the warm-up starts as zeros
                 value.copy_(state[weight][key]) if weight in state else value.zero_()

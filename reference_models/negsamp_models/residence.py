@@ -1,4 +1,4 @@
-"""Training data on the device, padded: a batch is only the numbers of its sequences."""
+"""Padded training data on the device, so that a batch is given by row numbers alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ResidentTraining"]
 class ResidentTraining:
     """The training data on a device, one sequence per row, padded on the left.
 
-    One more row, after the last, is empty and fills up batches that are too small.
+    An extra empty row at the end fills up batches that are too small.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Result files: JSON, written whole or not at all."""
+"""Result files: JSON, written atomically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["check_writable", "environment", "write_json", "write_whole"]
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return what a result was computed with: versions, source, device, threads."""
+    """Return the environment of a result: versions, digest of the source, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "negsamp": negsamp.__version__,
@@ -36,18 +36,18 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Make a folder, and refuse one that no file can be written to, before there is one to lose.
+    """Create a folder, and check that files can be written to it before any work is done.
 
     Raises
     ------
     InvalidInputError
-        With the folder, what of it cannot be made, and the system's reason.
+        If it cannot be created or written to; the message has the system's reason.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_writable(folder, _hindrance(folder, error)) from error
+        raise _not_writable(folder, _obstacle(folder, error)) from error
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -55,13 +55,13 @@ def check_writable(folder: str | Path) -> None:
         raise _not_writable(folder, error.strerror) from error
 
 
-def _hindrance(folder: Path, error: OSError) -> str:
-    """Say what stands in the way of making a folder."""
+def _obstacle(folder: Path, error: OSError) -> str:
+    """Say why a folder cannot be created."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         file = next(each for each in (*reversed(folder.parents), folder) if not each.is_dir())
         return f"{'it' if file == folder else file} is a file"
     part = Path(error.filename)
-    return f"no folder {part.name!r} can be made in {part.parent} ({error.strerror})"
+    return f"folder {part.name!r} cannot be created in {part.parent} ({error.strerror})"
 
 
 def _not_writable(folder: Path, reason: str | None) -> InvalidInputError:
@@ -71,30 +71,30 @@ def _not_writable(folder: Path, reason: str | None) -> InvalidInputError:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON with numbers as they are; NaN and infinities are refused."""
+    """Write JSON with numbers in full precision; NaN and infinities are refused."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_whole(path, lambda target: target.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
-    """Have a file written next to `path`, then put it in place; on failure leave `path` alone.
+    """Write a file atomically: to a temporary file beside it, which then replaces it.
 
     Parameters
     ----------
     path : str or Path
-        The file; its folder is made if it is missing.
+        The file; its folder is created if missing. It is unchanged if writing fails.
     write : callable
-        Is given the path of a temporary file of the same folder and suffix, and writes it.
+        Writes to the path it is called with, a temporary file of the same folder and suffix.
 
     Raises
     ------
     OSError
-        As `write` does, or with the name of the file, not of the temporary one.
+        If writing fails; it names the file itself, not the temporary one.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _beside(path) as temporary:
+        with _temporary_file(path) as temporary:
             write(temporary)
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
@@ -110,8 +110,8 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Make an empty file in the same folder, for as long as this is entered."""
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """Create a temporary file in the same folder; it is removed on exit."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     try:
@@ -121,7 +121,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _processor() -> str:
-    """Return the processor's name where the system tells it."""
+    """Return the name of the processor and its number of cores, as far as known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

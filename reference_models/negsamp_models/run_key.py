@@ -1,4 +1,4 @@
-"""What runs are told apart by."""
+"""Keys that identify runs."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ def key_of(
     settings: Mapping[str, Any],
     pretraining: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return what runs are told apart by: all but the device; pre-training, if there was one."""
+    """Return the key of a run: all of its configuration but the device, with any pre-training."""
     settings = {name: value for name, value in settings.items() if name != "device"}
-    told = [dataset, _as_floats({"num_negatives": 1, **needed(sampler)}), _as_floats(settings)]
+    parts = [dataset, _as_floats({"num_negatives": 1, **needed(sampler)}), _as_floats(settings)]
     if pretraining is not None:
-        told.append(_as_floats(decisive(pretraining)))
-    return json.dumps(told, sort_keys=True)
+        parts.append(_as_floats(decisive(pretraining)))
+    return json.dumps(parts, sort_keys=True)
 
 
 def needed(sampler: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sampler's configuration without what changes no draw.
+    """Return a sampler's configuration without the keys that change no draw.
 
-    With beta = 1 nothing is pre-selected, and it does not matter for whom it would be.
+    With beta = 1 no candidates are pre-selected, so `candidates` has no effect.
     """
-    idle = {"candidates"} if sampler.get("beta") == 1 else set()
-    return {name: value for name, value in sampler.items() if name not in idle}
+    unused = {"candidates"} if sampler.get("beta") == 1 else set()
+    return {name: value for name, value in sampler.items() if name not in unused}
 
 
 def decisive(pretraining: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of a pre-training's provenance, or a result's, what it would be made again with."""
+    """Return the part of a pre-training's provenance that determines its weights."""
     names = ["sampler", *PretrainingSettings().decisive]
     return {name: pretraining.get(name) for name in names}
 
 
 def _as_floats(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write every number as a float: 1 and 1.0 are the same configuration."""
+    """Convert every number to a float: 1 and 1.0 are the same configuration."""
     return {
         name: _as_floats(value)
         if isinstance(value, Mapping)

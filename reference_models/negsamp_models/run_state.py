@@ -1,4 +1,4 @@
-"""The progress of a run, and everything of a trainer that a checkpoint has to hold."""
+"""The progress of a run, and its conversion to and from checkpoints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass
 class RunState:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class RunState:
     num_draws : int
         Negatives drawn in these batches, by all processes.
     records : list of EpochRecord
-        The epochs before.
+        The finished epochs.
     best_weights : dict of str to Tensor
-        The model's weights after the best of them; the initial ones before there is any.
+        The model's weights after the best finished epoch; the initial ones before the first ends.
     """
 
     best_weights: dict[str, Tensor]
@@ -62,7 +62,7 @@ class RunState:
         return best_epoch(self.records)
 
     def close_epoch(self, record: EpochRecord) -> None:
-        """Record that the epoch is done, and start the next."""
+        """Record the finished epoch, and start the next."""
         self.records.append(record)
         self.epoch, self.batch, self.losses = self.epoch + 1, 0, []
         self.training_seconds = self.sampling_seconds = 0.0
@@ -76,13 +76,13 @@ def run_identity(
     device: torch.device,
     processes: Processes,
 ) -> dict[str, Any]:
-    """Return what decides each step of a run; when it ends does not belong to it.
+    """Return all that determines the steps of a run; when it ends is not part of it.
 
     Returns
     -------
     dict
-        Values that JSON can hold: name and SHA-256 of the data, the sampler's configuration, the
-        settings but for `max_epochs` and `patience`, the kind of device, the number of processes.
+        JSON-serialisable values: name and SHA-256 of the data, the sampler's configuration, the
+        settings except `max_epochs` and `patience`, the device type, the number of processes.
     """
     decisive = {
         name: value
@@ -111,7 +111,7 @@ def pack_state(
     processes: Processes,
     device: torch.device,
 ) -> Checkpoint:
-    """Put a run into a checkpoint; all processes have to call it.
+    """Return the state of a run as a checkpoint; collective: all processes must call it.
 
     Its tensors are ``best.NAME`` and those of :func:`training_tensors`.
     """
@@ -135,19 +135,19 @@ def unpack_state(
     processes: Processes,
     device: torch.device,
 ) -> RunState:
-    """Bring a run to where a checkpoint was made; every later step is what it would have been.
+    """Restore a run from a checkpoint; all later steps are those of an uninterrupted run.
 
     Raises
     ------
     CheckpointError
-        If it holds anything else than :func:`pack_state` puts in for these objects.
+        If the content does not match what :func:`pack_state` stores for these objects.
     """
     tensors, plain = checkpoint.tensors, dict(checkpoint.state)
     try:
         restore_tensors(tensors, model, optimizer, processes, device)
-        own = sampler.state_dict()["spawned"]  # by rank; all else is the same in all processes
+        own = sampler.state_dict()["spawned"]  # by rank; the rest is common to all
         sampler.load_state_dict(plain.pop("sampler") | {"spawned": own})
-        best_weights = {name: value.to(device) for name, value in _below("best.", tensors).items()}
+        best_weights = {name: value.to(device) for name, value in _within("best.", tensors).items()}
         records = [EpochRecord(**record) for record in plain.pop("records")]
         return RunState(best_weights, checkpoint.epoch, checkpoint.batch, records=records, **plain)
     except (KeyError, IndexError, TypeError, RuntimeError, ValueError, NegSampError) as error:
@@ -162,7 +162,7 @@ def training_tensors(
     processes: Processes,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """Return the tensors that the next step depends on; all processes have to call it.
+    """Return the tensors that the next step depends on; collective: all processes must call it.
 
     They are ``model.NAME``, ``optimizer.NAME.KEY`` by the name of the parameter, and the states of
     torch's generators, ``random.cpu`` and ``random.cuda``, uint8 of shape (num_processes, size).
@@ -184,10 +184,10 @@ def restore_tensors(
     processes: Processes,
     device: torch.device,
 ) -> None:
-    """Bring model, optimiser and generators to where :func:`training_tensors` was called."""
-    model.load_state_dict(_below("model.", tensors))
+    """Restore model, optimiser and random generators from :func:`training_tensors`."""
+    model.load_state_dict(_within("model.", tensors))
     groups = optimizer.state_dict()["param_groups"]
-    each = [_below(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
+    each = [_within(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
     numbered = {number: values for number, values in enumerate(each) if values}
     optimizer.load_state_dict({"state": numbered, "param_groups": groups})
     torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
@@ -200,8 +200,8 @@ def copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the tensors whose names begin so, without that beginning."""
+def _within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the tensors whose names start with a prefix, the prefix removed."""
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()

@@ -1,4 +1,4 @@
-"""A run in a folder of its own: started or resumed, watched, saved, and written at its end."""
+"""Train in a folder: start or resume, log, save checkpoints, and write the result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OTHERS = (WEIGHTS, CURVES, "law.png", "law.json")
 
 
 class ResultNotWrittenError(NegSampError, OSError):
-    """A run is done, but its result cannot be written."""
+    """A run has finished, but its result cannot be written."""
 
 
 def train_in_folder(
@@ -62,13 +62,13 @@ def train_in_folder(
     Parameters
     ----------
     title : str
-        Name of the run, for people.
+        Name of the run in the output.
     dataset, sampler_config, settings
         As for :class:`~negsamp_models.training.Trainer`.
     folder : Path
         Created if missing.
     options : RunOptions
-        With `resume`, an interrupted run continues, and the result of a finished one is read.
+        With `resume`, an interrupted run is resumed, and the result of a finished one is read.
     console : Console
         Shows the progress.
     processes : Processes
@@ -83,14 +83,14 @@ def train_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder has a run, or a file of such a name, and neither `resume` nor `overwrite` is
-        given; or its checkpoints or its result belong to another run.
+        If the folder has a run, or a file named like one of its files, and neither `resume` nor
+        `overwrite` is given; or its checkpoints or its result belong to another run.
     ClaimedError
         If another command is training there.
     ProcessesDifferError
         If the processes have different arguments, or do not find the same checkpoint.
     ResultNotWrittenError
-        If the result cannot be written; the message has its figures.
+        If the result cannot be written; the message has the test metrics.
     TrainingDivergedError, RunStoppedError
         As by :meth:`~negsamp_models.training.Trainer.run`.
     """
@@ -108,7 +108,7 @@ def train_in_folder(
         if processes.rank == 0:
             stack.enter_context(claimed(folder / RESULT))
         if options.resume and not checkpoints and (folder / RESULT).exists():
-            processes.agree({"checkpoint": "none, for the run is done"})
+            processes.agree({"checkpoint": "none, the run is finished"})
             return _finished(folder / RESULT, trainer)
         if not options.resume and (processes.rank == 0 or not options.overwrite):
             clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
@@ -119,7 +119,7 @@ def train_in_folder(
             if (last := _last(checkpoints, options.resume, trainer)) is not None:
                 trainer.restore(last)
             elif processes.rank == 0:
-                remove_snapshots(folder / "weights")  # those of a run that came to no checkpoint
+                remove_snapshots(folder / "weights")  # those of a run that saved no checkpoint
             result = trainer.run()
         if processes.rank == 0:
             _write(title, trainer, result, folder)
@@ -128,7 +128,7 @@ def train_in_folder(
 
 
 def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Checkpoint | None:
-    """Return the checkpoint to resume from, if there is one; it is the same in all processes."""
+    """Return the checkpoint to resume from, if any; all processes must find the same one."""
     last, found = None, "none"
     try:
         if resume and (last := checkpoints.last(trainer.watcher.on_notice)) is not None:
@@ -141,7 +141,7 @@ def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Chec
 
 
 def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> None:
-    """Leave the best weights, the curves and, last, the result."""
+    """Write the best weights, the curves and, last, the result."""
     weights = save(trainer.model.state_dict())
     about = f"{MODELS[trainer.settings.model]} on {trainer.dataset.name}"
     try:
@@ -151,9 +151,9 @@ def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> Non
     except OSError as error:
         figures = ", ".join(f"{name} {value:.2f}" for name, value in result.test.items())
         raise ResultNotWrittenError(
-            f"the run is done, but {folder} cannot be written to: {error}. On test, in percent: "
-            f"{figures}. Make room, and the same command with --resume writes it, from the last "
-            "checkpoint that was saved"
+            f"training is finished, but the result cannot be written to {folder}: {error}. Test "
+            f"metrics, in percent: {figures}. Free some space, and repeat with --resume: it "
+            "continues from the last checkpoint that was saved"
         ) from error
 
 
@@ -165,7 +165,7 @@ def _watchers(
     console: Console,
     stack: ExitStack,
 ) -> Watcher:
-    """Return who is told: people, ``log.jsonl``, and TensorBoard if it is asked for."""
+    """Return the watchers: progress display, ``log.jsonl``, and what the options request."""
     if trainer.processes.rank > 0:
         return Silent()
     watchers: list[Watcher] = [
@@ -189,7 +189,7 @@ def _description(trainer: Trainer) -> dict[str, Any]:
 
 
 def _finished(path: Path, trainer: Trainer) -> RunResult:
-    """Read the result of a run that is done, if it is this one's."""
+    """Read the result of a finished run, and check that it is of this run."""
     try:
         result = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
@@ -198,11 +198,11 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
     there = {name: getattr(result, name) for name in own}
     for each in (own, there):
         each["settings"] = {k: v for k, v in each["settings"].items() if k != "device"}
-    if result.data_sha256 is None:  # of before it was noted
+    if result.data_sha256 is None:  # older results lack it
         del own["data_sha256"], there["data_sha256"]
     if found := differences(there, own):
         raise CheckpointError(
-            f"{path} is of another run: {', '.join(found)}. It is done, and does not go on: name "
-            "another --output, or make it anew with --overwrite in the place of --resume"
+            f"{path} is of another run: {', '.join(found)}. A finished run cannot be resumed: name "
+            "another --output, or replace it with --overwrite instead of --resume"
         )
     return result

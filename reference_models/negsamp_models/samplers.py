@@ -1,4 +1,4 @@
-"""Building the sampler of a run from its configuration and the data."""
+"""Build the sampler of a run from its configuration and the data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def build_sampler(
 ) -> Sampler:
     """Build the sampler of a run; it uses only the training part of the data.
 
-    The exception is an ablation that measures the effect of a leak: with `leak_held_out` in the
-    settings, interactions are those of the whole sequences.
+    Except in an ablation that measures the effect of a leak: with `leak_held_out` in the settings,
+    the interactions are those of the whole sequences.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def build_sampler(
     Raises
     ------
     ConfigError
-        If the configuration does not fit.
+        If the configuration is not valid for the data.
     """
     arguments: dict[str, Any] = {"items": range(1, dataset.num_items + 1), "seed": settings.seed}
     if config.get("sampler") == "popularity":

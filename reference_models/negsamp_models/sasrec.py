@@ -17,9 +17,10 @@ from negsamp_models.packing import PackedBatch
 __all__ = ["SASRec", "initialise"]
 
 INITIAL_STD = 0.02
+"""Standard deviation of initial weights, from the published code of S3-Rec."""
 LAYER_NORM_EPS = 1e-12
-FAR = 1e9
-"""What lowers a score so far that its share is 0; adding is many times faster than filling in."""
+MASK_PENALTY = 1e9
+"""Subtracted from masked attention scores, so that their softmax is 0; faster than filling them."""
 
 
 class SASRec(nn.Module):
@@ -27,7 +28,7 @@ class SASRec(nn.Module):
 
     Item and learned position embeddings are added, normalised and dropped out. Each layer has
     multi-head self-attention and a feed-forward of width 4 d with GELU, each followed by dropout, a
-    residual and a layer norm (post-norm). Scores use the item embeddings of the input (tied).
+    residual and a layer norm (post-norm). Input and scores share the item embeddings (tied).
 
     Parameters
     ----------
@@ -122,9 +123,9 @@ class SASRec(nn.Module):
         return hidden
 
     def ends(self, batch: PackedBatch) -> Tensor:
-        """Return the output of `forward` at the last item of each sequence, at about half its cost.
+        """Return `forward` at the last item of each sequence, at about half its cost.
 
-        The last layer is computed only there.
+        The last layer is computed for these items only.
 
         Returns
         -------
@@ -181,24 +182,24 @@ class _Layer(nn.Module):
                 queries, keys, values, mask, dropout_p=self.dropout.p if noisy else 0.0
             )
         scores = queries @ (keys / math.sqrt(keys.shape[-1])).transpose(-1, -2)
-        shares = (scores + (mask.to(scores.dtype) - 1) * FAR).softmax(-1)
+        shares = (scores + (mask.to(scores.dtype) - 1) * MASK_PENALTY).softmax(-1)
         return torch.as_tensor(self.dropout(shares)) @ values
 
     def ends(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
-        """Return what a bidirectional mask gives at the last item of each sequence, and no more.
+        """Compute the layer, with a bidirectional mask, at the last item of each sequence only.
 
         Parameters
         ----------
         hidden : float, shape (num_rows, length, hidden_size)
-            What goes into the layer.
+            Input of the layer.
         batch : PackedBatch
             The sequences.
 
         Returns
         -------
         float, shape (num_sequences, hidden_size)
-            ``batch.last_tokens(layer(hidden, batch.bidirectional_mask()))`` but for rounding and
-            dropout's noise.
+            ``batch.last_tokens(layer(hidden, batch.bidirectional_mask()))`` up to rounding and the
+            randomness of dropout.
         """
         ends, size, heads = batch.last_tokens(hidden), hidden.shape[-1], self.num_heads
         weight, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
@@ -214,14 +215,14 @@ class _Layer(nn.Module):
         return self._transform(ends, attended.flatten(1))
 
     def _transform(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Add what was attended to, and the feed-forward, to what went in."""
+        """Apply the two residual sublayers to the input and to the attended values."""
         hidden = self.attention_norm(hidden + self.dropout(self.attended(attended)))
         widened = functional.gelu(self.widen(hidden))
         return torch.as_tensor(self.feed_forward_norm(hidden + self.dropout(self.narrow(widened))))
 
 
 def _softmax(scores: Tensor, owner: Tensor, num_owners: int) -> Tensor:
-    """Return the softmax over all rows of scores, (num_rows, num_heads), of the same owner."""
+    """Return the softmax of scores, (num_rows, num_heads), over the rows of the same owner."""
     with torch.no_grad():
         places = owner[:, None].expand_as(scores)
         highest = scores.new_full((num_owners, scores.shape[1]), -torch.inf)
@@ -232,7 +233,7 @@ def _softmax(scores: Tensor, owner: Tensor, num_owners: int) -> Tensor:
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw the weights of a linear map or an embedding, and set a bias to 0."""
+    """Initialise a linear map or an embedding: normal weights, bias 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INITIAL_STD)
     if isinstance(module, nn.Linear):

@@ -1,4 +1,4 @@
-"""When to save a run."""
+"""When to save checkpoints."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from negsamp_models.settings import RunOptions
 
 __all__ = ["Saver"]
 
-LARGEST_SHARE = 0.05
-"""Of the time, for the checkpoints that nobody asked for in so many words."""
+MAX_SAVING_SHARE = 0.05
+"""Largest share of the time spent on saving, except for checkpoints requested by batches."""
 
 
 class Saver:
-    """Saves a run after each epoch, and within an epoch every so many batches or seconds.
+    """Saves checkpoints after each epoch, and within it every given number of batches or seconds.
 
-    If epochs are so short that checkpoints would take more than a twentieth of the time, some are
+    If epochs are so short that saving would take more than 5 % of the time, some checkpoints are
     skipped, but never those requested by number of batches.
 
     Parameters
@@ -39,7 +39,7 @@ class Saver:
         self._failed = False
 
     def due_after_batch(self, batch: int) -> bool:
-        """Whether this process wants to save after this many batches of an epoch.
+        """Whether a checkpoint is due after this many batches of an epoch, as this process sees it.
 
         Parameters
         ----------
@@ -50,14 +50,14 @@ class Saver:
         if every is not None and batch % every == 0:
             return True
         return self._writes and self._elapsed() >= max(
-            self._options.checkpoint_seconds, self._cost / LARGEST_SHARE
+            self._options.checkpoint_seconds, self._cost / MAX_SAVING_SHARE
         )
 
     def due_after_epoch(self) -> bool:
-        """Whether this process wants to save after an epoch."""
+        """Whether a checkpoint is due after an epoch, as this process sees it."""
         return self._writes and (
             self._options.checkpoint_batches is not None
-            or self._elapsed() >= self._cost / LARGEST_SHARE
+            or self._elapsed() >= self._cost / MAX_SAVING_SHARE
         )
 
     def save(self, checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> bool:
@@ -73,11 +73,11 @@ class Saver:
             self.folder.save(checkpoint)
         except OSError as error:
             if not self._failed:
-                on_notice(f"no checkpoint was written ({error}); what was saved before stays")
+                on_notice(f"cannot write a checkpoint ({error}); earlier ones are kept")
             self._failed = True
         else:
             if self._failed:
-                on_notice("checkpoints are written again")
+                on_notice("checkpoints can be written again")
             self._failed = False
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started

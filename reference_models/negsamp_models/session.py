@@ -1,4 +1,4 @@
-"""What surrounds a command: its processes, its console, and how its errors are shown."""
+"""The environment of a command: processes, console, and error messages."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from rich.markup import escape
 from negsamp import NegSampError
 from negsamp_models.distributed import Processes, joined_processes
 from negsamp_models.interruption import RunStoppedError
-from negsamp_models.told_warnings import warnings_told
+from negsamp_models.warnings_as_text import warnings_as_text
 
-__all__ = ["complaints", "joined_session"]
+__all__ = ["errors_reported", "joined_session"]
 
 
 class LastingConsole(Console):
-    """A console that falls silent when nobody reads it any more, while the work goes on."""
+    """A console that turns quiet on a broken pipe, so that the run continues."""
 
     def on_broken_pipe(self) -> None:
-        """Write to nowhere from now on."""
+        """Discard all further output."""
         self.quiet = True
-        _to_nowhere(self.file)
+        _discard(self.file)
 
 
 @contextmanager
 def joined_session() -> Iterator[tuple[Processes, Console]]:
-    """Join the processes of a run, and show errors as :func:`complaints` does.
+    """Join the processes of a run, and report errors as :func:`errors_reported` does.
 
     Yields
     ------
     Processes, Console
-        The console of any process but the first is mute.
+        The console of rank 0 prints; those of other ranks are quiet.
     """
-    with complaints(), joined_processes() as processes:
+    with errors_reported(), joined_processes() as processes:
         yield processes, LastingConsole(quiet=processes.rank > 0)
 
 
 @contextmanager
-def complaints() -> Iterator[None]:
-    """Show errors and warnings of ours as a line each.
+def errors_reported() -> Iterator[None]:
+    """Report errors and warnings of negsamp as one line each, without a traceback.
 
-    An error leaves with status 2, a run that was stopped with 128 + signal.
+    The exit status is 2 after an error, and 128 + signal after a run that a signal stopped.
     """
     rank = int(os.environ.get("RANK", "0"))
     who = f"process {rank}: " if rank else ""
@@ -59,54 +59,56 @@ def complaints() -> Iterator[None]:
             console.print(f"[yellow]warning:[/] {escape(text)}")
 
     try:
-        with warnings_told(warn):
+        with warnings_as_text(warn):
             yield
     except RunStoppedError as stopped:
         if rank == 0:
-            console.print(f"{escape(str(stopped))}. Go on with:\n\n    {escape(_command())}\n")
+            console.print(
+                f"{escape(str(stopped))}. Continue with:\n\n    {escape(_resume_command())}\n"
+            )
         raise typer.Exit(stopped.exit_status) from None
     except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+        _discard(sys.stdout)
         raise typer.Exit(1) from None
     except (NegSampError, OSError) as error:
-        console.print(f"[red]error:[/] {who}{escape(_told(error))}")
+        console.print(f"[red]error:[/] {who}{escape(_message(error))}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         console.print(f"{who}interrupted")
         raise typer.Exit(130) from None
     except (MemoryError, RuntimeError) as error:
-        if not _is_want_of_memory(error):
+        if not _is_out_of_memory(error):
             raise
         what = escape(str(error).strip().split("\n")[0])
         console.print(
-            f"[red]error:[/] {who}the memory does not suffice ({what}). Less is needed with a "
-            "smaller --hidden-size, --batch-size or --max-length, or without other work beside it"
+            f"[red]error:[/] {who}out of memory ({what}). Use a smaller --hidden-size, "
+            "--batch-size or --max-length, or free memory that other programs use"
         )
         raise typer.Exit(2) from None
 
 
-def _told(error: Exception) -> str:
-    """Return what is wrong in words, without the number that the system has for it."""
+def _message(error: Exception) -> str:
+    """Return the message of an error, without the errno of an `OSError`."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
-def _is_want_of_memory(error: Exception) -> bool:
-    """Tell whether memory was asked for in vain; of the host's, torch has no type for it."""
-    of_a_type = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return of_a_type or "DefaultCPUAllocator" in str(error)
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; for host memory, torch raises a plain `RuntimeError`."""
+    is_typed = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return is_typed or "DefaultCPUAllocator" in str(error)
 
 
-def _to_nowhere(stream: IO[str]) -> None:
-    """Let what is still written to a stream go nowhere, at the end of the program too."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def _discard(stream: IO[str]) -> None:
+    """Discard all further output of a stream, including the flush at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
-def _command() -> str:
-    """Return the command that resumes the run of this one."""
+def _resume_command() -> str:
+    """Return the command that resumes the run of this command."""
     arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--overwrite")]
     size = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))

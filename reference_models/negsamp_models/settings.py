@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""Training settings, and options of a run that do not affect its results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 LOSSES = {"nce": nce_loss, "bpr": bpr_loss, "sampled_softmax": sampled_softmax_loss}
 MODELS = {"sasrec": "SASRec", "s3rec": "S3-Rec"}
-"""The models' names as people write them."""
+"""Display names of the models."""
 
 
 def device_named(name: str) -> torch.device:
@@ -52,7 +52,7 @@ def device_named(name: str) -> torch.device:
         return torch.device(name)
     allowed = "auto, cpu, cuda or cuda:N" if number else "auto or cpu"
     raise TrainingSettingsError(
-        "device", name, f"{allowed}, for torch can use {number} CUDA devices here"
+        "device", name, f"{allowed} (torch finds {number} CUDA devices here)"
     )
 
 
@@ -94,12 +94,13 @@ class TrainingSettings:
         Exclude all items of the user's training part from the negatives, not only the target.
     leak_held_out : bool
         With `exclude_interactions`, exclude the user's validation and test items too. The negatives
-        then reveal to the model what is held out: an ablation that measures the effect on figures,
-        not a way to train a model. No command offers it; results, tables and the page mark it.
+        then reveal the held-out items to the model: an ablation that measures the effect on the
+        metrics, not a way to train a model. No command offers it; results, tables and the page
+        mark it.
     model : {"sasrec", "s3rec"}
-        SASRec from random weights, or from those of a pre-training.
+        SASRec from random initial weights, or from pre-trained ones (S3-Rec).
     seed : int
-        Of initial weights, dropout, order of the batches, and negatives.
+        Seed of initial weights, dropout, order of the batches, and negatives.
     device : str
         A torch device, or "auto": CUDA if available, else the CPU.
     """
@@ -126,9 +127,7 @@ class TrainingSettings:
         for name in ("hidden_size", "num_layers", "num_heads"):
             as_count(name, getattr(self, name))
         if self.max_length == 1:
-            raise TrainingSettingsError(
-                "max_length", 1, ">= 2, for one item is no sequence to learn from"
-            )
+            raise TrainingSettingsError("max_length", 1, ">= 2, as one item is not a sequence")
         as_count("seed", self.seed, low=0, high=2**63 - 1)
         if as_number("learning_rate", self.learning_rate) <= 0:
             raise TrainingSettingsError("learning_rate", self.learning_rate, "> 0")
@@ -144,14 +143,14 @@ class TrainingSettings:
             raise TrainingSettingsError("model", self.model, " or ".join(map(repr, MODELS)))
 
     def torch_device(self) -> torch.device:
-        """Return the device to train on; raise as `device_named` does."""
+        """Return the device to train on; raises as `device_named` does."""
         return device_named(self.device)
 
 
 SYNTHETIC_SETTINGS = TrainingSettings(
     max_epochs=100, patience=10, hidden_size=32, max_length=20, dropout=0.2
 )
-"""Settings under which the embedded data are done in about two minutes on two cores."""
+"""Settings for the embedded data: training takes about two minutes on two cores."""
 
 
 def default_settings(dataset: str) -> TrainingSettings:
@@ -162,7 +161,7 @@ def default_settings(dataset: str) -> TrainingSettings:
 def changed_settings(
     settings: Mapping[str, Any], default: TrainingSettings | None = None
 ) -> dict[str, Any]:
-    """Return the settings, without seed and device, that differ from `default` or the paper's."""
+    """Return the settings other than seed and device that differ from `default`, or the paper's."""
     plain = asdict(TrainingSettings() if default is None else default)
     return {
         name: value
@@ -173,17 +172,17 @@ def changed_settings(
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is executed, saved and logged; results are unaffected, beyond noise.
+    """How a run is executed, saved and logged; results change by no more than noise.
 
     Attributes
     ----------
     resume : bool
         Resume from the last checkpoint, if there is one.
     checkpoint_seconds : float
-        Save within an epoch when the last checkpoint is this old. Every epoch is saved in any
-        case, unless that takes more than a twentieth of the time.
+        Save within an epoch when the last checkpoint is this old. A checkpoint is saved after
+        every epoch too, unless saving takes more than 5 % of the time.
     checkpoint_batches : int, optional
-        Save after every so many batches of an epoch, and after every epoch, at any cost.
+        Save after this many batches of an epoch, and after every epoch, whatever it costs.
     tensorboard : bool
         Write logs for TensorBoard.
     keep_weights : tuple of int
@@ -193,7 +192,7 @@ class RunOptions:
     cuda_graphs : bool
         Run each step as one CUDA graph.
     overwrite : bool
-        Remove what an earlier run left in the folder; not with `resume`.
+        Remove the files of an earlier run from the folder; not with `resume`.
     """
 
     resume: bool = False
@@ -208,7 +207,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
             raise TrainingSettingsError(
-                "overwrite", True, "False with resume, which goes on with what overwrite removes"
+                "overwrite", True, "False with resume, which needs the files that overwrite removes"
             )
         if as_number("checkpoint_seconds", self.checkpoint_seconds) <= 0:
             raise TrainingSettingsError("checkpoint_seconds", self.checkpoint_seconds, "> 0")

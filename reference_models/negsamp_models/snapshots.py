@@ -1,4 +1,4 @@
-"""Weights of a run at chosen moments, kept in files."""
+"""Keep the weights of a run after chosen epochs in files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Snapshots", "missing_snapshots", "read_snapshots", "remove_snapshots
 class Snapshots(Silent):
     """Writes the weights after chosen epochs to ``EPOCHS.safetensors``, completely or not at all.
 
-    A run that resumes from a checkpoint writes those of repeated epochs again; they are the same.
+    A resumed run writes the weights of repeated epochs again; they are the same.
 
     Parameters
     ----------
     folder : Path
-        For the files; created with the first.
+        Folder of the files; created with the first one.
     model : Module
         The model whose weights are written.
     epochs : collection of int
@@ -68,7 +68,7 @@ def read_snapshots(folder: Path) -> dict[int, dict[str, Tensor]]:
         try:
             weights[int(path.stem)] = load(path.read_bytes())
         except SafetensorError as error:
-            raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
+            raise CheckpointError(f"{path} is not a complete safetensors file: {error}") from error
     return weights
 
 

@@ -1,4 +1,4 @@
-"""Which code a result was made by: a digest of its source, for versions say too little."""
+"""Digest of the source code that made a result: a version number is not precise enough."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PACKAGES = ("negsamp", "negsamp_numpy", "negsamp_numba", "negsamp_torch", "negsa
 
 @cache
 def source_digest() -> str:
-    """Return a digest of the Python code that a training run goes through.
+    """Return a digest of the Python code that a training run executes.
 
-    Results with one digest were made by one code; those with two may have been made alike.
+    Results with the same digest were made by the same code; a difference in the digest need not
+    affect results.
     """
     specs = [find_spec(name) for name in PACKAGES]
     return digest_of(Path(spec.origin).parent for spec in specs if spec and spec.origin)

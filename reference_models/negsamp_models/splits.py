@@ -16,12 +16,12 @@ __all__ = ["Evaluation", "LeaveOneOut", "Training"]
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What a model is trained on: at each position, the item and the one that came next.
+    """Training data: at each position, an input item and the next item as its target.
 
     Attributes
     ----------
     inputs, targets : Sequences
-        Row r of both has one length; ``targets[r][t]`` came right after ``inputs[r][t]``.
+        Row r has the same length in both; ``targets[r][t]`` follows ``inputs[r][t]``.
     users : int64, shape (num_rows,)
         The user of each row, counted from 0.
     """
@@ -33,7 +33,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One question a user: which item comes after these? Row u is user u.
+    """Evaluation data: for each user, predict the item that follows the inputs. Row u is user u.
 
     Attributes
     ----------
@@ -42,8 +42,7 @@ class Evaluation:
     answers : int64, shape (num_users,)
         The item that came next.
     seen : Sequences
-        All items before the answer. A user may come back to one of them, so an answer may be
-        among them.
+        All items before the answer. Users may repeat items, so an answer may be among them.
     """
 
     inputs: Sequences
@@ -51,12 +50,12 @@ class Evaluation:
     seen: Sequences
 
     def take(self, users: Int64Array) -> Evaluation:
-        """Return the questions of some users, in the order asked for."""
+        """Select users, in the order given."""
         return Evaluation(self.inputs.take(users), self.answers[users], self.seen.take(users))
 
     @property
     def is_new(self) -> npt.NDArray[np.bool_]:
-        """Whether each answer is none of the items seen, shape (num_users,)."""
+        """Whether each answer is not among the items seen, shape (num_users,)."""
         owners = np.repeat(np.arange(len(self.answers)), self.seen.lengths)
         is_new = np.ones(len(self.answers), dtype=np.bool_)
         is_new[owners[self.seen.item_ids == self.answers[owners]]] = False
@@ -80,13 +79,13 @@ class LeaveOneOut:
     Attributes
     ----------
     training : Training
-        One row a user, in the order of the users.
+        One row per user, in the order of the users.
     validation, test : Evaluation
-        One row a user, in the order of the users.
+        One row per user, in the order of the users.
     training_part : Sequences
-        s[:-2] of each user, not cut to max_length: all that training, and with it the negatives,
-        may know. Exclude these items and count popularity over them; with the answers in either,
-        the negatives would tell the model what is held out.
+        s[:-2] of each user, not cut to max_length: all that training and the sampler may use.
+        Exclude these items and count popularity over them; if the answers were included, the
+        negatives would leak the held-out items to the model.
     max_length : int
         Longest input.
 
@@ -116,7 +115,7 @@ class LeaveOneOut:
         Parameters
         ----------
         dataset : Dataset
-            At least 4 items a user.
+            With at least 4 items per user.
         max_length : int
             Longest input, at least 1.
 
@@ -159,6 +158,6 @@ class LeaveOneOut:
 
 
 def _evaluation(sequences: Sequences, seen: Sequences, max_length: int) -> Evaluation:
-    """Ask, for each sequence, for the item right after those that are seen."""
+    """Take the item after the seen ones of each sequence as its answer."""
     answers = sequences.item_ids[sequences.offsets[:-1] + seen.lengths]
     return Evaluation(inputs=seen.last(max_length), answers=answers, seen=seen)

@@ -27,9 +27,9 @@ class Step:
     Attributes
     ----------
     loss : float Tensor, zero-dimensional
-        Of the whole batch, over all processes; on the device, which may still be computing it.
+        Loss of the whole batch over all processes; the device may still be computing it.
     num_draws : int
-        Negatives drawn, by all processes.
+        Negatives drawn by all processes.
     """
 
     loss: Tensor
@@ -40,7 +40,7 @@ class Step:
 class Stepper:
     """Takes training steps.
 
-    A step reads nothing back from the device unless the sampler does, so the host prepares a batch
+    A step copies nothing to the host unless the sampler does, so that the host prepares a batch
     while the device computes earlier ones.
 
     Parameters
@@ -57,9 +57,9 @@ class Stepper:
     Attributes
     ----------
     stopwatch : Stopwatch
-        Times the drawing in this process.
+        Times sampling in this process.
     encoder : Module
-        The model, as the processes share it.
+        The model, wrapped for data parallelism if there are several processes.
     optimizer : Adam
     """
 
@@ -78,7 +78,7 @@ class Stepper:
         )
 
     def take(self, places: Int64Array) -> Step:
-        """Take the step of a batch, with this process's share of it.
+        """Train on this process's share of a batch.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Stepper:
         training, lengths = self.training, self.training.inputs.lengths
         own = self.processes.share(places)
         weight = self.processes.size * lengths[own].sum() / lengths[places].sum()
-        own = own if len(own) else places[:1]  # of weight 0: all processes take all steps
+        own = own if len(own) else places[:1]  # of weight 0: each step is collective
         inputs, targets = training.inputs.take(own), training.targets.take(own)
         owners = np.repeat(training.users[own], inputs.lengths)
         max_length, longest = self.settings.max_length, int(lengths.max())
@@ -110,11 +110,11 @@ class Stepper:
         return Step(whole, num_draws)
 
     def settle(self) -> float:
-        """Wait for the device, and return the seconds that drawing took since the last call.
+        """Wait for the device, and return the seconds of sampling since the last call.
 
-        Call counts and errors are up to the sampler itself.
+        The sampler has raised its errors and counted its calls by itself.
         """
         return self.stopwatch.read()
 
     def reset(self) -> None:
-        """Do nothing: every step uses the current sampler and optimiser."""
+        """Do nothing: nothing is captured, each step uses the current sampler and optimiser."""

@@ -1,4 +1,4 @@
-"""How long a part of each step takes, on a device that goes on by itself too."""
+"""Time one part of each step, on asynchronous devices too."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Stopwatch"]
 
 
 class Stopwatch:
-    """Adds up the time of what runs in its context: the processor's, or that of a CUDA device.
+    """Adds up the time of the code in its context, on the CPU or on a CUDA device.
 
     Parameters
     ----------
     device : torch.device
-        Whose time counts. On CUDA it is that between two events on the current stream, and nothing
-        waits before :meth:`read`.
+        The device to time. On CUDA, time is measured between two events on the current stream;
+        only :meth:`read` waits for the device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -29,7 +29,7 @@ class Stopwatch:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the time of the block count."""
+        """Time the block."""
         if self._device.type == "cuda":
             first, last = _event(), _event()
             first.record()
@@ -42,7 +42,7 @@ class Stopwatch:
         self._seconds += time.perf_counter() - started
 
     def read(self) -> float:
-        """Return the seconds since this was last read, and begin anew; waits for the device."""
+        """Return the seconds since the last call, and reset to 0; waits for the device."""
         seconds, events = self._seconds, self._events
         self._seconds, self._events = 0.0, []
         for first, last in events:

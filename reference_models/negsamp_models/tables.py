@@ -1,4 +1,4 @@
-"""Tables from committed result files: means over seeds, beside the paper's figures."""
+"""Markdown tables of result files: means and deviations over seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from negsamp_models.wording import plural
 
 __all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
-_OF_A_SEED = ("seed", "sha256", "attributes")
+_BY_SEED = ("seed", "sha256", "attributes")
 _IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
 _NAMED = {"sampler", "gamma", "alpha", "beta", "candidates", "num_negatives"}
 _OF_PRETRAINING = ("batch_size", "learning_rate", "mask_probability", "weights", "dropout")
@@ -25,19 +25,19 @@ METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
 
 @dataclass(frozen=True)
 class Row:
-    """One line: runs that differ in nothing but the seed.
+    """One row: runs that differ only in the seed.
 
     Attributes
     ----------
     dataset, configuration : str
-        Name of the data set, and what else tells the runs from others.
+        Name of the data set, and a description of the sampler and settings.
     means, deviations : dict of str to float
         Of the test metrics in percent, over seeds; the sample standard deviation is 0 for one.
     num_seeds : int
         Number of runs.
     seconds_per_epoch : float or None
-        Mean over the runs; None if not all are known to be of one version of the code, one device
-        and one number of threads.
+        Mean over the runs; None unless all have the same version of the code, device and number of
+        threads.
     """
 
     dataset: str
@@ -73,7 +73,7 @@ def describe_sampler(config: Mapping[str, Any], settings: Mapping[str, Any]) -> 
 
 
 def describe_run(result: RunResult) -> str:
-    """Return the name of a run's sampler, and every setting that is not the default."""
+    """Describe a run: its sampler, and all settings that differ from the defaults."""
     parts = [describe_sampler(result.sampler, result.settings), *_pretraining(result)]
     changed = changed_settings(result.settings, default_settings(result.dataset))
     parts += [f"{name}={value:g}" for name, value in changed.items() if name not in _IN_WORDS]
@@ -81,7 +81,7 @@ def describe_run(result: RunResult) -> str:
 
 
 def summarise(results: Iterable[RunResult]) -> list[Row]:
-    """Group runs that differ in nothing but the seed, by data set and rising NDCG@10."""
+    """Group runs that differ only in the seed; rows by data set, then ascending NDCG@10."""
     results = list(results)
     known: dict[str, set[str]] = {}
     for result in results:
@@ -89,9 +89,9 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         settings = {k: v for k, v in result.settings.items() if k not in ("seed", "device")}
-        origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _OF_A_SEED}
+        origin = {k: v for k, v in (result.pretraining or {}).items() if k not in _BY_SEED}
         sampler = {"num_negatives": 1, **result.sampler}
-        data = result.data_sha256 or "".join(known[result.dataset])  # that of before it was noted
+        data = result.data_sha256 or "".join(known[result.dataset])  # older results lack the digest
         key = json.dumps([result.dataset, data, sampler, settings, origin], sort_keys=True)
         groups.setdefault(key, []).append(result)
     rows = [_row(runs) for runs in groups.values()]
@@ -99,7 +99,7 @@ def summarise(results: Iterable[RunResult]) -> list[Row]:
 
 
 def markdown(rows: Iterable[Row], times: bool = True) -> str:
-    """Return a Markdown table, with the seconds of an epoch or without."""
+    """Return a Markdown table, with or without the seconds per epoch."""
     names = [*METRICS, "seeds", *(["s / epoch"] if times else [])]
     lines = [
         f"| data | configuration | {' | '.join(names)} |",
@@ -137,17 +137,17 @@ def _row(runs: list[RunResult]) -> Row:
 
 
 def _pretraining(result: RunResult) -> Iterator[str]:
-    """Yield what of a run's pre-training is not as the authors of S3-Rec have it."""
-    if (begun := result.pretraining) is None:
+    """Yield how a run's pre-training differs from that of the authors of S3-Rec, if it does."""
+    if (origin := result.pretraining) is None:
         return
     words = []
-    if begun["epochs"] != published_epochs(result.dataset):
-        words.append(f"for {plural(begun['epochs'], 'epoch')}")
+    if origin["epochs"] != published_epochs(result.dataset):
+        words.append(f"for {plural(origin['epochs'], 'epoch')}")
     plain = PretrainingSettings(dropout=result.settings["dropout"])
     usual = {"sampler": {"sampler": "uniform"}} | {
         name: value for name, value in plain.decisive.items() if name in _OF_PRETRAINING
     }
-    changed = {name: begun[name] for name in usual if begun.get(name, usual[name]) != usual[name]}
+    changed = {name: origin[name] for name in usual if origin.get(name, usual[name]) != usual[name]}
     if changed:
         words.append(f"with {_arguments(changed)}")
     if words:
@@ -155,7 +155,7 @@ def _pretraining(result: RunResult) -> Iterator[str]:
 
 
 def _arguments(config: Mapping[str, Any]) -> str:
-    """Write names and values, those of a mapping within its place in brackets."""
+    """Format names and values; those of a nested mapping in brackets."""
     return ", ".join(
         f"{name}=({_arguments(value)})" if isinstance(value, Mapping) else f"{name}={value}"
         for name, value in config.items()

@@ -1,4 +1,4 @@
-"""Work in parts on several threads, each of which calls torch."""
+"""Run parts of a computation with torch on several threads."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Outcome = TypeVar("Outcome")
 
 
 def on_threads(do: Callable[[Part], Outcome], parts: Iterable[Part]) -> list[Outcome]:
-    """Do all parts on as many threads as torch has, and return what comes of each, in order.
+    """Run all parts on as many threads as torch has, and return their results in order.
 
-    A thread works through whole parts with operations that use no further thread: two threads with
-    a part each have nothing to wait for, where the halves of each operation wait for the slower
-    one. What comes of a part does not depend on the number of threads.
+    Each thread computes whole parts, with torch limited to that one thread. This is faster than
+    splitting every operation over the threads, which then wait for the slowest at each operation.
+    The result of a part does not depend on the number of threads.
 
     Parameters
     ----------
     do : callable
-        Is given a part; torch lets other threads run while it computes. Modes such as
-        :func:`torch.no_grad` hold for a thread alone, so it sets its own.
+        Takes a part and returns its result; torch releases the GIL while it computes. Modes such
+        as :func:`torch.no_grad` are local to a thread, so the callable has to set them itself.
     parts : iterable
 
     Raises
     ------
     Exception
-        What the first part that fails raises.
+        The exception of the first part that fails.
     """
     num_threads = torch.get_num_threads()
     if num_threads == 1:

@@ -1,4 +1,4 @@
-"""Training SASRec with the negatives of any sampler, keeping the best epoch on validation."""
+"""Train SASRec with the negatives of any sampler, and keep the best epoch on validation."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_models.steps import Stepper
 from negsamp_models.watching import Silent, Watcher
-from negsamp_models.wording import place
+from negsamp_models.wording import place, plural
 
 __all__ = ["Trainer", "TrainingDivergedError"]
 
 LOSSES_PER_READ = 32
-"""On a device that works on while the processor does: reading a loss would make them wait."""
+"""Steps after which losses are read from a CUDA device: each read waits until it has caught up."""
 
 
 class TrainingDivergedError(NegSampError, ArithmeticError):
@@ -65,9 +65,9 @@ class Trainer:
     settings : TrainingSettings
         How to train. Its seed also seeds the global random state of torch.
     watcher : Watcher
-        Is notified of progress.
+        Notified of progress.
     saver : Saver, optional
-        Saves checkpoints; without one there are none.
+        Saves checkpoints; None saves none.
     stop : StopSignals
         Checked after each batch for a request to stop.
     processes : Processes
@@ -83,7 +83,7 @@ class Trainer:
     Attributes
     ----------
     state : RunState
-        How far the run has come.
+        Progress of the run.
 
     Raises
     ------
@@ -117,8 +117,8 @@ class Trainer:
         if not self.split.validation.is_new.any():
             raise DatasetError(
                 f"the validation set of {self.dataset.name} is empty: each user's last item but "
-                "one is an item the user had before, and seen items are not ranked; no epoch could "
-                "be told from another"
+                "one is an item the user had before, and seen items are not ranked; no best epoch "
+                "could be chosen"
             )
         check_pretrained(self.pretrained, self.dataset, self.split, settings)
         self.sampler = self.processes.sampler(
@@ -150,14 +150,14 @@ class Trainer:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must have in common with this run to resume from it."""
+        """What must be equal in a checkpoint for this run to resume from it."""
         identity = run_identity(
             self.dataset, self.sampler_config, self.settings, self.device, self.processes
         )
         return identity | {"pretraining": self._pretraining} | self._chosen_ways
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Resume from a checkpoint of this run; everything that follows is what it would have been.
+        """Resume from a checkpoint; all later steps are those of an uninterrupted run.
 
         Raises
         ------
@@ -167,16 +167,17 @@ class Trainer:
         settings = self.settings
         if (checkpoint.epoch, checkpoint.batch) > (settings.max_epochs, 0):
             raise CheckpointError(
-                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
-                f"behind it; max_epochs is {settings.max_epochs}: ask for as many or more"
+                f"the checkpoint is beyond the end of the run: it was saved after "
+                f"{checkpoint.position}; max_epochs is {settings.max_epochs}: raise it to "
+                f"{checkpoint.num_epochs_begun} or more"
             )
         state = unpack_state(checkpoint, *self._parts)
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
             raise CheckpointError(
-                f"the run went on after {waited} epochs without a better validation {CHOSEN_BY}; "
-                f"patience is {settings.patience}, so that it would have ended before its "
-                f"checkpoint: ask for {waited + 1} or more"
+                f"the checkpoint is beyond the end of the run: training continued after "
+                f"{plural(waited, 'epoch')} without a better validation {CHOSEN_BY}; patience is "
+                f"{settings.patience}: raise it to {waited + 1} or more"
             )
         self.state = state
         self.stepper.reset()
@@ -195,8 +196,8 @@ class Trainer:
         self.watcher.on_start(state.records)
         if self.settings.leak_held_out:
             self.watcher.on_notice(
-                "this run LEAKS: its negatives leave out the validation and test items, so its "
-                "figures are no result; an ablation alone may do this"
+                "this run LEAKS: its negatives exclude the validation and test items, so that its "
+                "metrics are not valid results; only an ablation may do this"
             )
         while not self._finished:
             record = self._epoch()
@@ -222,7 +223,7 @@ class Trainer:
 
     @property
     def _chosen_ways(self) -> dict[str, Any]:
-        """What the trainer was asked to do otherwise than it does by itself."""
+        """Options that differ from the default and can change results by noise."""
         ways = {"sharded_items": self.sharded_items, "cuda_graphs": self.cuda_graphs}
         return {name: True for name, is_chosen in ways.items() if is_chosen}
 
@@ -249,11 +250,11 @@ class Trainer:
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        """What :mod:`negsamp_models.run_state` packs beside the state itself."""
+        """Arguments of :mod:`negsamp_models.run_state` after the state or checkpoint."""
         return self.model, self.stepper.optimizer, self.sampler, self.processes, self.device
 
     def _epoch(self) -> EpochRecord:
-        """Train what is left of the epoch, and evaluate."""
+        """Train the remaining batches of the epoch, and validate."""
         state = self.state
         self.model.train()
         if state.batch == 0:
@@ -283,14 +284,14 @@ class Trainer:
         )
 
     def _batches(self, epoch: int) -> list[Int64Array]:
-        """Return the places of each batch's sequences, in an order that the epoch alone decides."""
+        """Return the rows of each batch, in an order that depends on seed and epoch alone."""
         lengths = self.split.training.inputs.lengths
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(lengths))
         size = self.settings.batch_size
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def _batch(self, places: Int64Array, is_last: bool) -> None:
-        """Take the step of a batch and record it."""
+        """Train on a batch and record the step."""
         state, started = self.state, time.perf_counter()
         with self._diverging(self._until_now):
             step = self.stepper.take(places)
@@ -317,13 +318,13 @@ class Trainer:
             self.state.sampling_seconds += self.stepper.settle()
 
     def _pause(self, due: bool) -> None:
-        """Save if it is time, and stop if a signal asked for it."""
+        """Save if a checkpoint is due in any process, and stop if a signal was received."""
         number, save = self.processes.largest(self.stop.received, due)
         saved = bool(number or save) and self._save()
         if number:
             stopped = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
             raise RunStoppedError(
-                number, f"stopped {stopped}; this {'is' if saved else 'could not be'} saved"
+                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
             )
 
     def _save(self) -> bool:
@@ -336,7 +337,7 @@ class Trainer:
 
     @property
     def _until_now(self) -> str:
-        """Say in which batch a score was: an asynchronous device reports it late."""
+        """Name the batch of a bad score, or a range: an asynchronous device reports it late."""
         number = self.state.batch + 1
         known = number == 1 or self.device.type == "cpu"
         return f"batch {number}" if known else f"one of the first {number} batches"
@@ -347,7 +348,7 @@ class Trainer:
 
     @contextmanager
     def _diverging(self, where: str) -> Iterator[None]:
-        """Report a score that is not finite as a run that has diverged."""
+        """Convert the error of a score that is not finite to `TrainingDivergedError`."""
         try:
             yield
         except InvalidScoresError as error:

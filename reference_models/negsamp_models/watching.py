@@ -26,7 +26,7 @@ class Watcher(Protocol):
         ...
 
     def on_notice(self, message: str) -> None:
-        """Handle something that a person should know, but need not act on at once."""
+        """Handle a message to the user that needs no immediate action."""
         ...
 
 
@@ -47,27 +47,27 @@ class Silent:
 
 
 class Together:
-    """Several watchers as one."""
+    """Passes notifications on to several watchers."""
 
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = watchers
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Notify each of the finished epochs."""
+        """Pass the finished epochs on."""
         for watcher in self._watchers:
             watcher.on_start(records)
 
     def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Notify each of a batch."""
+        """Pass the batch on."""
         for watcher in self._watchers:
             watcher.on_batch(epoch, batch, num_batches, loss)
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Notify each of an epoch."""
+        """Pass the epoch on."""
         for watcher in self._watchers:
             watcher.on_epoch(record, best_epoch)
 
     def on_notice(self, message: str) -> None:
-        """Notify each."""
+        """Pass the message on."""
         for watcher in self._watchers:
             watcher.on_notice(message)

@@ -1,4 +1,4 @@
-"""Numbers in words for people: how many of what, how long, and where a run stands."""
+"""Format counts, durations and positions of a run for messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["duration", "place", "plural"]
 
 
 def plural(number: int, word: str) -> str:
-    """Return a number and a word, such as "1 seed" or "2 seeds".
+    """Return a number and a noun, such as "1 seed" or "2 seeds".
 
     Examples
     --------
@@ -17,7 +17,7 @@ def plural(number: int, word: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in minutes, or hours and minutes.
+    """Format a time in minutes, or hours and minutes.
 
     Examples
     --------
@@ -29,9 +29,9 @@ def duration(seconds: float) -> str:
 
 
 def place(epochs: int, batches: int, last: int) -> str:
-    """Return where a run stands that has so many epochs behind it, and batches of the next.
+    """Format the position of a run after a number of finished epochs and batches of the next.
 
-    Both are counted from 1 for people, and from 0 in files.
+    Messages count epochs from 1; files count them from 0.
 
     Examples
     --------

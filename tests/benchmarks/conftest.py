@@ -1,4 +1,4 @@
-"""How tests of the benchmarks measure: at once."""
+"""A policy for tests of the benchmarks that measures without pauses."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from benchmarks.timing import Policy
 
 @pytest.fixture
 def policy() -> Policy:
-    """Nothing is waited for, and a repeat is one call."""
+    """No pauses, and one call per repeat."""
     return Policy(shortest_repeat=0.0, pause=0.0, settle=0.0, budget=2.0)

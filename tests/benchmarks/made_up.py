@@ -1,4 +1,4 @@
-"""Contenders whose work is a list of numbers, and results made of them."""
+"""Made-up contenders, measurements and results."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_tests_are_a_bar_too() -> None:
     counts.append(TestCount("c.py", 1, 2, 0, 1.0))
     failed = PartResult("laws", CONDITIONS, tests=counts, whole=False)
     (line,) = all_lines(["laws"], [failed])
-    assert (line.reached, line.met) == ("10 passed, 2 failed, cut off", False)
+    assert (line.reached, line.met) == ("10 passed, 2 failed, incomplete", False)
 
 
 def test_arithmetic_is_the_longer_of_products_and_powers() -> None:
@@ -146,7 +146,7 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
         ([], "no CUDA device"),
         (["--only", "tabel"], "unknown part 'tabel'; known: contract, laws, training, table"),
         (["--device", "cpu"], "--device cpu is a dry run: add --quick and --output FOLDER"),
-        (["--device", "cpu", "--quick"], "a quick run is not for results/gpu"),
+        (["--device", "cpu", "--quick"], "a quick run must not write to results/gpu"),
     ):
         output = [] if "--quick" in options else ["-o", str(tmp_path / "new")]
         assert command.main([*options, *output]) == 2
@@ -161,10 +161,10 @@ def test_what_a_part_lacks_or_dies_of_is_named(
     monkeypatch.setattr(command, "PARTS", lacking)
     options = ["--device", "cpu", "--quick", "-o", str(tmp_path), "--only", "laws"]
     assert command.main(options) == 1
-    assert "laws: left out; not installed here: no_such_package." in capsys.readouterr().out
+    assert "laws: skipped; not installed: no_such_package." in capsys.readouterr().out
     monkeypatch.setattr(command, "PARTS", PARTS)
     assert command.main([*options, "--minutes", "-1"]) == 1
-    assert "laws: left out, the -1 minutes are over" in capsys.readouterr().out
+    assert "laws: skipped; the -1 minutes are over" in capsys.readouterr().out
 
     def broken(_: Run) -> PartResult:
         raise RuntimeError("an illegal memory access")
@@ -183,7 +183,7 @@ def test_a_wheel_of_another_checkout_is_refused(
     monkeypatch.setattr("benchmarks.gpu.device.CHECKOUT", tmp_path)
     (tmp_path / "negsamp").mkdir()
     (tmp_path / "negsamp" / "errors.py").write_text("changed\n")
-    with pytest.raises(ValueError, match="the wheel is not of this checkout"):
+    with pytest.raises(ValueError, match="the wheel was not built from this checkout"):
         check_wheel()
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from benchmarks.__main__ import application
 from benchmarks.cases import Case
 from benchmarks.records import CaseResult
-from benchmarks.session import ENDED, Session, process_with
+from benchmarks.session import KILLED, Session, process_with
 from benchmarks.settings import Draw
 from benchmarks.timing import Policy
 
@@ -50,7 +50,7 @@ def test_the_others_go_on_when_a_process_ends(tmp_path: Path) -> None:
     deadly = Case("deadly", "A case.", (Deadly(),), FEW, threads=1)  # type: ignore[arg-type]
     whole, told = run(tmp_path, deadly, Case("uniform", "A case.", (UNIFORM,), FEW, threads=1))
     assert not whole
-    assert told[0] == f"deadly-threads-1: {ENDED}"
+    assert told[0] == f"deadly-threads-1: {KILLED}"
     assert [path.name for path in tmp_path.iterdir()] == ["uniform-threads-1.json"]
 
 

@@ -1,4 +1,4 @@
-"""The command in child processes that start at once, alone or as the ranks of one run."""
+"""Run the command in child processes, alone or as the ranks of one run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CONTEXT.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # 
 
 
 def run_command(arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> None:
-    """Run the command with all that it prints in a file."""
+    """Run the command with its output in a file."""
     with output.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ.update(environment)  # that of the server is as old as the server
+    os.environ.update(environment)  # the fork server has the environment of its own start
     sys.argv = ["negsamp", *arguments]
     main()
 
@@ -40,7 +40,7 @@ def start_ranks(arguments: Sequence[str], output: Path, size: int = 2) -> list[B
 
 
 def start_each(arguments: Sequence[Sequence[str]], output: Path) -> list[BaseProcess]:
-    """Start the ranks of one run, each with arguments of its own."""
+    """Start the ranks of one run, each with its own arguments."""
     output.write_text("")
     processes: list[BaseProcess] = [
         CONTEXT.Process(target=run_command, args=(list(own), output, {**os.environ, **environment}))
@@ -52,7 +52,7 @@ def start_each(arguments: Sequence[Sequence[str]], output: Path) -> list[BasePro
 
 
 def environments(size: int) -> list[dict[str, str]]:
-    """Return what torchrun puts into the environment of each rank."""
+    """Return the environment variables that torchrun sets for each rank."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -69,11 +69,11 @@ def finish(*processes: BaseProcess) -> list[int | None]:
 
 
 def newest(folder: Path) -> str:
-    """Return the position of the newest checkpoint of a run, "" if there is none."""
+    """Return the name of the newest checkpoint of a run, "" if there is none."""
     return max((path.stem for path in folder.glob("checkpoints/[0-9]*.json")), default="")
 
 
 def wait_for_checkpoint(process: BaseProcess, folder: Path, after: str = "") -> None:
-    """Wait until a run has a checkpoint that is newer than `after`, or is at its end."""
+    """Wait until a run has a checkpoint newer than `after`, or has ended."""
     while process.is_alive() and newest(folder) <= after:
         process.join(0.001)

@@ -1,4 +1,4 @@
-"""What two runs must have in common to be the same run."""
+"""Compare two runs, except for times."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ TIMES = ("training_seconds", "sampling_seconds", "evaluation_seconds")
 
 
 def untimed(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result without what a clock measured."""
+    """Return a result without times."""
     epochs = [{k: v for k, v in each.items() if k not in TIMES} for each in result["epochs"]]
     kept = {k: v for k, v in result.items() if k not in ("seconds_per_epoch", "sampling_share")}
     return kept | {"epochs": epochs}
 
 
 def assert_same_outcome(folder: Path, other: Path) -> None:
-    """Require two folders to hold finished runs with the same weights and figures, bit for bit."""
+    """Require two folders to hold finished runs with identical weights and metrics."""
     names = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     weights = [(each / "model.safetensors").read_bytes() for each in (folder, other)]

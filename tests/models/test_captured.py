@@ -371,7 +371,7 @@ def finish_from(
     """Stop a run after some batches; return one that went on from there, and its result."""
     stopped = trainer_of(few, config, folder)
     stopped.watcher = StopAfter(stopped, num_batches)
-    with pytest.raises(RunStoppedError, match="this is saved"):
+    with pytest.raises(RunStoppedError, match="the run is saved"):
         stopped.run()
     torch.manual_seed(99)
     resumed = trainer_of(few, config, folder)

@@ -95,11 +95,11 @@ def change_loss(path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "damage", "reason"),
     [
-        (".safetensors", truncate, "is torn: its SHA-256 is not that in 000002-000000.json"),
-        (".safetensors", flip, "is torn: its SHA-256 is not that in 000002-000000.json"),
-        (".safetensors", Path.unlink, "000002-000000 lacks its .safetensors"),
-        (".json", truncate, "is torn: 000002-000000.json is not the JSON of a checkpoint"),
-        (".json", change_loss, "is torn: its SHA-256 is not that in 000002-000000.json"),
+        (".safetensors", truncate, "is damaged: its SHA-256 is not that in 000002-000000.json"),
+        (".safetensors", flip, "is damaged: its SHA-256 is not that in 000002-000000.json"),
+        (".safetensors", Path.unlink, "000002-000000 lacks its .safetensors file"),
+        (".json", truncate, "is damaged: 000002-000000.json is not the JSON of a checkpoint"),
+        (".json", change_loss, "is damaged: its SHA-256 is not that in 000002-000000.json"),
     ],
     ids=["cut", "flipped", "missing", "cut-json", "edited-json"],
 )
@@ -134,8 +134,8 @@ def test_none_to_go_on_from_is_an_error_with_every_reason(tmp_path: Path) -> Non
     with pytest.raises(CheckpointError) as caught:
         refused(foreign)
     assert "settings.seed is 0 there, 1 here" in str(caught.value)
-    assert "000002-000000 is torn" in str(caught.value)
-    assert "remove the folder to begin anew" in str(caught.value)
+    assert "000002-000000 is damaged" in str(caught.value)
+    assert "remove the folder to start over" in str(caught.value)
 
 
 def test_what_is_wrong_with_all_of_them_is_said_once(tmp_path: Path) -> None:

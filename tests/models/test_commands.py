@@ -111,11 +111,11 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
     other.write_text("<!-- end of results -->\n")
     refused = run("table", "--rewrite", str(page), str(other))
     assert refused.exit_code == 2
-    assert "other.md is not rewritten: 0 tables are marked" in plain(refused.output)
+    assert "other.md: found 0 marked tables" in plain(refused.output)
     assert page.read_text() == old
     assert run("table", "--rewrite", str(page)).output == f"Rewritten: {page}\n"
     assert page.read_text() == text.format(f"{tmp_path}/run{{0,1}}", table.output)
-    assert run("table", "--rewrite", str(page)).output == f"As it was: {page}\n"
+    assert run("table", "--rewrite", str(page)).output == f"Unchanged: {page}\n"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--sampler", "geni"], "did you mean 'genni'"),
         (["train", "--alpha", "loss_drivn:initial=1"], "did you mean 'loss_driven'"),
         (["train", "--alpha", "loss_driven:initial=x"], "write a number, or a schedule"),
-        (["train", "--alpha", "2,5"], "--alpha '2,5' is no number; as a schedule: unknown"),
-        (["compare", "--beta", "exponential"], "is no number; as a schedule: beta's schedule"),
+        (["train", "--alpha", "2,5"], "--alpha '2,5' is not a number; read as a schedule: unknown"),
+        (["compare", "--beta", "exponential"], "not a number; read as a schedule: beta's schedule"),
         *(
             ([command, "--overwrite", "--resume", "--dataset", "None"], "give either --resume or")
             for command in ("train", "compare", "pretrain")
@@ -135,7 +135,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
         (["train", "--num-heads", "128"], "divide hidden_size; got num_heads 128, hidden_size 32"),
-        (["train", "--device", "cuda:99"], "for torch can use"),
+        (["train", "--device", "cuda:99"], "(torch finds"),
         (["train", "--device", "gpu"], "device must be auto"),
         (["reproduce", "table1", "--device", "gpu"], "device must be auto"),
         *(
@@ -155,7 +155,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         ),
         (["train", "--keep-weights", "101"], "--keep-weights 101: the run has at most 100 epochs"),
         (["train", "-o", "/dev/null/a"], "written to /dev/null/a: /dev/null is a file; name"),
-        (["train", "--max-length", "1"], "max_length must be >= 2, for one item is no sequence"),
+        (["train", "--max-length", "1"], "max_length must be >= 2, as one item is not a sequence"),
         (["train", "--checkpoint-seconds", "0"], "checkpoint_seconds must be > 0; got 0"),
         (["train", "--checkpoint-batches", "0"], "checkpoint_batches must be an integer >= 1"),
         (["compare", "--max-epochs", "0"], "max_epochs must be an integer >= 1; got 0"),
@@ -231,7 +231,7 @@ def test_checkpoints_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: 
     assert "dataset.num_items is 15 there, 17 here" in plain(other.output)
     shorter = run(*arguments, "--max-epochs", "1")
     assert shorter.exit_code == 2
-    assert "max_epochs is 1: ask for as many or more" in plain(shorter.output)
+    assert "max_epochs is 1: raise it to" in plain(shorter.output)
     assert sorted((output / "checkpoints").iterdir()) == before
 
 
@@ -325,7 +325,7 @@ def test_help_begins_with_examples_and_groups_the_options() -> None:
         ([], "│ law Plot the distribution of one user's negatives, along the sequence and over"),
         (["pretrain"], "S3-Rec: pre-train a bidirectional SASRec on item attributes and masked"),
         (["pretrain"], "--masked-items <float> Weight of the masked-item objective. Default 1."),
-        (["train"], "within an epoch too, after this many seconds. After an epoch a run is"),
+        (["train"], "Also save within an epoch, after this many seconds. A checkpoint is"),
         (["train"], "-k <int range> [x>=1] Number of negatives per positive. "),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_as_it_would_have_but_for_rounding(
     folder = CheckpointFolder(tmp_path, stopped.identity)
     stopped.saver = Saver(folder, RunOptions(), Processes())
     stopped.watcher = StopAfter(stopped, num_batches=6)
-    with pytest.raises(RunStoppedError, match="this is saved"):
+    with pytest.raises(RunStoppedError, match="the run is saved"):
         stopped.run()
     checkpoint = folder.last(pytest.fail)
     assert checkpoint is not None

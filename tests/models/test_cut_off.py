@@ -73,13 +73,15 @@ def test_signals_save_and_say_how_to_go_on(start: Start, tmp_path: Path) -> None
         message = printed.read_text()
         where = r"(in epoch \d+ of 40, after batch [1-4]|after epoch \d+ of 40)"
         assert re.search(
-            rf"^stopped {where}; this is saved. Go on with:\n\n    negsamp train", message, re.M
+            rf"^stopped {where}; the run is saved. Continue with:\n\n    negsamp train",
+            message,
+            re.M,
         )
         assert f"--output '{folder}' --resume\n" in message
         assert message.count("--resume") == 1
         assert "--overwrite" not in message  # what was just made
     assert finish(start("with space")) == [2]
-    assert "holds a run that is not done: go on with --resume" in printed.read_text()
+    assert "holds an unfinished run: continue it with --resume" in printed.read_text()
     assert finish(start("with space", "--resume")) == [0]
     assert finish(start("untouched")) == [0]
     assert_same_outcome(folder, tmp_path / "untouched")
@@ -97,8 +99,8 @@ def test_a_full_disk_loses_nothing_that_was_saved(start: Start, tmp_path: Path) 
     assert process.pid is not None
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
     assert finish(process) == [2]
-    assert "no checkpoint was written ([Errno 27] File too large)" in printed.read_text()
-    assert "cannot be written to: [Errno 27] File too large. On test" in printed.read_text()
+    assert "cannot write a checkpoint ([Errno 27] File too large)" in printed.read_text()
+    assert ": [Errno 27] File too large. Test metrics" in printed.read_text()
     assert newest(folder) >= "000000-000003"
     assert not (folder / "result.json").exists()
     assert finish(start("full", "--resume")) == [0]

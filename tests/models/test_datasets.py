@@ -100,7 +100,7 @@ class TestSequences:
             ([1, 2], [1, 2], r"offsets must go from 0 to 2, len\(item_ids\); got 1 to 2"),
             ([1, 2], [0, 1], "got 0 to 1"),
             ([1, 2], np.empty(0, np.int64), "got nothing"),
-            ([1, 2], [0, 2, 1, 2], r"offsets must not fall; offsets\[2\] does"),
+            ([1, 2], [0, 2, 1, 2], r"offsets must not decrease; offsets\[2\] does"),
         ],
     )
     def test_what_are_no_compressed_rows(
@@ -140,12 +140,12 @@ class TestDataset:
     def test_attributes_of_other_items(self) -> None:
         attributes = ItemAttributes(np.array([1]), np.array([0, 0, 1]))
         with pytest.raises(
-            InvalidInputError, match="attributes are of 1 items, the data set has 2"
+            InvalidInputError, match="must be of the 2 items of the data set; got those of 1"
         ):
             Dataset("tiny", Sequences.from_lists([[1, 2]]), 2, attributes)
 
     def test_attributes_of_the_padding(self) -> None:
-        with pytest.raises(InvalidInputError, match="row 0 of the attributes is the padding"):
+        with pytest.raises(InvalidInputError, match="row 0 of the attributes is padding"):
             ItemAttributes(np.array([1]), np.array([0, 1, 1]))
 
     def test_attribute_zero(self) -> None:
@@ -195,9 +195,9 @@ class TestFiles:
             ("1 1 2 ٣ 4\n", 1, "'\\u0663' is not an id"),
             ("1 1 2 3 " + 19 * "9" + "\n", 1, f"'{19 * '9'}' is not an id"),
             ("1 1 2 3 4\n2 1 0 3 4\n", 2, "item 0 is padding; item ids are whole numbers from 1"),
-            ("1 1 2 3 4\n1 1 2 3 4\n", 2, "user 1 stands in line 1 already"),
-            ("1 1 2 3 4\n3 1 2 3 4\n", 2, "the line of user 2 was due; got user 3"),
-            ("0 1 2 3 4\n", 1, "the line of user 1 was due; got user 0"),
+            ("1 1 2 3 4\n1 1 2 3 4\n", 2, "user 1 is already in line 1"),
+            ("1 1 2 3 4\n3 1 2 3 4\n", 2, "expected user 2; got user 3"),
+            ("0 1 2 3 4\n", 1, "expected user 1; got user 0"),
             ("1 1 2 3 4\n2 1 2 3\n3 1\n", 2, "user 2 has 3 items, at least 4 are needed; drop"),
             ("1 1 2 3 4\n2 1 6 3 7\n3 6 1 2 3\n", 2, "item 6 occurs, but no line has item 5; "),
             ("1 2 3 4 5\n", 1, "item 2 occurs, but no line has item 1"),

@@ -131,7 +131,7 @@ def test_a_signal_to_one_rank_stops_all(tiny: list[str], tmp_path: Path) -> None
     assert ranks[1].pid is not None
     os.kill(ranks[1].pid, signal.SIGTERM)
     assert finish(*ranks) == [143, 143]
-    assert printed.read_text().count("this is saved. Go on with:") == 1
+    assert printed.read_text().count("the run is saved. Continue with:") == 1
     assert "torchrun --nproc-per-node 2 -m negsamp_models train" in printed.read_text()
 
 
@@ -151,7 +151,7 @@ def test_ranks_with_different_arguments_are_refused(
     ranks = start_each([[*arguments, own], [*arguments, other]], tmp_path / "run.txt")
     assert finish(*ranks) == [2, 2]
     printed = (tmp_path / "run.txt").read_text()
-    assert f"error: process 1 has another run: {difference.format(other, own)}. Give" in printed
+    assert f"error: process 1 has another run: {difference.format(other, own)}. Start" in printed
     assert f"process 1: process 0 has another run: {difference.format(own, other)}." in printed
     assert not (tmp_path / "run").exists()
 
@@ -213,7 +213,7 @@ def test_ranks_go_on_from_one_checkpoint_or_not_at_all(
     assert "error: process 1 has another run: checkpoint is 'no checkpoint in" in refused()
     shutil.rmtree(other / "checkpoints")
     (other / "result.json").write_text("{}")
-    assert "checkpoint is 'none, for the run is done' there, " in refused()
+    assert "checkpoint is 'none, the run is finished' there, " in refused()
 
 
 def test_ranks_draw_and_drop_out_differently(tiny: list[str], tmp_path: Path) -> None:

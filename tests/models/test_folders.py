@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from negsamp_models.claimed import claimed
 from negsamp_models.commands import application
 from negsamp_models.packing import pack
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 from tests.models.children import finish, start
 
 FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
@@ -93,16 +93,16 @@ def test_a_file_of_someone_else_is_lost_only_if_asked(
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / name).write_text("hours of work")
-    assert f"holds {name}, which would be lost: name another --output" in refused(begin(folder))
+    assert f"holds {name}, which would be overwritten: name another" in refused(begin(folder))
     assert [(each.name, each.read_text()) for each in folder.iterdir()] == [(name, "hours of work")]
     assert begin(folder, "--overwrite").exit_code == 0
 
 
 def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
     with claimed(tmp_path / "run" / "result.json"):
-        assert f"process {os.getpid()} is making it" in refused(train(tmp_path / "run"))
+        assert f"process {os.getpid()} is making this run" in refused(train(tmp_path / "run"))
     with claimed(tmp_path / "pre" / "pretraining.json"):
-        assert f"process {os.getpid()} is making it" in refused(pretrain(tmp_path / "pre"))
+        assert f"process {os.getpid()} is making this run" in refused(pretrain(tmp_path / "pre"))
     assert train(tmp_path / "run").exit_code == 0
 
 
@@ -110,7 +110,7 @@ def test_other_data_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert train(tmp_path / "a").exit_code == 0
     write_data(tmp_path, seed=6)
     assert "data_sha256 is" in refused(train(tmp_path / "a", "--resume"))
-    assert "on other data that are called Tiny too" in refused(run("law", str(tmp_path / "a")))
+    assert "on other data of the same name, Tiny: name" in refused(run("law", str(tmp_path / "a")))
     assert train(tmp_path / "b", "--seed", "1").exit_code == 0
     rows = [line for line in run("table", str(tmp_path)).stdout.splitlines() if "Tiny" in line]
     assert [row.split("|")[-3].strip() for row in rows] == ["1", "1"]
@@ -132,8 +132,8 @@ def test_what_ends_a_run_or_where_it_runs_is_no_other_run(tmp_path: Path) -> Non
     assert train(tmp_path / "run", "--device", "auto").exit_code == 0
     assert train(tmp_path / "run", "--resume", "--device", "cpu").exit_code == 0
     message = refused(train(tmp_path / "run", "--resume", "--max-epochs", "3"))
-    assert "max_epochs is 2 there, 3 here. It is done, and does not go on: name another" in message
-    assert "anew with --overwrite in the place of --resume" in message
+    assert "max_epochs is 2 there, 3 here. A finished run cannot be resumed: name" in message
+    assert "replace it with --overwrite instead of --resume" in message
 
 
 def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None:
@@ -246,13 +246,13 @@ def test_weights_of_a_run_that_came_to_no_checkpoint_are_not_kept(tmp_path: Path
 
 def test_want_of_memory_is_told_without_a_traceback(tmp_path: Path) -> None:
     result = train(tmp_path / "run", "--hidden-size", str(10**14))  # more than can be addressed
-    assert "the memory does not suffice (" in refused(result)
+    assert "out of memory (" in refused(result)
     assert "smaller --hidden-size" in refused(result)
     assert not (tmp_path / "run").exists()
 
 
 def test_other_failures_are_not_taken_for_want_of_memory() -> None:
-    with pytest.raises(RuntimeError, match="sizes do not match"), complaints():
+    with pytest.raises(RuntimeError, match="sizes do not match"), errors_reported():
         raise RuntimeError("sizes do not match")
 
 

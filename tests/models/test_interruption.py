@@ -88,5 +88,5 @@ def test_sigterm_again_does_not_cut_off_the_save(tmp_path: Path, size: int) -> N
     for process in ranks:
         process.start()
     assert finish(*ranks) == [143] * size
-    assert "after batch 3; this is saved. Go on with:" in printed.read_text()
+    assert "after batch 3; the run is saved. Continue with:" in printed.read_text()
     assert newest(tmp_path / "run") == "000000-000003"

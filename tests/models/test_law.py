@@ -127,7 +127,7 @@ def test_a_length_that_no_user_has(dataset: Dataset) -> None:
 
 def test_torn_weights_are_refused_and_others_stay(tmp_path: Path) -> None:
     (tmp_path / "000001.safetensors").write_bytes(b"torn")
-    with pytest.raises(CheckpointError, match=r"000001.safetensors is not a whole safetensors"):
+    with pytest.raises(CheckpointError, match=r"000001.safetensors is not a complete safetensors"):
         read_snapshots(tmp_path)
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     remove_snapshots(tmp_path)
@@ -151,4 +151,4 @@ def test_the_command_takes_a_finished_run(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "does not hold a finished run" in refused.output.replace("\n", " ")
     arguments[-3] = "0,often"
-    assert "write numbers of epochs" in runner.invoke(application, arguments).output
+    assert "write epochs as whole numbers" in runner.invoke(application, arguments).output

@@ -76,7 +76,7 @@ def test_empty_and_long_sequences_are_refused(
 
 def test_a_row_holds_the_longest_sequence() -> None:
     assert pack(*numbered([1, 5, 3, 1]), MAX_LENGTH, capacity=5).item_ids.shape == (2, 5)
-    with pytest.raises(InvalidInputError, match="capacity must be >= 5, the items of the longest"):
+    with pytest.raises(InvalidInputError, match="capacity must be >= 5, the length of the longest"):
         pack(*numbered([1, 5, 3]), MAX_LENGTH, capacity=4)
 
 

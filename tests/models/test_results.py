@@ -70,7 +70,7 @@ def test_what_cannot_be_made_of_a_folder_is_named(
         raise PermissionError(13, "Permission denied", str(tmp_path / "new"))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    message = rf"no folder 'new' can be made in {tmp_path} \(Permission denied\); name another"
+    message = rf"folder 'new' cannot be created in {tmp_path} \(Permission denied\); name another"
     with pytest.raises(InvalidInputError, match=message):
         check_writable(tmp_path / "new" / "run")
 

@@ -17,7 +17,7 @@ from negsamp_models.commands import application
 from negsamp_models.distributed import Processes
 from negsamp_models.s3rec.settings import OBJECTIVES
 from negsamp_models.s3rec.weights import read_pretrained
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 
 SMALL = ["--epochs", "2", "--batch-size", "30", "--hidden-size", "8", "--num-layers", "1"]
 
@@ -105,7 +105,7 @@ def test_resume_reads_a_run_that_is_done_and_no_other(data_dir: Path, tmp_path: 
     other = pretrain(data_dir, output, "--resume", "--seed", "1")
     assert other.exit_code == 2
     assert "holds another run: seed is 0 there, 1 here" in plain(other.output)
-    assert "or make it anew with --overwrite in the place of --resume" in plain(other.output)
+    assert "or replace it with --overwrite instead of --resume" in plain(other.output)
 
 
 def test_help_teaches() -> None:
@@ -161,7 +161,7 @@ def test_weights_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path
         (["--model", "s3rec", "--pretrained", str(tmp_path)], "is missing or not a file"),
         (
             ["--model", "s3rec", "--pretrained", file, "--hidden-size", "16"],
-            "is of other sizes (hidden_size is 8 there, 16 here)",
+            "has other sizes (hidden_size is 8 there, 16 here)",
         ),
         (
             ["--model", "s3rec", "--pretrained", file, "--dataset", "synthetic"],
@@ -180,7 +180,7 @@ def test_more_than_one_process_is_refused(
 ) -> None:
     @contextmanager
     def two_processes() -> Iterator[tuple[Processes, Console]]:
-        with complaints():
+        with errors_reported():
             yield Processes(size=2), Console()
 
     monkeypatch.setattr("negsamp_models.s3rec.commands.joined_session", two_processes)

@@ -46,4 +46,4 @@ def test_what_goes_on_says_so() -> None:
     display.on_begin([])
     assert written.getvalue() == ""
     display.on_begin([PretrainingRecord(0, LOSSES, 1.0, 0.1)])
-    assert written.getvalue() == "S3-Rec on Tiny  goes on after epoch 1\n"
+    assert written.getvalue() == "S3-Rec on Tiny  resumes after epoch 1\n"

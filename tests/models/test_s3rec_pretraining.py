@@ -175,7 +175,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     expected = straight.run()
     stopped = saved(dataset, tmp_path)
     stopped.watcher = StopAfter(stopped, num_batches)
-    with pytest.raises(RunStoppedError, match="this is saved") as caught:
+    with pytest.raises(RunStoppedError, match="the run is saved") as caught:
         stopped.run()
     assert caught.value.exit_status == 128 + signal.SIGTERM
     torch.manual_seed(99)
@@ -209,7 +209,7 @@ def test_a_checkpoint_beyond_the_end_is_refused(dataset: Dataset, tmp_path: Path
     shorter = Pretrainer(dataset, replace(SETTINGS, epochs=1), GENNI)
     checkpoint = CheckpointFolder(tmp_path, shorter.identity).last(pytest.fail)
     assert checkpoint is not None
-    with pytest.raises(CheckpointError, match="has 1 epochs and 4 batches behind it; epochs is 1"):
+    with pytest.raises(CheckpointError, match="1 epoch and 4 batches; epochs is 1: raise it to 2"):
         shorter.restore(checkpoint)
     longer = Pretrainer(dataset, replace(SETTINGS, epochs=3), GENNI)
     longer.restore(checkpoint)
@@ -241,7 +241,7 @@ def test_a_score_that_is_told_of_late_stops_the_run(
 def test_results_survive_json(dataset: Dataset) -> None:
     result = Pretrainer(dataset, replace(SETTINGS, epochs=1)).run()
     assert PretrainingResult.from_json(result.to_json()) == result
-    with pytest.raises(InvalidInputError, match="has the keys dataset, num_prefixes"):
+    with pytest.raises(InvalidInputError, match="must have the keys dataset, num_prefixes"):
         PretrainingResult.from_json({"dataset": "tiny"})
 
 

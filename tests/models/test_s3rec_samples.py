@@ -145,7 +145,7 @@ def test_a_stream_decides_the_samples(prefixes: Prefixes) -> None:
 
 def test_a_sampler_of_other_places_is_refused(prefixes: Prefixes) -> None:
     with pytest.raises(
-        InvalidInputError, match=r"elsewhere must draw from range\(\d+\), the places"
+        InvalidInputError, match=r"elsewhere must draw from range\(\d+\), the positions"
     ):
         draw_samples(prefixes, np.arange(3), 0.2, Uniform(7), np.random.default_rng(0))
 

@@ -186,7 +186,7 @@ def test_weights_of_other_sequences(file: Path) -> None:
 
 def test_weights_of_other_sizes(dataset: Dataset, file: Path) -> None:
     wanted = replace(FINE_TUNING, hidden_size=16, num_heads=2)
-    message = r"sizes \(hidden_size is 8 there, 16 here, num_heads is 1 there, 2 here\): leave"
+    message = r"sizes \(hidden_size is 8 there, 16 here, num_heads is 1 there, 2 here\): omit"
     with pytest.raises(PretrainedError, match=message):
         Trainer(dataset, UNIFORM, wanted, pretrained=read_pretrained(file))
 
@@ -202,24 +202,24 @@ def test_files_that_are_something_else(file: Path, tmp_path: Path) -> None:
     refused(tmp_path, "is missing or not a file")
     torn = tmp_path / "torn.safetensors"
     torn.write_bytes(file.read_bytes()[:-100])
-    refused(torn, "is not a whole safetensors file")
+    refused(torn, "is not a complete safetensors file")
     torn.write_bytes(b"")
-    refused(torn, "is not a whole safetensors file")
+    refused(torn, "is not a complete safetensors file")
     foreign = tmp_path / "foreign.safetensors"
     save_file({"items.weight": torch.zeros(3, 2)}, foreign)
     refused(foreign, "does not hold the weights of a pre-trained S3-Rec: its format is None")
     save_file({"a": torch.zeros(1)}, foreign, metadata={"format": "negsamp S3-Rec 1"})
-    refused(foreign, "does not say what it was made on: dataset, num_items")
+    refused(foreign, "lacks valid provenance, which has the keys dataset, num_items")
 
 
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ({"extra": 1}, "does not say what it was made on"),
+        ({"extra": 1}, "lacks valid provenance"),
         ({"num_items": 23}, r"has items.weight of shape \(25, 8\); by its header .* \(24, 8\)"),
         ({"num_layers": 2}, r"has layers.1.\S+ of shape None; by its header"),
-        ({"num_heads": 3}, "is of sizes that no model has: num_heads must divide hidden_size"),
-        ({"num_items": "24"}, "is of sizes that no model has: num_items must be an integer"),
+        ({"num_heads": 3}, "has invalid sizes in its header: num_heads must divide hidden_size"),
+        ({"num_items": "24"}, "has invalid sizes in its header: num_items must be an integer"),
     ],
 )
 def test_headers_that_lie(file: Path, tmp_path: Path, header: dict[str, Any], message: str) -> None:

@@ -103,7 +103,7 @@ def test_a_file_gets_a_line_for_each_epoch_and_no_bar() -> None:
             display.on_epoch(record(epoch), best_epoch=best)
     rest = "validation HR@10 2.00 NDCG@10 1.00  2.0 s (0.5 s sampling)"
     assert written.getvalue().splitlines() == [
-        "GenNi  goes on after epoch 1",
+        "GenNi  resumes after epoch 1",
         f"GenNi  epoch   2  loss 0.5000  {rest}  best so far",
         f"GenNi  epoch   3  loss 0.3333  {rest}  best 2",
     ]

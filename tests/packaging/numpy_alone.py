@@ -1,4 +1,4 @@
-"""What a wheel must do where NumPy is the only other package; `wheel_alone.py` runs this."""
+"""Check a wheel in an environment with only NumPy besides it; `wheel_alone.py` runs this."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALLOWED_PACKAGES = {"negsamp", "numpy", "pip", "setuptools"}
 
 
 def main() -> None:
-    """Raise SystemExit with what is wrong, or return."""
+    """Run all checks; raise SystemExit with the problem if one fails."""
     installed = {distribution.name.lower() for distribution in distributions()}
     _refuse("other packages are installed", installed - ALLOWED_PACKAGES)
     if not Path(negsamp.__file__).is_relative_to(sys.prefix):
@@ -48,7 +48,7 @@ def check_draws(sampler: Sampler) -> None:
 
 
 def check_refusal(backend: str) -> None:
-    """See that a backend without its framework is refused with what to install."""
+    """Check that a backend without its framework is refused with the install command."""
     command = f'pip install "negsamp[{backend}]"'
     try:
         Uniform(items=9, backend=backend).sample([3])

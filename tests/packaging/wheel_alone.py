@@ -1,4 +1,4 @@
-"""Install a wheel with NumPy alone, outside the checkout, and see that it samples there.
+"""Install a wheel with only NumPy, outside the checkout, and check that it samples there.
 
 python tests/packaging/wheel_alone.py dist/negsamp-0.1.0-py3-none-any.whl -c constraints.txt
 """
@@ -19,7 +19,7 @@ CHECK = Path(__file__).with_name("numpy_alone.py")
 
 
 def main() -> None:
-    """Look into the wheel, then install it in an environment of its own and run the check."""
+    """Check the files of the wheel, then install it in a new environment and run the check."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("-c", dest="constraints", type=Path, metavar="CONSTRAINTS")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def problem_of(wheel: Path) -> str:
-    """Return what is in the wheel and should not be, or is not and should; else nothing."""
+    """Return what is wrong with the files of the wheel; empty if nothing is."""
     configuration = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     folders = configuration["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     packages = {Path(folder).name for folder in folders}

@@ -1,4 +1,4 @@
-"""Compile the kernels in Triton for GPUs that are not here, and print what became of them as JSON.
+"""Compile the Triton kernels for GPUs that need not be present, and print properties as JSON.
 
 Run as a script, so that Triton compiles instead of interpreting.
 """
@@ -38,7 +38,7 @@ TYPES = {name: pointer for pointer, names in POINTERS.items() for name in names.
 
 @dataclass(frozen=True)
 class Case:
-    """A kernel as it is launched: its constants, and how many warps and stages it has."""
+    """A kernel with its launch configuration: constants, data types, warps and stages."""
 
     kernel: Any
     constants: dict[str, Any]
@@ -63,7 +63,7 @@ FIRST_PASSES = {
     "float32": ("*fp32", "*fp32", 64),
     "both": ("*fp32", "*bf16", 64),
 }
-"""Types of queries and items, and how many dimensions they have."""
+"""Data types of queries and items, and their dimension."""
 
 OTHERS = {
     "exclusions": Case(exclude, {"PLACE_STEPS": 8, "EACH": 512, "LISTED": True, **OWN}),
@@ -78,7 +78,7 @@ OTHERS = {
 
 
 def first_pass(arch: int, queries: str, items: str, dim: int) -> Case:
-    """Return the first pass over items that all rows share, as it is launched there."""
+    """Return the first pass over items shared by all rows, as launched on an architecture."""
     given, generation = torch.empty((1, dim), dtype=DTYPES[queries]), arch // 10
     rows, step = tile_rows(generation), step_of(given)
     constants = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step, **SHARED, **PRODUCT}
@@ -87,7 +87,7 @@ def first_pass(arch: int, queries: str, items: str, dim: int) -> Case:
 
 
 def cases(arch: int) -> dict[str, Case]:
-    """Return all kernels as they are launched on a device."""
+    """Return all kernels as launched on an architecture."""
     passes = FIRST_PASSES.items()
     return {f"first pass, {name}": first_pass(arch, *how) for name, how in passes} | OTHERS
 
@@ -126,7 +126,7 @@ def compiled(case: Case, arch: int) -> dict[str, int]:
 
 
 def tool(name: str, *arguments: object) -> str:
-    """Run a tool that Triton brings along."""
+    """Run a tool that is bundled with Triton."""
     folder = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     command = [str(folder / name), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""The backends under test, each behind one small adapter."""
+"""The backends under test, each behind a small adapter."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import pytest
 
 @dataclass(frozen=True)
 class Adapter:
-    """How a test speaks to a backend.
+    """Lets tests use any backend in the same way.
 
     Attributes
     ----------
     name : str
-        What ``backend=`` takes.
+        The value for ``backend=``.
     array : callable
-        Makes the framework's array of a NumPy array.
+        Converts a NumPy array to one of the framework.
     numpy : callable
-        The way back.
+        Converts an array of the framework to NumPy.
     fused : bool
-        Whether the kernels in Triton are to draw.
+        Whether to draw with the Triton kernels.
     """
 
     name: str
@@ -99,14 +99,14 @@ def missing(name: str) -> str | None:
 
 
 def backends_under_test() -> list[str]:
-    """Return those that NEGSAMP_TEST_BACKENDS lists, by default all that work here."""
+    """Return the backends in NEGSAMP_TEST_BACKENDS, by default all that work here."""
     listed = os.environ.get("NEGSAMP_TEST_BACKENDS")
     return listed.split(",") if listed else [name for name in ADAPTERS if not missing(name)]
 
 
 @pytest.fixture(params=backends_under_test(), scope="session")
 def backend(request: pytest.FixtureRequest) -> Adapter:
-    """Each backend in turn; one that was asked for and does not work fails."""
+    """Each backend in turn; one that was requested and does not work fails."""
     name: str = request.param
     if name not in ADAPTERS:
         pytest.fail(
@@ -119,18 +119,18 @@ def backend(request: pytest.FixtureRequest) -> Adapter:
 
 @pytest.fixture(autouse=True)
 def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the backend under test the one that "auto" stands for."""
+    """Let "auto" select the backend under test."""
     if "backend" in request.fixturenames:
         adapter = request.getfixturevalue("backend")
         monkeypatch.setenv("NEGSAMP_BACKEND", adapter.name)
         if adapter.fused:
             monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
-        if adapter.name == "torch":  # tests look for errors in the call itself
+        if adapter.name == "torch":  # tests expect errors in the call itself
             monkeypatch.setattr("negsamp_torch.TorchBackend.deferred", False)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Interpret kernels only where calls are few; NEGSAMP_TEST_BACKENDS=torch-triton does all."""
+    """Deselect slow tests of interpreted kernels; NEGSAMP_TEST_BACKENDS=torch-triton runs all."""
     if "NEGSAMP_TEST_BACKENDS" in os.environ:
         return
     slow = [
@@ -141,7 +141,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header() -> str:
-    """Name the backends under test, and why others are not."""
+    """List the backends under test, and why others are not."""
     left_out = [
         f"{name} ({missing(name)})" for name in ADAPTERS if name not in backends_under_test()
     ]

@@ -1,4 +1,4 @@
-"""Real processes with slices of one catalogue, and what one device draws from the whole."""
+"""Real processes with shards of one catalogue, and the draws of one device as a reference."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ def tensors(rows: slice = slice(None)) -> dict[str, Any]:
 
 
 def bounds_of(world: int) -> list[int]:
-    """Cut the table unevenly: no border is a multiple of 128, and the last shard is small."""
+    """Shard the table unevenly: no bound is a multiple of 128, and the last shard is small."""
     inner = [301, 433, 985][: world - 1] if world < 4 else [301, 340, 985]
     return [0, *inner, NUM_ITEMS + 1]
 
 
 def called_bounds(world: int) -> list[int]:
-    """Cut the ids otherwise: at a border of blocks, with slices that are empty at both ends."""
+    """Shard the ids differently: at a block boundary, with empty shards at both ends."""
     inner = {1: [], 2: [257], 3: [1, 640], 4: [257, 257, 1001]}[world]
     return [1, *inner, NUM_ITEMS + 1]
 
 
 def distances(item_ids: Any) -> Any:
-    """Score as no dot product does: by minus the distance to the query."""
+    """Return scores that are not dot products: minus the distance to the query."""
     return -torch.cdist(torch.from_numpy(QUERIES), torch.from_numpy(TABLE)[item_ids])
 
 
 def own_distances(rank: int, world: int, asked: list[Any] | None = None) -> ShardedScorer:
-    """Return a scorer of this rank's ids, which notes in `asked` those that it is given."""
+    """Return a scorer of this rank's ids, which appends the ids of each call to `asked`."""
     first, last = called_bounds(world)[rank : rank + 2]
 
     def score(item_ids: Any) -> Any:
@@ -112,7 +112,7 @@ def on_ranks(
 
 
 def message_of(act: Callable[[], Any]) -> str:
-    """Tell which error this rank meets."""
+    """Return the error that a call raises on this rank, as text."""
     try:
         act()
     except Exception as error:  # noqa: BLE001

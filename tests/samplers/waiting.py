@@ -1,4 +1,4 @@
-"""What would make the host wait for a device, and what runs there at all, told on a CPU."""
+"""Detect, on a CPU, operations that would make the host wait for a device, and record all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses what waits for a device, or copies to one, when it runs on one."""
+    """Refuses operations that would wait for a device, or copy to one, if run there."""
 
     REFUSED = ("_local_scalar_dense", "nonzero", "unique", "repeat_interleave", "lift_fresh")
 
@@ -27,7 +27,7 @@ class NothingForTheHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the names of all operations."""
+    """Records the names of all operations."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A data set: who took which items in which order, and what is known of the items."""
+"""A data set: one sequence of items per user, and optional attributes of the items."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from negsamp_models.datasets.sequences import Int64Array, Sequences, check_ids, 
 __all__ = ["MINIMUM_LENGTH", "Dataset", "DatasetError", "ItemAttributes", "Statistics"]
 
 MINIMUM_LENGTH = 4
-"""Shortest sequence that leave-one-out can split: an input, its target, and two answers."""
+"""Shortest sequence for leave-one-out: a training input, its target, and two answers."""
 
 
 class DatasetError(NegSampError, ValueError):
-    """A data set is missing, damaged, or not what the protocol needs."""
+    """A data set is missing, damaged, or not fit for leave-one-out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class ItemAttributes:
     Parameters
     ----------
     attribute_ids : int64, shape (num_pairs,)
-        Ids from 1; an item may have none, and may have the same one twice where its source does.
+        Ids from 1; an item may have none, or duplicates if its source has them.
     offsets : int64, shape (num_items + 2,)
         Non-decreasing, from 0 to num_pairs.
 
@@ -55,7 +55,7 @@ class ItemAttributes:
         ids, offsets = compressed_rows("attribute_ids", self.attribute_ids, self.offsets)
         check_ids("attribute_ids", ids, 1, None)
         if len(offsets) < 2 or offsets[1] != 0:
-            raise InvalidInputError("row 0 of the attributes is the padding and must be empty")
+            raise InvalidInputError("row 0 of the attributes is padding and must be empty")
         object.__setattr__(self, "attribute_ids", ids)
         object.__setattr__(self, "offsets", offsets)
 
@@ -75,16 +75,17 @@ class ItemAttributes:
 
 
 class Statistics(NamedTuple):
-    """The size of a data set, as tables print it.
+    """Size statistics of a data set.
 
     Attributes
     ----------
     num_users, num_items, num_actions : int
-        Sequences, items, and items of all sequences together (repeats included).
+        Number of sequences, of distinct items, and of interactions (repeats included).
     average_length : float
         num_actions / num_users; 0 without users.
     density : float
-        num_actions / (num_users * num_items), of 1; tables often print 1 - density, the sparsity.
+        num_actions / (num_users * num_items), a fraction; papers often print the sparsity,
+        1 - density.
     """
 
     num_users: int
@@ -96,12 +97,12 @@ class Statistics(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One sequence of items a user, in time order.
+    """One sequence of items per user, in time order.
 
     Parameters
     ----------
     name : str
-        What tables and run folders call it.
+        Name in tables and run folders.
     sequences : Sequences
         Sequence u belongs to user u, counted from 0; item ids lie in [1, num_items].
     num_items : int
@@ -135,13 +136,13 @@ class Dataset:
         check_ids("item_ids", self.sequences.item_ids, 1, self.num_items)
         if self.attributes is not None and self.attributes.num_items != self.num_items:
             raise InvalidInputError(
-                f"attributes are of {self.attributes.num_items} items, the data set has "
-                f"{self.num_items}"
+                f"attributes must be of the {self.num_items} items of the data set; got those of "
+                f"{self.attributes.num_items} items"
             )
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the sequences: what tells data from others of the same name."""
+        """SHA-256 of the sequences, which identifies data of the same name."""
         content = self.sequences.item_ids.tobytes() + self.sequences.offsets.tobytes()
         return hashlib.sha256(content).hexdigest()
 
@@ -151,7 +152,7 @@ class Dataset:
         return len(self.sequences)
 
     def statistics(self) -> Statistics:
-        """Return the size of the data set for a table.
+        """Return the size statistics of the data set.
 
         Returns
         -------
@@ -169,7 +170,7 @@ class Dataset:
     def item_counts(self) -> Int64Array:
         """Count how often each item occurs, validation and test answers included.
 
-        What a sampler may know is the training part alone: give it
+        A sampler must only see the training part: give it
         ``split.training_part.item_counts(num_items)`` of a `LeaveOneOut`.
 
         Returns

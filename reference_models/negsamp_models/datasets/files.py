@@ -1,4 +1,4 @@
-"""Read sequence and attribute files, and say exactly what is wrong with one that cannot be."""
+"""Read sequence and attribute files; errors name the file, the line and the problem."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_dataset(
     sequences, attributes : Path
         See `read_sequences` and `read_attributes`.
     name : str, optional
-        By default the name of the sequence file without its ending.
+        By default the name of the sequence file without its suffix.
     description : str
         One sentence on where the data come from.
 
@@ -50,7 +50,7 @@ def read_dataset(
     Raises
     ------
     DatasetError
-        If a file cannot be read or breaks a rule.
+        If a file cannot be read or is invalid.
     """
     rows = read_sequences(sequences)
     num_items = int(rows.item_ids.max())
@@ -64,7 +64,7 @@ def read_dataset(
 
 
 def read_sequences(path: Path) -> Sequences:
-    """Read a sequence file: one user a line, ``user item item ...``, items in time order.
+    """Read a sequence file: one user per line, ``user item item ...``, items in time order.
 
     User ids are 1, 2, 3, ... in the order of the lines. Item ids are 1 to the number of items,
     each used at least once; 0 is padding. A user has at least 4 items, `MINIMUM_LENGTH`. Ids are
@@ -78,13 +78,13 @@ def read_sequences(path: Path) -> Sequences:
     Returns
     -------
     Sequences
-        Sequence u is that of user u + 1 of the file.
+        Sequence u belongs to user u + 1 of the file.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, is empty or is not UTF-8; if a line is blank or holds what is
-        no id; if users are repeated, missing or out of order; if a user has too few items; if an
+        If the file cannot be read, is empty or is not UTF-8; if a line is blank or holds anything
+        but ids; if users are repeated, missing or out of order; if a user has too few items; if an
         item id is skipped. The message names the file and the line.
     """
     text = _text(path)
@@ -108,7 +108,7 @@ def read_sequences(path: Path) -> Sequences:
 def read_attributes(path: Path, num_items: int) -> ItemAttributes:
     """Read an attribute file: a JSON object from item id to the list of its attribute ids.
 
-    Attribute ids are whole numbers from 1. An item that the file leaves out has no attributes.
+    Attribute ids are whole numbers from 1. An item that is not in the file has no attributes.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def read_attributes(path: Path, num_items: int) -> ItemAttributes:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The members of a JSON object, repeated keys kept."""
+    """The members of a JSON object, duplicate keys kept."""
 
 
 def _text(path: Path) -> str:
@@ -172,7 +172,7 @@ def _text(path: Path) -> str:
 
 
 def _complaint(line: str) -> str:
-    """Say what is wrong with a line that does not consist of ids."""
+    """Return what is wrong with a line that does not consist of ids."""
     words = [word for word in re.split("[ \t]+", line) if word]
     if not words:
         return "the line is blank; remove it"
@@ -186,12 +186,12 @@ def _check_users(path: Path, users: Int64Array) -> None:
         place = int(wrong[0])
         user, due = int(users[place]), int(expected[place])
         if 1 <= user < due:
-            complaint = f"user {user} stands in line {user} already"
+            complaint = f"user {user} is already in line {user}"
         else:
-            complaint = f"the line of user {due} was due; got user {user}"
+            complaint = f"expected user {due}; got user {user}"
         raise DatasetError(
-            f"{path}, line {due}: {complaint}; give one line a user and number the users 1, 2, 3, "
-            "... in the order of the lines"
+            f"{path}, line {due}: {complaint}; write one line per user and number the users 1, "
+            "2, 3, ... in the order of the lines"
         )
 
 
@@ -223,7 +223,7 @@ def _check_items(path: Path, sequences: Sequences) -> None:
 def _attribute_complaint(
     key: str, values: object, num_items: int, known: dict[int, list[int]]
 ) -> str | None:
-    """Say what is wrong with one entry of an attribute file, if anything is."""
+    """Return what is wrong with an entry of an attribute file, or None."""
     if not re.fullmatch(_ID, key) or not 1 <= int(key) <= num_items:
         return f"{_shown(key)} is not an item of the sequences; their ids are 1 to {num_items}"
     if int(key) in known:
@@ -246,6 +246,6 @@ def _line_of_key(text: str, key: str) -> int:
 
 
 def _shown(value: object, limit: int = 40) -> str:
-    """Return a value as an error message shows it: quoted, and not longer than a line bears."""
+    """Format a value for an error message: quoted, and cut to `limit` characters."""
     shown = ascii(dict(value)) if isinstance(value, _Pairs) else ascii(value)
     return shown if len(shown) <= limit else f"{shown[:limit]}..."

@@ -21,8 +21,8 @@ Int64Array = npt.NDArray[np.int64]
 class Sequences:
     """Item sequences of different lengths in compressed rows.
 
-    Sequence u is ``item_ids[offsets[u]:offsets[u + 1]]``. Both arrays become read-only views;
-    nothing is copied that is int64 already.
+    Sequence u is ``item_ids[offsets[u]:offsets[u + 1]]``. Both arrays become read-only views; int64
+    arrays are not copied.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Sequences:
     InvalidInputError
         If an array is not one-dimensional or not of integers that fit int64.
     InvalidInputError
-        If the offsets fall, do not begin at 0, or do not end at the number of items.
+        If the offsets decrease, do not start at 0, or do not end at the number of items.
 
     Examples
     --------
@@ -59,12 +59,12 @@ class Sequences:
 
     @classmethod
     def from_lists(cls, lists: Iterable[Sequence[int] | Int64Array]) -> Sequences:
-        """Put one list of item ids after the other.
+        """Concatenate lists of item ids.
 
         Parameters
         ----------
         lists : iterable of sequences of int
-            One list of item ids a sequence; may be empty.
+            One list of item ids per sequence; may be empty.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class Sequences:
         Returns
         -------
         Sequences
-            As many sequences; those that are short already stay whole.
+            As many sequences; shorter ones are unchanged.
 
         Raises
         ------
@@ -157,12 +157,12 @@ class Sequences:
         return self._between(starts, np.maximum(self.offsets[1:] - _count(count), starts))
 
     def take(self, places: Int64Array) -> Sequences:
-        """Return some of the sequences, in the order asked for.
+        """Select sequences, in the order given.
 
         Parameters
         ----------
         places : int64, shape (num_taken,)
-            Numbers of sequences, repeats allowed.
+            Indices of sequences, repeats allowed.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class Sequences:
         Raises
         ------
         IndexError
-            If there is no such sequence.
+            If an index is out of range.
         """
         return self._between(self.offsets[:-1][places], self.offsets[1:][places])
 
@@ -181,7 +181,7 @@ class Sequences:
         Parameters
         ----------
         num_items : int
-            Largest id that may occur.
+            Largest allowed id.
 
         Returns
         -------
@@ -218,13 +218,13 @@ class Sequences:
 def compressed_rows(
     name: str, ids: Int64Array, offsets: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
-    """Return read-only int64 views of compressed rows, checked."""
+    """Validate compressed rows, and return read-only int64 views of them."""
     ids, offsets = _int64_view(name, ids), _int64_view("offsets", offsets)
     if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids):
         ends = f"{offsets[0]} to {offsets[-1]}" if len(offsets) else "nothing"
         raise InvalidInputError(f"offsets must go from 0 to {len(ids)}, len({name}); got {ends}")
     if len(fallen := np.flatnonzero(np.diff(offsets) < 0)):
-        raise InvalidInputError(f"offsets must not fall; offsets[{fallen[0] + 1}] does")
+        raise InvalidInputError(f"offsets must not decrease; offsets[{fallen[0] + 1}] does")
     return ids, offsets
 
 
@@ -242,7 +242,7 @@ def _int64_view(name: str, values: npt.ArrayLike) -> Int64Array:
 
 
 def check_ids(name: str, ids: Int64Array, lowest: int, highest: int | None) -> None:
-    """Refuse ids outside [lowest, highest], naming the first."""
+    """Refuse ids outside [lowest, highest]; the error names the first."""
     outside = ids < lowest
     if highest is not None:
         outside |= ids > highest
@@ -253,7 +253,7 @@ def check_ids(name: str, ids: Int64Array, lowest: int, highest: int | None) -> N
 
 
 def _count(count: int) -> int:
-    """Return a number of items to keep or drop, checked."""
+    """Validate a number of items to keep or drop."""
     if not isinstance(count, int | np.integer) or count < 0:
         raise InvalidInputError(f"count must be an integer, at least 0; got {count!r}")
     return int(count)

@@ -1,4 +1,4 @@
-"""Find a data set by its name: in a folder of the user's, in the cache, or at its publisher."""
+"""Find a data set by its name: in a folder of the user, in the cache, or on the web."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _FOLDER_VARIABLE = "NEGSAMP_DATA"
 _CACHE = "the cache"
 _TIMEOUT_SECONDS = 30
 _NAMES_SHOWN = 20
+"""File names listed in an error message, at most."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class PublishedDataset:
     name : str
         The stem of its file names.
     alias : str or None
-        A shorter name that means the same.
+        A shorter name for it.
     description : str
         One sentence on where the data come from.
     sequences_sha256, attributes_sha256 : str
@@ -129,9 +130,9 @@ def load_dataset(
     Raises
     ------
     DatasetError
-        If the name is unknown; if a file is missing from the folder that was given, or from the
-        cache and cannot be downloaded; if a checksum differs; if a file breaks a rule of
-        `read_sequences` or `read_attributes`.
+        If the name is unknown; if a file is missing from the given folder, or from the cache and
+        cannot be downloaded; if a checksum differs; if `read_sequences` or `read_attributes`
+        refuses a file.
 
     Examples
     --------
@@ -159,13 +160,13 @@ def load_dataset(
             if published:
                 remedy += f", or leave data_dir and {_FOLDER_VARIABLE} unset to download it"
             raise DatasetError(
-                f"{path} is missing: {_looked(folder, origin, names, 'file')}; {remedy}"
+                f"{path} is missing: {_searched(folder, origin, names, 'file')}; {remedy}"
             )
     return read_dataset(*wanted, name=stem, description=published.description if published else "")
 
 
 def full_name(name: str) -> str:
-    """Return what a data set is called that may be named by its alias.
+    """Return the full name of a data set, given its name or alias.
 
     Examples
     --------
@@ -193,7 +194,7 @@ def _published(name: str) -> PublishedDataset | None:
 
 
 def _folder(data_dir: str | Path | None) -> tuple[Path, str]:
-    """Return the one folder to look in, and what named it."""
+    """Return the folder to search, and the source of its path for messages."""
     if data_dir is not None:
         return Path(data_dir).expanduser(), "data_dir"
     if variable := os.environ.get(_FOLDER_VARIABLE):
@@ -202,12 +203,12 @@ def _folder(data_dir: str | Path | None) -> tuple[Path, str]:
 
 
 def _pooch() -> Any:
-    """Import pooch, which only those need who keep their data in the cache."""
+    """Import pooch, which is needed only for the cache folder and downloads."""
     try:
         import pooch  # type: ignore[import-untyped]  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise DatasetError(
-            "pooch, which finds the cache folder and downloads, is not installed: pip install "
+            "the package pooch, needed for the cache and downloads, is not installed: pip install "
             f'"negsamp[models]", or set {_FOLDER_VARIABLE} to the folder with the files'
         ) from error
     return pooch
@@ -220,13 +221,13 @@ def _unknown_name(name: str, folder: Path, origin: str) -> DatasetError:
     nearest = difflib.get_close_matches(name.casefold(), by_lower, n=1)
     hint = f"did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
     return DatasetError(
-        f"unknown data set {name!r}: {hint}known are {', '.join(known)}; data of your own go by "
-        f"the name of their file without .txt, but {_looked(folder, origin, own, 'data set')}"
+        f"unknown data set {name!r}: {hint}known are {', '.join(known)}; your own data have the "
+        f"name of their file without .txt, but {_searched(folder, origin, own, 'data set')}"
     )
 
 
-def _looked(folder: Path, origin: str, names: Iterable[str], kind: str) -> str:
-    """Say where was looked, and the names of what of a kind is there."""
+def _searched(folder: Path, origin: str, names: Iterable[str], kind: str) -> str:
+    """Describe the folder that was searched, and what it contains."""
     if not folder.is_dir():
         return f"{origin} is {folder}, which is not a folder"
     names = sorted(names)
@@ -245,7 +246,7 @@ def _check_sha256(path: Path, expected: str) -> None:
 
 
 def _download(path: Path, sha256: str, base_url: str) -> None:
-    """Fetch a file whole or not at all: it is moved into place once its checksum is right."""
+    """Download a file; it is moved into place after its checksum has been verified."""
     pooch = _pooch()
     url = f"{base_url.rstrip('/')}/{path.name}"
     by_hand = (
@@ -270,7 +271,7 @@ def _download(path: Path, sha256: str, base_url: str) -> None:
 
 
 class _DownloadBar:
-    """A progress bar of rich with the members that pooch drives."""
+    """A progress bar of rich with the interface that pooch expects."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""Made-up sequences with known structure: Zipf popularity, clusters, and a first-order law.
+"""Synthetic sequences with known structure: Zipf popularity, clusters, first-order transitions.
 
-They stand in for real data where none is at hand: in a first try, in a demonstration, in tests.
-They show that a sampler and a model work together, not how well either does on real users.
+They replace real data in first experiments, demonstrations and tests. They show that a sampler and
+a model work together, not how well either performs on real users.
 """
 
 from __future__ import annotations
@@ -20,39 +20,41 @@ from negsamp_models.datasets.sequences import Int64Array, Sequences
 __all__ = ["MarkovLaw", "SyntheticParameters", "generate_synthetic"]
 
 _SHORTEST = 5
-_CELLS_A_BLOCK = 1 << 20
+"""Least number of items per user."""
+_CELLS_PER_BLOCK = 1 << 20
+"""Entries, users times items, of the arrays for a block of users; bounds memory."""
 
 Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SyntheticParameters:
-    """What the synthetic sequences are drawn from; see `generate_synthetic` for the law.
+    """Parameters of the synthetic data; see `generate_synthetic` for the law.
 
     Parameters
     ----------
     num_users : int
-        Number of sequences, at least `num_items`, so that every item can open one.
+        Number of sequences, at least `num_items`, so that every item can start one.
     num_items : int
         Number of items.
     num_clusters : int
         Number of clusters, of num_items / num_clusters items each (rounded down or up).
     num_successors : int
-        Successors of an item; fewer than the items of a cluster.
+        Number of successors of an item; less than the size of a cluster.
     mean_length : float
-        Mean number of items a user, at least 5. No user has fewer than 5 or more than num_items.
+        Mean number of items per user, at least 5. No user has fewer than 5 or more than num_items.
     zipf_exponent : float
         Popularity weight of the item of rank r, r = 1, 2, ...: r ** -zipf_exponent; from 0 to 10.
     follow, stay : float
         Weights of the item's successors and of its cluster; each at least 0, together below 1.
-        The rest, 1 - follow - stay, goes to all items.
+        The rest, 1 - follow - stay, is spread over all items.
     seed : int
-        Everything follows from it; at least 0.
+        Determines all random choices; at least 0.
 
     Raises
     ------
     ConfigError
-        If a value is outside its range, or a number or the seed is not an integer.
+        If a value is outside its range, or a count or the seed is not an integer.
     """
 
     num_users: int = 3_000
@@ -99,23 +101,23 @@ class SyntheticParameters:
 
 
 def generate_synthetic(parameters: SyntheticParameters | None = None) -> Dataset:
-    """Draw a synthetic data set, a pure function of its parameters.
+    """Generate a synthetic data set, a pure function of its parameters.
 
-    A user's sequence begins with an item that is drawn evenly: each item opens
-    num_users / num_items sequences, rounded down or up, so that no item is missing. After item i
+    The first items of sequences are spread evenly: each item starts num_users / num_items
+    sequences, rounded down or up, so that no item is missing. After item i
     the next item is j with probability proportional to (see `MarkovLaw`) ::
 
         follow * successor(j | i) + stay * popularity(j | cluster of i)
             + (1 - follow - stay) * popularity(j)
 
-    over the items that the user does not have yet; nobody takes an item twice. A length is 5 plus
-    a geometric variable, cut at num_items.
+    over the items that the user does not have yet; no user has an item twice. A length is 5 plus a
+    geometric variable, at most num_items.
 
-    Items of one cluster are easy to tell from the rest and hard to tell from each other: who
-    knows the cluster knows where most of the mass is, but only the order within the cluster says
-    which few items are next. An item drawn evenly from the catalogue is seldom of that cluster,
-    so it seldom asks the model for this order. The parameters were set by that reasoning and by
-    the shape of review data (mean length 9, popularity of about that slope), not by any result.
+    A cluster is easy to distinguish from the rest, and its items are hard to distinguish from each
+    other: the cluster holds most of the mass, but only the order within it determines the few
+    likely next items. A negative drawn uniformly from the catalogue is seldom of that cluster, and
+    so seldom trains the model on this order. The parameters were set by that reasoning and by the
+    shape of review data (mean length 9, popularity of about that slope), not by any result.
 
     Parameters
     ----------
@@ -125,15 +127,15 @@ def generate_synthetic(parameters: SyntheticParameters | None = None) -> Dataset
     Returns
     -------
     Dataset
-        Named "synthetic". Item ids 1 to num_items each occur, in no order that means anything;
-        the one attribute of an item is its cluster, from 1.
+        Named "synthetic". All item ids from 1 to num_items occur; their order has no meaning. The
+        one attribute of an item is its cluster, from 1.
 
     Notes
     -----
     Time is proportional to num_users * mean_length * num_items. Beyond the result, memory is some
-    tens of megabytes, for users are worked off in blocks; the data do not depend on the blocks.
-    All that is drawn are uniform doubles of NumPy's PCG64, inverted here, so that the data do not
-    change with NumPy's own distributions.
+    tens of megabytes, because users are processed in blocks; the data do not depend on the blocks.
+    Only uniform doubles of NumPy's PCG64 are drawn, and inverted here, so that the data do not
+    change with NumPy's implementation of distributions.
 
     Examples
     --------
@@ -149,7 +151,7 @@ def generate_synthetic(parameters: SyntheticParameters | None = None) -> Dataset
     offsets = np.concatenate(([0], np.cumsum(_lengths(parameters, random))))
     uniforms = random.random(int(offsets[-1]))
     items = np.empty(len(uniforms), np.int64)
-    block = max(_CELLS_A_BLOCK // parameters.num_items, 1)
+    block = max(_CELLS_PER_BLOCK // parameters.num_items, 1)
     edges = [*range(0, parameters.num_users, block), parameters.num_users]
     for low, high in pairwise(edges):
         _walk(law, starts[low:high], offsets[low : high + 1], uniforms, items)
@@ -169,11 +171,11 @@ def generate_synthetic(parameters: SyntheticParameters | None = None) -> Dataset
 
 @dataclass(frozen=True, eq=False)
 class MarkovLaw:
-    """The law of the next item given the present one. Items count from 0 here: id - 1.
+    """The law of the next item given the current one. Items count from 0 here: id - 1.
 
     Each cluster is a ring in a random order. The successors of an item are the next
-    num_successors on its ring, the k-th with probability proportional to 1 / k. So every item
-    has as many predecessors as successors, and neighbours on the ring share most of theirs.
+    num_successors on its ring, the k-th with probability proportional to 1 / k. Thus every item
+    has as many predecessors as successors, and neighbours on the ring share most successors.
 
     Attributes
     ----------
@@ -202,7 +204,7 @@ class MarkovLaw:
         parameters : SyntheticParameters
             Sizes, exponent and weights.
         random : numpy.random.Generator
-            Two doubles an item are drawn from it.
+            Two doubles per item are drawn from it.
 
         Returns
         -------
@@ -226,12 +228,12 @@ class MarkovLaw:
         )
 
     def probabilities(self, items: Int64Array) -> Float64Array:
-        """Return the law of the next item before the items that a user has are left out.
+        """Return the law of the next item before the user's own items are excluded.
 
         Parameters
         ----------
         items : int64, shape (rows,)
-            Present items, from 0.
+            Current items, from 0.
 
         Returns
         -------
@@ -253,7 +255,7 @@ def _permutation(random: np.random.Generator, size: int) -> Int64Array:
 
 
 def _lengths(parameters: SyntheticParameters, random: np.random.Generator) -> Int64Array:
-    """Draw 5 plus a geometric variable of the mean that is left, by inversion."""
+    """Draw 5 plus a geometric variable with the remaining mean, by inversion."""
     uniforms = random.random(parameters.num_users)
     mean = parameters.mean_length - _SHORTEST
     extra = np.floor(np.log1p(-uniforms) / -math.log1p(1 / mean)) if mean else 0 * uniforms
@@ -267,7 +269,7 @@ def _walk(
     uniforms: Float64Array,
     items: Int64Array,
 ) -> None:
-    """Write the items of a block of users, one step of all of them at a time."""
+    """Generate the items of a block of users, one position of all users at a time."""
     items[offsets[:-1]] = starts
     unseen = np.ones((len(starts), len(law.popularity)), dtype=bool)
     unseen[np.arange(len(starts)), starts] = False

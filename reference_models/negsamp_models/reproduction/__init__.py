@@ -1,1 +1,1 @@
-"""The paper's tables and figures: which runs they take, the runs made, and the page they give."""
+"""The paper's tables and figures: the runs that they need, making them, and the results page."""

@@ -1,4 +1,4 @@
-"""Our figures against the paper's: how many are where, and which are not inside its range."""
+"""Count our figures inside, above and below the paper's range, and list those outside of it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ __all__ = ["against_the_paper", "short_title"]
 def against_the_paper(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
 ) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Count the paper's figures by verdict, and list those that ours are not inside.
+    """Count the paper's figures by verdict, and list those above and below.
 
-    What one configuration gives for one metric counts once, however many tables show it: in the
-    first of them; twice where the paper has another figure for it. Test items are ranked with seen
-    items masked.
+    A metric of a configuration counts once, for the first table that shows it, unless the paper
+    prints different figures for it. Test items are ranked with seen items masked.
     """
     counts = dict.fromkeys(MARKS, 0)
     lines: dict[str, list[str]] = {"above": [], "below": []}
@@ -59,5 +58,5 @@ def _point(grid: Grid, cell: Cell) -> str:
 
 
 def short_title(grid: Grid) -> str:
-    """Return the part of a title that names the table or figure."""
+    """Return the name of the table or figure from the title of a grid."""
     return grid.title.partition(":")[0]

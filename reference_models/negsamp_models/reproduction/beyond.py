@@ -1,4 +1,4 @@
-"""What goes beyond the paper: validation chooses among all rows, and test is read once."""
+"""Tables of runs beyond the paper: validation chooses one row, and only its test is shown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from negsamp_models.wording import plural
 __all__ = ["beyond_tables"]
 
 _SEEN = ("validation NDCG@10", "validation HR@5", "validation NDCG@5")
-_MEDIAN = "s/epoch, median"  # beta grows in some rows, and quick epochs are but the first ones
+_MEDIAN = "s/epoch, median"  # not a low percentile: where beta grows, only early epochs are fast
 
 
 def beyond_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
-    """Yield the lines of a table a data set: validation of all rows, test of the chosen one."""
+    """Yield one table per data set: validation of all rows, and test of the chosen one."""
     for cell in grid.cells:
         chosen = cell.chosen(results)
         yield f"| {cell.dataset}, seed 0 | {' | '.join([*_SEEN, _MEDIAN])} |"
@@ -63,7 +63,7 @@ def _test(
 
 
 def _against(aim: float, mean: float, error: float, width: float) -> str:
-    """Say whether an aim is reached, and whether the noise of seeds lets one say so."""
+    """Say whether an aim is reached, and whether the difference exceeds the noise of seeds."""
     words = "reached" if mean >= aim else "missed"
     close = ", but not told apart from it" if abs(mean - aim) <= width * error else ""
     return f"aim {aim:g}: {words}{close}, standard error {error:.2f}"

@@ -1,4 +1,4 @@
-"""Rows that are compared with each other, and what that says of the paper's claims."""
+"""Compare rows of grids with each other, and check the paper's claims by it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from negsamp_models.reproduction.sweeps import best_point
 __all__ = ["Claim", "Compared", "Outcome", "claims", "compared"]
 
 MARGIN = 0.05
-"""A row that is said to do as well as another may be worse by this part of it."""
+"""Equivalence margin, as a fraction: a row "not below" another may be at most this much worse."""
 
 Outcome = Literal["holds", "does not hold", "not told apart", "missing"]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A contrast on a data set, at a point of the sweep.
+    """A contrast on one data set, at one point of the sweep.
 
     Attributes
     ----------
     contrast : Contrast
     dataset, point : str
-        The point in words, or nothing.
+        The point in words; empty without a sweep.
     metric : str
-        By which the verdict is given: the contrast's, or the grid's first.
+        Metric that is compared: the contrast's, or the grid's first.
     one, other : dict of str to Figure
-        By metric, of the two rows.
+        Figures of the two rows, by metric.
     """
 
     contrast: Contrast
@@ -45,15 +45,15 @@ class Compared:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Where the first is to the other, beyond the noise; None if one is missing."""
+        """The first row relative to the other, given the noise; None if one is missing."""
         return self._verdict()
 
     @property
     def outcome(self) -> Outcome:
-        """What the runs say of the claim.
+        """Whether the runs confirm the claim.
 
-        That a row is not below another holds if the noise leaves it no place more than 5 % below;
-        that it is not above, likewise.
+        "Not below" holds if the row is above the other minus 5 %, beyond the noise; "not above"
+        likewise with plus 5 %.
         """
         if self.verdict is None:
             return "missing"
@@ -68,7 +68,7 @@ class Compared:
         return "holds" if self._verdict(margin) == expected else "not told apart"
 
     def _verdict(self, margin: float = 0.0) -> Verdict | None:
-        """Say where the first is to the other, or to this part more or less of it."""
+        """Compare the first row with the other, changed by `margin` as a fraction of it."""
         one, other = self.one[self.metric], self.other[self.metric]
         if one.mean is None or other.mean is None:
             return None
@@ -78,14 +78,14 @@ class Compared:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says of two rows on a data set: at one point of the sweep, or at all.
+    """A claim of the paper on two rows and a data set, at one point of the sweep or at all points.
 
     Attributes
     ----------
     contrast : Contrast
     dataset : str
     parts : tuple of Compared
-        One a point.
+        One per point.
     """
 
     contrast: Contrast
@@ -94,7 +94,7 @@ class Claim:
 
     @property
     def outcome(self) -> Outcome:
-        """What the runs say of it: that it holds, if it does at all points."""
+        """Whether the runs confirm the claim; it holds if it does at all points."""
         outcomes: tuple[Outcome, ...] = ("does not hold", "missing", "not told apart")
         found = {part.outcome for part in self.parts}
         return next((each for each in outcomes if each in found), "holds")
@@ -103,7 +103,7 @@ class Claim:
 def claims(
     grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise | None = None
 ) -> list[Claim]:
-    """Return the contrasts of a grid of which the paper says something, one a data set."""
+    """Return the contrasts of a grid about which the paper has a claim, one per data set."""
     parts: dict[tuple[str, Contrast], list[Compared]] = {}
     for each in compared(grid, results, noise):
         if each.contrast.claim:
@@ -114,7 +114,7 @@ def claims(
 def compared(
     grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise | None = None
 ) -> Iterator[Compared]:
-    """Yield the contrasts of a grid, on each data set and at each point that they name."""
+    """Yield the contrasts of a grid, for each data set and each point that they name."""
     cells = {(cell.dataset, cell.row, cell.point): cell for cell in grid.cells}
     for dataset in grid.datasets:
         for contrast in grid.contrasts:
@@ -143,7 +143,7 @@ def _at_points(figures: list[dict[str, Figure]]) -> dict[str, Figure]:
 def _points(
     grid: Grid, contrast: Contrast, dataset: str, results: Mapping[str, RunResult]
 ) -> list[tuple[Points, Points]]:
-    """Return what points a contrast names for its two rows, or all, each with itself."""
+    """Return the points to compare: those that the contrast names, or each point by itself."""
     if grid.sweep is None:
         return [((None,), (None,))]
     if contrast.at is None:

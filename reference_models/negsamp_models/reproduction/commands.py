@@ -1,4 +1,4 @@
-"""The commands reproduce and report."""
+"""The commands ``negsamp reproduce`` and ``negsamp report``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.results import check_writable
-from negsamp_models.session import complaints
+from negsamp_models.session import errors_reported
 from negsamp_models.settings import device_named
 from negsamp_models.whole_tables import print_whole, whole_table
 from negsamp_models.wording import duration, plural
@@ -59,7 +59,7 @@ def reproduce_command(
     device: DeviceOption = "auto",
     cuda_graphs: CudaGraphsOption = False,
     max_epochs: Annotated[
-        int | None, typer.Option(min=1, help="For a trial; such runs do not count for the tables.")
+        int | None, typer.Option(min=1, help="For a trial run; the tables do not use such runs.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs that would be made, in their order.")
@@ -67,24 +67,25 @@ def reproduce_command(
 ) -> None:
     """Make the missing runs of the paper's tables and figures.
 
-    Each table or figure is a grid of runs; runs that two of them share are made once. A run is one
-    process and leaves one JSON file. Until then it keeps checkpoints beside it, so that repeating
-    an interrupted command continues where it was. Seed 0 of every configuration comes before seed 1
-    of any, and the runs among which validation chooses come before the choice is used.
+    Each table or figure is a grid of runs; runs that several of them share are made once. Each run
+    has its own process and writes one JSON file. Until it is finished it keeps checkpoints beside
+    that file, so that repeating an interrupted command continues from them. Seed 0 of every
+    configuration comes before seed 1 of any, and runs among which validation chooses come before
+    runs that use the choice.
 
     Without a name, lists the grids, the number of missing runs of each, and the time they would
-    take, estimated from similar runs and with pre-training; "?" means that there are none.
+    take, estimated from similar runs and including pre-training; "?" means that there are none.
 
     S3-Rec is pre-trained first, once per data set and seed. Its weights are kept beside the
-    results, in `DATASET/pretraining/seedN`; if they are gone, it is pre-trained again when a run
-    needs it.
+    results, in `DATASET/pretraining/seedN`; if they are missing, it is pre-trained again when a run
+    needs them.
     """
     console = Console()
-    with complaints():
+    with errors_reported():
         if every and names:
             raise ConfigError(f"name tables and figures or give --all; got both: {names}")
         grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
-        device_named(device)  # a wrong one fails once, and not in each run
+        device_named(device)  # fail once, not in each run
         if cuda_graphs:
             check_graphs_option(Processes(), device)
         found = results_below(results)
@@ -97,7 +98,7 @@ def reproduce_command(
             return
         with (
             Display(console, grids, found, results, jobs) as display,
-            _told_of_interruption(console),
+            _interruption_reported(console),
         ):
             make_runs(
                 grids,
@@ -116,8 +117,8 @@ def reproduce_command(
             raise typer.Exit(1)
         if (left := Outlook.of(grids, results_below(results), results)).runs:
             console.print(
-                f"Done but for what other commands are making: {left.words(jobs)}. When they are "
-                "done, give this command again"
+                f"Done, except for runs of other commands: {left.words(jobs)}. Repeat this command "
+                "when those have finished"
             )
         else:
             console.print(f"Done; results are in {results}. Next: negsamp report")
@@ -131,7 +132,7 @@ def report_command(
 ) -> None:
     """Write the page that shows our figures beside the paper's, from the result files alone."""
     console = Console()
-    with complaints():
+    with errors_reported():
         grids = [load_grid(name) for name in grid_names()]
         found = _asked_for(grids, results)
         check_writable(output)
@@ -149,9 +150,11 @@ def report_command(
 
 
 def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:
-    """Read the results that tables and figures are made of."""
+    """Read the results that belong to tables and figures."""
     if not (found := results_below(folder)):
-        raise ConfigError(f"{folder} holds no result of a run: nothing to report")
+        raise ConfigError(
+            f"{folder} holds no result of a run; make some with: negsamp reproduce table1"
+        )
     if not (asked := results_asked_for(grids, found)):
         number = len(found)
         none = "the one run" if number == 1 else f"none of the {number} runs"
@@ -163,11 +166,11 @@ def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:
 
 
 @contextmanager
-def _told_of_interruption(console: Console) -> Iterator[None]:
+def _interruption_reported(console: Console) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print("Interrupted; the runs that went on are saved, and the same command goes on.")
+        console.print("Interrupted; unfinished runs are saved: repeat the command to continue.")
         raise typer.Exit(130) from None
 
 

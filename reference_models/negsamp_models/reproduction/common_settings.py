@@ -1,4 +1,4 @@
-"""How all runs were trained that do not say otherwise, and which the cap on epochs ended."""
+"""Default settings of all runs in words, and the runs that reached the limit on epochs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["capped_line", "common_settings"]
 
 
 def common_settings() -> str:
-    """Return a paragraph of the settings' defaults, and where each is from."""
+    """Return a paragraph about the default settings and the source of each."""
     plain = TrainingSettings()
     words = (
         f"Unless a row says otherwise, runs have one negative, the {plain.loss.upper()} loss, Adam "
@@ -28,7 +28,7 @@ def common_settings() -> str:
 
 
 def capped_line(results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Name the runs that had not waited out their patience when the cap ended them."""
+    """Yield a line that names the runs that reached `max_epochs` before their patience ran out."""
     capped = []
     for result in results.values():
         run = PlannedRun.of(result)

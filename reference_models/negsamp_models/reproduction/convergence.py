@@ -1,4 +1,4 @@
-"""How many epochs rows need: to their own best, and to what the first row reaches at its best."""
+"""Epochs that each row needs: to its own best, and to reach the best of the first row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["convergence_lines"]
 
 
 def convergence_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say, seed by seed, how many epochs each row needs."""
+    """Yield, for each row and seed, the epochs needed, beside those of the first row."""
     first, *others = (_by_seed(c, results) for c in grid.cells if c.dataset == dataset)
     lines = []
     for row, runs in zip(grid.rows[1:], others, strict=True):
@@ -35,7 +35,7 @@ def _by_seed(cell: Cell, results: Mapping[str, RunResult]) -> dict[int, RunResul
 
 
 def _epochs_until(run: RunResult, baseline: RunResult) -> int | None:
-    """Return the first epoch, counted from 1, that reaches a baseline's best; None if none does."""
+    """Return the first epoch, counted from 1, at or above a baseline's best; None if none is."""
     reached = (
         record.epoch + 1
         for record in run.epochs

@@ -1,8 +1,9 @@
-"""Grids as their TOML files declare them: one file a table or figure.
+"""Read grids from TOML files, one file per table or figure.
 
-A grid has rows, each a sampler's configuration, and perhaps a sweep of one key over values. A list
-in a row stands for values that validation chooses from: all are run with the first seed, and the
-best with the others; with ``choose = true`` it chooses among the rows in the same way.
+A grid has rows, each the configuration of a sampler, and optionally a sweep of one key over values.
+A list in a row has values from which validation chooses: all are run with the first seed, and only
+the best with the other seeds. With ``choose = true``, validation chooses among the rows in the same
+way.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _KINDS = {kind: place for place, kind in enumerate(["table", "fig", *_OPEN, "bey
 
 
 def grid_names() -> list[str]:
-    """Return the names of the grids that come with the package, in the order of the page."""
+    """Return the names of the grids in the package, in the order of the page."""
     folder = files(__package__).joinpath("grids")
     names = [f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")]
 
@@ -66,17 +67,17 @@ def load_grid(
     name : str
         One of :func:`grid_names`, or the path of a TOML file of the same form.
     datasets : list of str, optional
-        Only these of its data sets.
+        Restrict the grid to these data sets.
     seeds : int, optional
-        Another number of seeds than it declares: 0, 1, ...
+        Number of seeds, instead of the declared one: 0, 1, ...
     **settings
         Training settings of all runs that differ from the defaults.
 
     Raises
     ------
     ConfigError
-        If there is no such grid, it has no such data set, or the file is not a grid's; or if a row
-        leaks held-out items into the negatives and the grid does not say ``leaks = true``.
+        If there is no such grid, it has no such data set, or the file is not a valid grid; or if a
+        row leaks held-out items into the negatives and the grid does not set ``leaks = true``.
     """
     content = _read(name)
     kept = [each for each in content["datasets"] if datasets is None or each in datasets]
@@ -120,7 +121,7 @@ def load_grids(
     seeds: int | None = None,
     **settings: Any,
 ) -> list[Grid]:
-    """Read several grids, each once; without names, all that are on one of the data sets.
+    """Read several grids, each once; without names, all that have one of the data sets.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def load_grids(
     Raises
     ------
     ConfigError
-        As by `load_grid`; or if a data set is on no grid.
+        As raised by `load_grid`; or if a data set is in no grid.
     """
     on = {name: _read(name)["datasets"] for name in [*grid_names(), *(names or [])]}
     known = sorted({dataset for each in on.values() for dataset in each})
@@ -175,7 +176,7 @@ def _read(name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from None
     if missing := _NEEDED - content.keys():
-        raise ConfigError(f"the grid {name} lacks {', '.join(sorted(missing))}")
+        raise ConfigError(f"the grid {name} lacks the keys {', '.join(sorted(missing))}")
     _refuse_unknown("key of a grid", content, _KEYS)
     of_law = {each.name for each in fields(LawRequest)}
     _refuse_unknown("key of law", content.get("law", {}), of_law)
@@ -188,8 +189,8 @@ def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> N
     runs = [run for cell in cells for choice in cell.choices for run in choice.runs]
     if any(run.settings.leak_held_out for run in runs) and not content.get("leaks", False):
         raise ConfigError(
-            f"the grid {name} leaks held-out items into the negatives; take leak_held_out away, or "
-            "say leaks = true if the leak itself is what it measures"
+            f"the grid {name} leaks held-out items into the negatives; remove leak_held_out, or "
+            "set leaks = true if it measures the leak itself"
         )
 
 
@@ -201,7 +202,7 @@ def _contrast(**declared: Any) -> Contrast:
 
 
 def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:
-    """Make the rows of a data set the choices of one cell."""
+    """Combine the rows of a data set as choices of one cell."""
     rows = [cell for cell in cells if cell.dataset == dataset]
     choices = [replace(choice, label=cell.row) for cell in rows for choice in cell.choices]
     return Cell(dataset, "best on validation", None, tuple(choices))
@@ -215,7 +216,7 @@ def _config(
 ) -> dict[str, Any]:
     """Return a row's configuration on a data set, at a point of the sweep.
 
-    What is swept is a training setting, an argument of the sampler, or the initial value of its
+    The swept key is a training setting, an argument of the sampler, or the initial value of a
     schedule.
     """
     config = {**declared, **declared.get("on", {}).get(dataset, {})}

@@ -1,4 +1,4 @@
-"""How far alpha went in the runs whose losses drove it."""
+"""The range of alpha in runs with a loss-driven schedule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["driven_alpha"]
 
 
 def driven_alpha(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Yield a line that says between which values alpha was; none where no loss drove it."""
+    """Yield a line with the range of alpha for each such cell; nothing without any."""
     parts = []
     for cell in cells:
         run = cell.choices[0].runs[0]

@@ -1,4 +1,4 @@
-"""Figures of a grid's cells: means over seeds of what was run, and the paper's beside them."""
+"""Figures of the cells of a grid: our means over seeds, and the paper's values."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Figure:
     Attributes
     ----------
     mean, deviation : float or None
-        Over the seeds that were run; percent, or seconds. None without runs.
+        Over the seeds that were run, in percent or seconds; the mean is None without runs.
     num_seeds : int
     theirs : PaperFigure or None
     error : float
-        The standard error of our mean, by what is known of the seeds of all runs.
+        The standard error of our mean, from the noise estimated over all configurations.
     width : float
-        How many standard errors apart two means are told.
+        Number of standard errors by which two means must differ to be told apart.
     """
 
     mean: float | None
@@ -53,7 +53,7 @@ class Figure:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Where ours is to the paper's range; None where one of the two is missing."""
+        """Our mean relative to the paper's range; None if one of the two is missing."""
         if self.mean is None or self.theirs is None:
             return None
         return apart(self.mean, self.theirs.mean, self.error, self.theirs.error, width=self.width)
@@ -66,12 +66,13 @@ def figures_of(
     noise: SeedNoise | None = None,
     masked: bool = True,
 ) -> tuple[Choice | None, dict[str, Figure]]:
-    """Return what was chosen for a cell, and its figures by metric.
+    """Return the chosen configuration of a cell, and its figures by metric.
 
-    Metrics are those of the test items, "validation METRIC", "best epoch", or "s/epoch", which is
-    of the first seed alone: others may have been timed beside other work. Without `masked`, test
-    items are ranked among the seen ones; validation never is, and is left out. Times are not
-    compared with the paper's, which are another machine's. Without `noise`, the least is assumed.
+    Metrics are test metrics, "validation METRIC", "best epoch", or "s/epoch". The last is of the
+    first seed alone, as others may have been timed beside other work; tables do not judge it, as
+    the paper's is of another machine. Without `masked`, test items are ranked among all items, seen
+    ones included; validation always masks seen items, and is omitted. Without `noise`, the minimum
+    deviation is assumed.
     """
     noise = SeedNoise() if noise is None else noise
     choice, runs = cell.chosen(results), cell.made(results)
@@ -94,7 +95,7 @@ def figures_of(
 
 
 def pooled(figures: Sequence[Figure]) -> Figure:
-    """Return the mean of several points of a sweep as one figure; None if a point lacks it."""
+    """Return the mean over several points of a sweep; it is None if a point has no runs."""
     if len(figures) == 1:
         return figures[0]
     means = [figure.mean for figure in figures if figure.mean is not None]
@@ -109,14 +110,14 @@ def pooled(figures: Sequence[Figure]) -> Figure:
 
 
 def rankings(dataset: str) -> list[tuple[str, bool]]:
-    """Return in which ways test items of a data set are ranked: a name, and if seen are masked."""
+    """Return the ways to rank test items of a data set: name, and whether seen items are masked."""
     if dataset != "Yelp":
         return [(dataset, True)]
     return [("Yelp, seen items masked", True), ("Yelp, seen items ranked", False)]
 
 
 def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
-    """Return a metric of a run; without `masked`, test metrics with the seen items ranked."""
+    """Return a metric of a run; test metrics are with seen items masked, or ranked too."""
     if metric == SECONDS:
         return undisturbed_seconds(run)
     if metric == EPOCHS:
@@ -127,7 +128,7 @@ def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
 
 
 def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
-    """Return the law that the first run of a cell kept, if it was to keep one and is made."""
+    """Return the law kept by the first run of a cell; None if not requested or not run."""
     run = cell.choices[0].runs[0]
     result = results.get(run.key)
     if run.law is None or result is None or result.law is None:
@@ -136,5 +137,5 @@ def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
 
 
 def is_leaking(cell: Cell) -> bool:
-    """Whether runs of a cell are told what is held out."""
+    """Whether the negatives of a cell's runs leak held-out items."""
     return any(run.settings.leak_held_out for choice in cell.choices for run in choice.runs)

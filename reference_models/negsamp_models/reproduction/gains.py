@@ -1,4 +1,4 @@
-"""What one row gains over another, averaged over data sets: a size, where a contrast is a sign."""
+"""Mean gain of one row over another over data sets: a size, where a contrast tests a sign."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Gained", "gained"]
 
 @dataclass(frozen=True)
 class Ranked:
-    """A mean gain with test items ranked in one way.
+    """A mean gain, for one way to rank test items.
 
     Attributes
     ----------
     ours, theirs : dict of str to float
-        Percent, by the name of a data set's ranking; the paper's as its table gives it.
+        Percent, by name of the ranking of a data set; the paper's are computed from its table.
     verdict : {"inside", "above", "below"} or None
-        Where our mean is to that of the paper's table; None if a data set is missing.
+        Our mean relative to that of the paper's table; None if a data set is missing.
     """
 
     ours: dict[str, float]
@@ -36,13 +36,13 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Gained:
-    """A mean gain, the paper's and ours.
+    """A mean gain, in the paper and in our runs.
 
     Attributes
     ----------
     gain : Gain
     ways : tuple of Ranked
-        One for each way to rank test items.
+        One per way to rank test items.
     """
 
     gain: Gain
@@ -50,7 +50,7 @@ class Gained:
 
     @property
     def outcome(self) -> Outcome:
-        """What the runs say of the size, whichever way test items are ranked."""
+        """Whether the size is confirmed, for all ways to rank test items."""
         verdicts = {way.verdict for way in self.ways}
         if None in verdicts:
             return "missing"
@@ -60,7 +60,7 @@ class Gained:
 
     @property
     def words(self) -> str:
-        """Ours beside the paper's; nothing without any of ours."""
+        """Our gain beside the paper's, in words; empty without runs."""
         if not (known := [way for way in self.ways if way.ours]):
             return ""
         parts = []
@@ -110,7 +110,7 @@ Ratio = tuple[float, float]
 
 
 def _ratios(pairs: Mapping[str, tuple[AFigure, AFigure]]) -> dict[str, Ratio]:
-    """Return the ratios of the pairs that have both."""
+    """Return the ratios of the pairs of which both figures are known."""
     return {name: ratio for name, pair in pairs.items() if (ratio := _ratio(*pair))}
 
 

@@ -1,4 +1,4 @@
-"""How far table 1 is from the paper on the whole, sign included."""
+"""The mean signed difference of table 1 from the paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["gaps"]
 
 
 def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
-    """Say how far each row of table 1 is from the paper, and what GenNi gains here and there."""
+    """Yield the mean difference of each row of table 1 from the paper, and GenNi's gain in both."""
     cells = {
         (cell.row, name): figures_of(grid, cell, results, noise, masked)[1]
         for cell in grid.cells
@@ -44,7 +44,7 @@ def _gain(one: float, other: float) -> str:
 
 
 def _gap(figures: Mapping[str, Figure]) -> str:
-    """Return by how many percent figures differ from the paper's on average; "" without any."""
+    """Return the mean difference of figures from the paper's in percent; "" without any."""
     parts = [
         100 * (figure.mean / figure.theirs.mean - 1)
         for figure in figures.values()

@@ -1,4 +1,4 @@
-"""Grids as Markdown tables: our figures, and below each row the paper's."""
+"""Grids as Markdown tables: our figures, and the paper's below each row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Row = tuple[Cell, Choice | None, dict[str, Figure]]
 
 
 def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
-    """Yield the lines of a table a data set, and of what is missing altogether."""
+    """Yield the lines of one table per data set, and name data sets without any run."""
     missing = []
     for dataset in grid.datasets:
         cells = [cell for cell in grid.cells if cell.dataset == dataset]
@@ -58,7 +58,7 @@ def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
 
 
 def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a row a cell: columns are metrics."""
+    """Yield a table with one row per cell and one column per metric."""
     metrics = list(rows[0][2])
     yield _line([name, *metrics, "seeds"])
     yield _line(["---", *["---:"] * (len(metrics) + 1)])
@@ -73,7 +73,7 @@ def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _wide(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a row a metric of a row: columns are the points of the sweep."""
+    """Yield a table with one row per row and metric, and one column per point of the sweep."""
     values = [] if grid.sweep is None else grid.sweep[1]
     yield _line([name, f"{grid.swept}:", *[f"{value:g}" for value in values], "seeds"])
     yield _line(["---", "---", *["---:"] * (len(values) + 1)])
@@ -90,7 +90,7 @@ def _wide(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say what validation chose from, and what it saw."""
+    """Yield, for cells with several choices, their validation metrics and the one chosen."""
     for cell in cells:
         if len(cell.choices) == 1:
             continue
@@ -105,7 +105,7 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
 
 
 def number(metric: str, value: float) -> str:
-    """Return a figure as it is printed: with two decimals, epochs with one or none."""
+    """Format a figure: two decimals; epochs with one or none."""
     return f"{value:.1f}".removesuffix(".0") if metric == EPOCHS else f"{value:.2f}"
 
 

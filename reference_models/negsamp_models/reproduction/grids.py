@@ -1,4 +1,4 @@
-"""Grids of runs: tables and figures, their cells, and what is compared with what."""
+"""Grids of runs: tables and figures, their cells, and the contrasts between rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from negsamp_models.reproduction.planned import PlannedRun
 __all__ = ["BEST", "Cell", "Choice", "Contrast", "Gain", "Grid"]
 
 BEST = "best"
-"""The point of a sweep at which validation is best."""
+"""In a contrast: the point of a sweep at which validation is best."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Choice:
     Attributes
     ----------
     label : str
-        What was chosen, such as ``gamma = 0.5``; empty if there was no choice.
+        The value chosen, such as ``gamma = 0.5``; empty if it is the only one.
     runs : tuple of PlannedRun
-        One a seed.
+        One per seed.
     """
 
     label: str
@@ -33,7 +33,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Cell:
-    """A place of a table: a row on a data set, at a point of the sweep.
+    """A cell of a table: a row on a data set, at a point of the sweep.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Cell:
     choices: tuple[Choice, ...]
 
     def chosen(self, results: Mapping[str, RunResult]) -> Choice | None:
-        """Return the best by validation NDCG@10 with the first seed; None before all are run."""
+        """Return the choice with the best validation NDCG@10 at seed 0; None before all are run."""
         if len(self.choices) == 1:
             return self.choices[0]
         firsts = [results.get(choice.runs[0].key) for choice in self.choices]
@@ -59,13 +59,13 @@ class Cell:
         return self.choices[known.index(max(known))]
 
     def made(self, results: Mapping[str, RunResult]) -> list[RunResult]:
-        """Return the runs of what is chosen that are on file, in the order of their seeds."""
+        """Return the results of the chosen configuration, in the order of its runs."""
         choice = self.chosen(results)
         runs = () if choice is None else choice.runs
         return [results[run.key] for run in runs if run.key in results]
 
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
-        """Return the runs to be made next: while there is a choice, those that decide it."""
+        """Return the missing runs that can be made now: before the choice, those that decide it."""
         chosen = self.chosen(results)
         if chosen is None:
             wanted = [choice.runs[0] for choice in self.choices]
@@ -74,7 +74,7 @@ class Cell:
         return [run for run in wanted if not run.is_made(results)]
 
     def left(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
-        """Return all runs to be made; for those that wait for a choice, those of its first."""
+        """Return all missing runs; before the choice, also the other seeds of its first option."""
         waiting = self.choices[0].runs[1:] if self.chosen(results) is None else ()
         return [*self.missing(results), *(run for run in waiting if not run.is_made(results))]
 
@@ -87,14 +87,14 @@ class Contrast:
     ----------
     row, other : str
     at, other_at : int, tuple of int, "best" or None
-        Indices into the sweep's values: one, several whose mean is compared, or that at which
-        validation is best; without them, all points, each with itself.
+        Indices into the sweep's values: one, several whose mean is compared, or "best" on
+        validation; None compares the two rows at each point.
     claim : str
-        What the paper says of the two, if it says something.
+        The paper's claim about the two; empty if it has none.
     expected : {"above", "below", "not above", "not below"}
-        Where `row` is to `other` if the claim holds.
+        `row` relative to `other` if the claim holds.
     metric : str
-        By which they are compared; the grid's first, if it is empty.
+        Metric to compare; empty for the grid's first.
     """
 
     row: str
@@ -108,13 +108,13 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Gain:
-    """By how much a row is said to excel another, on average over the data sets.
+    """A claim on the relative gain of one row over another, averaged over the data sets.
 
     Attributes
     ----------
     row, other, metric : str
     printed : float
-        What the paper's text says, in percent of `other`.
+        The gain stated in the paper's text, in percent of `other`.
     claim : str
     """
 
@@ -133,22 +133,22 @@ class Grid:
     ----------
     name, title : str
     part : {"paper", "open", "beyond"}
-        Of the page: the paper's own, what it leaves open, or what goes beyond it.
+        Part of the page: the paper's own results, what it leaves open, or what goes beyond it.
     note : str
-        What a reader of the results should know first.
+        Text above the results on the page.
     datasets, metrics, rows : tuple of str
     sweep : tuple of str and list, or None
-        The key that is swept, and its values.
+        The swept key and its values.
     curves : bool
-        Whether validation over time is drawn.
+        Whether to plot validation over training time.
     paper : str
-        Key of the paper's figures that stand beside ours.
+        Key of the paper's figures for this grid in ``paper.toml``.
     contrasts : tuple of Contrast
     gains : tuple of Gain
     paper_best : mapping of str to float
-        The point of the sweep at which the paper says it was best, by data set.
+        The value of the sweep that the paper states as best, by data set.
     aim : mapping of str to float
-        What was to be reached on test, by metric.
+        Target values of test metrics, by metric.
     cells : tuple of Cell
     """
 
@@ -170,18 +170,18 @@ class Grid:
 
     @property
     def swept(self) -> str:
-        """What is swept, in words; nothing without a sweep."""
+        """Name of the swept key in words; empty without a sweep."""
         key = "" if self.sweep is None else self.sweep[0]
         return {"num_negatives": "k", "num_layers": "layers"}.get(key, key).replace("_", " ")
 
     @property
     def sweeps_starts(self) -> bool:
-        """Whether what is swept is where schedules start, be it in some rows alone."""
+        """Whether the sweep sets the initial values of schedules, at least in some rows."""
         key = "" if self.sweep is None else self.sweep[0]
         runs = (run for cell in self.cells for choice in cell.choices for run in choice.runs)
         return any(isinstance(run.sampler.get(key), Mapping) for run in runs)
 
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
-        """Return the runs to be made next, each once."""
+        """Return the missing runs that can be made now, each once."""
         runs = {run.key: run for cell in self.cells for run in cell.missing(results)}
         return list(runs.values())

@@ -1,4 +1,4 @@
-"""How far a metric moves with the seed alone, learnt from all runs that have several seeds."""
+"""Noise of metrics due to the seed, estimated from all configurations with several seeds."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.seeds import configuration
 
-__all__ = ["ENOUGH", "EPOCHS", "LEAST", "VALIDATION", "SeedNoise"]
+__all__ = ["EPOCHS", "MIN_DEVIATION", "MIN_FREEDOM", "VALIDATION", "SeedNoise"]
 
 VALIDATION = "validation "
 EPOCHS = "best epoch"
-"""The epoch, counted from 1, whose weights were kept: for how long a run learns."""
-ENOUGH = 10
-"""Degrees of freedom from which on the deviation is taken as it is measured."""
-LEAST = 0.03
-"""Deviation over seeds, of the mean, that is assumed at least before: a few may agree by luck."""
+"""The epoch, counted from 1, whose weights were kept: how long a run improves."""
+MIN_FREEDOM = 10
+"""Degrees of freedom from which on the measured deviation is used as it is."""
+MIN_DEVIATION = 0.03
+"""Least deviation, relative to the mean, assumed with fewer: a few seeds may agree by chance."""
 
 
 @dataclass(frozen=True)
 class SeedNoise:
-    """The deviation over seeds of each metric, as a part of its mean.
+    """The standard deviation over seeds of each metric, relative to its mean.
 
-    Two seeds say little of a deviation, and one says nothing. All configurations with two seeds or
-    more are therefore taken together: the root of the mean of ``((x - mean) / mean)**2``, each
+    Two seeds determine a deviation poorly, and one not at all. All configurations with two or more
+    seeds are therefore pooled: the root of the mean of ``((x - mean) / mean)**2``, each
     configuration with as many degrees of freedom as it has seeds, less one.
 
     Attributes
     ----------
     relative : mapping of str to float
-        By metric, "validation METRIC" for those of validation.
+        Relative deviation by metric; validation metrics are named "validation METRIC".
     freedom : mapping of str to int
         Degrees of freedom, by metric.
     num_configurations : int
-        How many have several seeds.
+        Number of configurations with several seeds.
     """
 
     relative: Mapping[str, float] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class SeedNoise:
 
     @classmethod
     def of(cls, results: Iterable[RunResult]) -> SeedNoise:
-        """Learn it from results."""
+        """Estimate the noise from results."""
         seeds: dict[str, list[dict[str, float]]] = defaultdict(list)
         for result in results:
             validation = {f"{VALIDATION}{name}": value for name, value in result.validation.items()}
@@ -66,22 +66,22 @@ class SeedNoise:
         return cls(relative, freedom, len(several))
 
     def is_measured(self, metric: str) -> bool:
-        """Whether there are enough degrees of freedom to take the deviation as it is measured."""
-        return self.freedom.get(metric, 0) >= ENOUGH
+        """Whether there are enough degrees of freedom to use the measured deviation as it is."""
+        return self.freedom.get(metric, 0) >= MIN_FREEDOM
 
     def deviation(self, metric: str) -> float:
-        """Return the deviation over seeds as a part of the mean."""
+        """Return the standard deviation over seeds, relative to the mean."""
         measured = self.relative.get(metric, 0.0)
-        return measured if self.is_measured(metric) else max(measured, LEAST)
+        return measured if self.is_measured(metric) else max(measured, MIN_DEVIATION)
 
     def error(self, metric: str, mean: float, num_seeds: int) -> float:
-        """Return the standard error of a mean over so many seeds."""
+        """Return the standard error of a mean over `num_seeds` seeds."""
         return self.deviation(metric) * abs(mean) / math.sqrt(num_seeds)
 
     def width(self, metric: str) -> float:
-        """Return how many standard errors apart two means are told: one in twenty by chance."""
+        """Return the standard errors by which two means must differ, at the 5 % level."""
         if not self.is_measured(metric):
             return 2.0
-        from scipy import stats  # noqa: PLC0415  (slow to load, and the page alone needs it)
+        from scipy import stats  # noqa: PLC0415  (slow to load, and needed only for the page)
 
         return float(stats.t.ppf(0.975, self.freedom[metric]))

@@ -1,4 +1,4 @@
-"""Which run is made next, and how long all that are left will take."""
+"""The order of missing runs, and an estimate of the time that they take."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["Outlook", "by_need", "expected_seconds"]
 
 
 def by_need(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[PlannedRun]:
-    """Return the runs that can be made now, each once: the first seed of all, then the second, ...
+    """Return the runs that can be made now, each once: seed 0 of all, then seed 1, ...
 
-    Within a seed they come in the order of the grids. Runs that wait for a choice are not there
-    before it is made.
+    Within a seed they are in the order of the grids. Runs that depend on a choice by validation are
+    included once it is made.
     """
     return _each_once(run for grid in grids for cell in grid.cells for run in cell.missing(results))
 
 
 def expected_seconds(run: PlannedRun, results: Mapping[str, RunResult]) -> float | None:
-    """Return how long runs like it took, validation included; None if there is none at all.
+    """Estimate how long a run takes, validation included, from similar runs; None without any.
 
-    Those are, among the runs of its hidden size, those that differ from it in nothing but the seed,
-    else those of the same data set and sampler, else those of the sampler, else all; the median of
-    them. What comes before it, a pre-training, is not included.
+    The estimate is the median over the most similar runs of the same hidden size: those that differ
+    only in the seed, else those with the same data set and sampler, else those with the same
+    sampler, else all. Pre-training is not included.
     """
     kind = run.sampler["sampler"]
     likes: list[Callable[[PlannedRun], bool]] = [
@@ -52,17 +52,17 @@ def expected_seconds(run: PlannedRun, results: Mapping[str, RunResult]) -> float
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is left to be made.
+    """The runs that are left, and the time that they take.
 
     Attributes
     ----------
     runs : list of PlannedRun
-        All of it, in order; where validation has not chosen, the first choice stands for the one
-        that will be.
+        All missing runs, in order; before validation has chosen, those of the first choice stand
+        for those of the chosen one.
     pretrainings : list of PlannedPretraining
-        What has to be made before them, each once.
+        Pre-trainings needed by these runs, each once.
     times : list of float or None
-        In seconds, of all of these; None where nothing like it was ever run.
+        Expected seconds of each of them; None if there is no similar run.
     """
 
     runs: list[PlannedRun]
@@ -71,7 +71,7 @@ class Outlook:
 
     @classmethod
     def of(cls, grids: Iterable[Grid], results: Mapping[str, RunResult], folder: Path) -> Outlook:
-        """Look at what grids lack, where `results` are those below `folder`."""
+        """Return what is missing from grids; `results` are those below `folder`."""
         runs = _each_once(
             run for grid in grids for cell in grid.cells for run in cell.left(results)
         )
@@ -81,13 +81,13 @@ class Outlook:
         return cls(runs, first, times + [each.expected_seconds(folder) for each in first])
 
     def time(self, jobs: int = 1) -> str:
-        """Return, for instance, "2 h 20 min", with "+ ?" where that is not all."""
+        """Return the total, such as "2 h 20 min", with "+ ?" if some times are unknown."""
         known = [seconds for seconds in self.times if seconds is not None]
         parts = [duration(sum(known) / jobs)] if known else []
         return " + ".join([*parts, *(["?"] if len(known) < len(self.times) else [])])
 
     def words(self, jobs: int = 1) -> str:
-        """Return, for instance, "12 runs and 1 pre-training left, about 2 h 20 min"."""
+        """Return a summary, such as "12 runs and 1 pre-training left, about 2 h 20 min"."""
         numbers = [plural(len(self.runs), "run")]
         if self.pretrainings:
             numbers.append(plural(len(self.pretrainings), "pre-training"))
@@ -95,12 +95,12 @@ class Outlook:
         if not self.runs:
             return number
         if self.times.count(None) == len(self.times):
-            return f"{number}; how long they take is known after the first"
+            return f"{number}; the time can be estimated after the first"
         return f"{number}, about {self.time(jobs)}"
 
 
 def _each_once(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-    """Return runs by seed, those of one key as one: the one that asks for the law, if any does."""
+    """Return runs by seed without duplicates, preferring the one that requests the law."""
     found: dict[str, PlannedRun] = {}
     for run in runs:
         if run.key not in found or found[run.key].law is None:
@@ -109,7 +109,7 @@ def _each_once(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
 
 
 def _seconds(result: RunResult, run: PlannedRun) -> float:
-    """Return what a run took, or would have with as few epochs as another is allowed."""
+    """Return the seconds of a result, limited to the `max_epochs` of another run."""
     epochs = min(len(result.epochs), run.settings.max_epochs)
     validation = median(record.evaluation_seconds for record in result.epochs)
     return epochs * (result.seconds_per_epoch + validation)

@@ -1,4 +1,4 @@
-"""The figures that the paper prints, and how near to one of them a mean of ours is."""
+"""The figures printed in the paper, and the comparison of means given their standard errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["NUM_SEEDS_OF_THE_PAPER", "PaperFigure", "Verdict", "apart", "paper_f
 
 NUM_SEEDS_OF_THE_PAPER = 4
 UNSTATED_DEVIATION = 0.03
-"""Deviation over seeds, of the mean, assumed where the paper prints none."""
+"""Standard deviation over seeds, relative to the mean, assumed where the paper prints none."""
 
 Verdict = Literal["inside", "above", "below"]
 
@@ -26,7 +26,7 @@ class PaperFigure:
     ----------
     mean : float
     deviation : float or None
-        Over the seeds, where the paper prints it.
+        Standard deviation over the seeds; None if not printed.
     """
 
     mean: float
@@ -34,7 +34,7 @@ class PaperFigure:
 
     @property
     def error(self) -> float:
-        """The standard error of the mean; where no deviation is printed, 3 % of the mean is one."""
+        """Standard error of the mean; a deviation that is not printed is taken as 3 % of it."""
         deviation = self.deviation
         if deviation is None:
             deviation = UNSTATED_DEVIATION * self.mean
@@ -48,7 +48,7 @@ def _numbers() -> dict[str, Any]:
 
 
 def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigure | None:
-    """Return a figure of the paper, or None where it has none that can be read.
+    """Return a figure of the paper, or None if it prints none or it is illegible.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigur
     metric : str
         Such as ``"HR@5"``, or ``"s/epoch"``.
     place : int, optional
-        Index into a list of figures, one a point of the table's sweep.
+        Index into a list of figures, one per point of the sweep.
     """
     cell: Any = _numbers()
     for key in path.split("/"):
@@ -71,10 +71,10 @@ def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigur
 
 
 def apart(one: float, other: float, *errors: float, width: float = 2.0) -> Verdict:
-    """Say where one mean is to another: inside, if they differ by `width` standard errors at most.
+    """Compare two means: "inside" if they differ by at most `width` standard errors.
 
-    The error of the difference is the root of the sum of the squared `errors`, those of the two
-    means. Which of the two comes first changes the word, not whether they are told apart.
+    The standard error of the difference is the root of the sum of the squared `errors` of the two
+    means. Swapping the means swaps "above" and "below", and nothing else.
     """
     if abs(one - other) <= width * math.hypot(*errors):
         return "inside"

@@ -1,4 +1,4 @@
-"""Pictures of grids: a metric by row or over what is swept, or validation over training time."""
+"""Plots of grids: a metric by row or over a sweep, or validation over training time."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ __all__ = ["draw"]
 
 
 def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
-    """Draw what there are runs of, one panel a data set; of a table, one each way to rank.
+    """Plot a grid, one panel per data set; for a table, also per way to rank test items.
 
-    Points are means over all seeds on file, with a bar of one standard error to both sides: that
-    of a point with one seed is the deviation over seeds of all configurations.
+    Points are means over all seeds on file, with error bars of one standard error; for a single
+    seed that is the deviation over seeds, estimated from all configurations.
 
     Parameters
     ----------
     grid : Grid
-        Any; there are pictures of sweeps, curves, laws, and tables of the paper.
+        Any grid; sweeps, curves, laws, and tables of the paper are plotted.
     results : mapping
         By key.
     path : Path
-        PNG or SVG, by its suffix; written whole or not at all.
+        PNG or SVG, by its suffix; written completely or not at all.
 
     Returns
     -------
     bool
-        False, and nothing written, if there is nothing to draw, or less than two points.
+        False, with nothing written, if there is nothing to plot or only one point.
     """
     (grid,) = with_all_seeds([grid], results)
     for cell in grid.cells:
@@ -97,7 +97,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
 
 
 def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str, bool]]:
-    """Return data set and title of each panel, and whether seen items are masked in it."""
+    """Return, for each panel, data set, title, and whether seen items are masked."""
     metric = grid.metrics[0]
     known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
     points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
@@ -111,7 +111,7 @@ def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str
 def _draw_sweep(
     axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult], noise: SeedNoise
 ) -> None:
-    """Draw a line a row, side by side where they meet; the paper's dashed, where it prints one."""
+    """Draw one line per row, shifted so that none hides another; the paper's lines are dashed."""
     values = [] if grid.sweep is None else grid.sweep[1]
     metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
     is_log = min(values) > 0 and max(values) / min(values) > 20
@@ -119,9 +119,9 @@ def _draw_sweep(
         cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
         figures = [figures_of(grid, cell, results, noise)[1][metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
-        aside = _ASIDE * (place - (len(grid.rows) - 1) / 2)
+        offset = _OFFSET * (place - (len(grid.rows) - 1) / 2)
         line = axes.errorbar(
-            [_moved(value, aside, values, is_log) for value, _ in known],
+            [_shifted(value, offset, values, is_log) for value, _ in known],
             [figure.mean for _, figure in known],
             yerr=[figure.error for _, figure in known],
             marker="o",
@@ -140,25 +140,25 @@ def _draw_sweep(
     swept = f"initial {grid.swept}" if grid.sweeps_starts else grid.swept
     axes.set(xlabel=swept, ylabel=f"{where}, percent")
     ends = (
-        _moved(end, side, values, is_log)
+        _shifted(end, side, values, is_log)
         for end, side in ((min(values), -0.05), (max(values), 0.05))
     )
-    axes.set_xlim(*ends)  # all of the sweep, also what is not run
+    axes.set_xlim(*ends)  # the whole sweep, including points not run
 
 
-_ASIDE = 0.02
-"""How far rows stand apart sideways, of the width of a sweep, so that none hides another."""
+_OFFSET = 0.02
+"""Horizontal distance between rows, as a fraction of the sweep's width, to keep all visible."""
 
 
-def _moved(value: float, aside: float, values: list[float], is_log: bool) -> float:
-    """Return a value of a sweep moved sideways by a part of the sweep's width."""
+def _shifted(value: float, offset: float, values: list[float], is_log: bool) -> float:
+    """Shift a value of a sweep by a fraction of the sweep's width."""
     if is_log:
-        return value * math.exp(aside * math.log(max(values) / min(values)))
-    return value + aside * (max(values) - min(values))
+        return value * math.exp(offset * math.log(max(values) / min(values)))
+    return value + offset * (max(values) - min(values))
 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
-    """Draw validation over training time, or over epochs where times do not compare."""
+    """Draw validation over training time, or over epochs if times are not comparable."""
     metric = grid.metrics[0]
     cells = [cell for cell in grid.cells if cell.dataset == dataset]
     timed = are_timed_alike(cells, results)

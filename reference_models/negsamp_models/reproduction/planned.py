@@ -1,4 +1,4 @@
-"""Runs that grids ask for, made or not."""
+"""Runs that grids request, finished or not."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ _ORDER = ["gamma", "alpha", "beta", "candidates", "num_negatives"]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a grid, made or not.
+    """A run of a grid, finished or not.
 
     Attributes
     ----------
     dataset : str
-        Its full name.
+        Full name of the data set.
     sampler : mapping
         As for :func:`negsamp_models.samplers.build_sampler`.
     settings : TrainingSettings
-        With the seed.
+        Settings, including the seed.
     law : LawRequest or None
-        What of the negatives' law the result must hold. A run with it serves as one without.
+        The law of negatives to keep in the result, if any. A run with it also counts as the same
+        run without it.
     pretraining_epochs : int or None
-        For how long S3-Rec is pre-trained, if not for as long as its authors do.
+        Epochs of pre-training S3-Rec, if not the authors' number.
     """
 
     dataset: str
@@ -45,7 +46,7 @@ class PlannedRun:
 
     @classmethod
     def of(cls, result: RunResult) -> PlannedRun:
-        """Return the run that a result is of."""
+        """Return the run of a result."""
         run = cls(result.dataset, result.sampler, TrainingSettings(**result.settings))
         if run.pretraining is None or result.pretraining is None:
             return run
@@ -56,23 +57,23 @@ class PlannedRun:
 
     @cached_property
     def key(self) -> str:
-        """What tells it from other runs, whatever device and file they are on."""
-        begun = None if self.pretraining is None else self.pretraining.identity
-        return key_of(self.dataset, self.sampler, asdict(self.settings), begun)
+        """A key that identifies the run, independent of device and file."""
+        identity = None if self.pretraining is None else self.pretraining.identity
+        return key_of(self.dataset, self.sampler, asdict(self.settings), identity)
 
     @cached_property
     def pretraining(self) -> PlannedPretraining | None:
-        """What has to be made before it."""
+        """The pre-training that the run starts from, if any."""
         return PlannedPretraining.of(self.dataset, self.settings, self.pretraining_epochs)
 
     def first_step(self, results: Path) -> Step:
-        """Return what has to be made next for it: its pre-training, or it itself."""
-        begun = self.pretraining
-        return self if begun is None or begun.is_made(results) else begun
+        """Return the next step for this run: its missing pre-training, or the run itself."""
+        first = self.pretraining
+        return self if first is None or first.is_made(results) else first
 
     @property
     def max_epochs(self) -> int:
-        """How many epochs it has at most."""
+        """Largest number of epochs."""
         return self.settings.max_epochs
 
     @property
@@ -90,21 +91,21 @@ class PlannedRun:
         return "-".join([str(self.sampler["sampler"]), *parts])
 
     def file(self, folder: Path) -> Path:
-        """Return where its result belongs."""
+        """Return the path of its result file."""
         return folder / self.dataset.lower() / self.slug / f"seed{self.settings.seed}.json"
 
     def is_made(self, results: Mapping[str, RunResult]) -> bool:
-        """Whether there is a result, with the law if that is asked for."""
+        """Whether there is a result, with the law if requested."""
         result = results.get(self.key)
         return result is not None and (self.law is None or result.law is not None)
 
 
 Step = PlannedRun | PlannedPretraining
-"""What is made by one process: a run, or what runs begin with."""
+"""The work of one process: a run, or a pre-training."""
 
 
 def _short(name: str, value: Any) -> str:
-    """Return a name and value as a part of a file's name."""
+    """Format a name and value as a part of a file name."""
     name = {"num_negatives": "k", "hidden_size": "d"}.get(name, name).replace("_", "")
     if isinstance(value, Mapping):
         rest = "".join(f"-{key}{number:g}" for key, number in value.items() if key != "schedule")

@@ -1,4 +1,4 @@
-"""Pre-trainings that runs begin with: one for a data set and seed, shared by all that need it."""
+"""Pre-trainings that runs start from: one per data set, sizes and seed, shared by these runs."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SAMPLER = {"sampler": "uniform"}
 
 @dataclass(frozen=True)
 class PlannedPretraining:
-    """A pre-training, made or not; its negatives are uniform, as the authors draw them.
+    """A pre-training, finished or not; its negatives are uniform, as in the authors' code.
 
     Attributes
     ----------
     dataset : str
-        Its full name.
+        Full name of the data set.
     settings : PretrainingSettings
-        With the seed.
+        Settings, including the seed.
     """
 
     dataset: str
@@ -49,10 +49,11 @@ class PlannedPretraining:
     def of(
         cls, dataset: str, settings: TrainingSettings, epochs: int | None = None
     ) -> PlannedPretraining | None:
-        """Return what a run begins with: None, unless its model is S3-Rec.
+        """Return the pre-training that a run starts from; None unless its model is S3-Rec.
 
         The settings are the authors', with the sizes, the dropout and the seed of the run, and with
-        other epochs if they are given. In a trial of fewer epochs, pre-training has no more either.
+        `epochs` if given. The number of epochs is at most `max_epochs` of the run, so that a trial
+        with few epochs pre-trains briefly too.
         """
         if settings.model != "s3rec":
             return None
@@ -64,17 +65,17 @@ class PlannedPretraining:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What its weights depend on beside the data."""
+        """What the weights depend on, apart from the data."""
         return {"sampler": _SAMPLER, **self.settings.decisive}
 
     @cached_property
     def key(self) -> str:
-        """What tells it from other pre-trainings, and from runs."""
+        """A key that no other pre-training and no run has."""
         return json.dumps(["pretraining", self.dataset, self.identity], sort_keys=True)
 
     @property
     def slug(self) -> str:
-        """A short name of all but the seed: ``pretraining``, and what is not the authors'."""
+        """A short name: ``pretraining``, and settings (but the seed) that are not the authors'."""
         plain = PretrainingSettings(epochs=published_epochs(self.dataset), seed=self.settings.seed)
         changed = {k: v for k, v in self.settings.decisive.items() if v != plain.decisive[k]}
         parts = [f"{name.replace('_', '')}{value:g}" for name, value in changed.items()]
@@ -82,38 +83,39 @@ class PlannedPretraining:
 
     @property
     def max_epochs(self) -> int:
-        """How many epochs it has."""
+        """Number of epochs."""
         return self.settings.epochs
 
     def folder(self, results: Path) -> Path:
-        """Return where its files belong."""
+        """Return the folder of its files."""
         return results / self.dataset.lower() / self.slug / f"seed{self.settings.seed}"
 
     def is_made(self, results: Path) -> bool:
-        """Whether its weights and its result are there."""
+        """Whether its weights and its result exist."""
         return is_pretrained(self.folder(results))
 
     def expected_seconds(self, results: Path) -> float | None:
-        """Return how long it will take; None if nothing tells.
+        """Estimate how long it will take; None without any measurement.
 
-        What tells are the epochs of those that were made on the same data with the same hidden
-        size, or else the steps that ``python -m benchmarks.pretraining`` timed by the authors'
-        settings, in ``pretraining/DATASET.json`` among the results.
+        The estimate uses the epochs of pre-trainings with the same data and hidden size, or else
+        the steps that ``python -m benchmarks.pretraining`` timed with the authors' settings, in
+        ``pretraining/DATASET.json`` in the results.
         """
         name = self.dataset.lower()
-        made = map(read_pretraining, (results / name).glob(f"pretraining*/seed*/{RESULT}"))
-        alike = [each for each in made if each.settings["hidden_size"] == self.settings.hidden_size]
-        if alike:
-            epochs = [median(record.seconds for record in each.epochs) for each in alike]
+        finished = map(read_pretraining, (results / name).glob(f"pretraining*/seed*/{RESULT}"))
+        size = self.settings.hidden_size
+        similar = [each for each in finished if each.settings["hidden_size"] == size]
+        if similar:
+            epochs = [median(record.seconds for record in each.epochs) for each in similar]
             return self.max_epochs * median(epochs)
         timed = results / "pretraining" / f"{name}.json"
-        if self.settings.hidden_size != PretrainingSettings.hidden_size or not timed.exists():
+        if size != PretrainingSettings.hidden_size or not timed.exists():
             return None
         steps = json.loads(timed.read_text(encoding="utf-8"))
         return float(self.max_epochs * steps["num_steps"] * steps["seconds_per_step"])
 
     def read(self, results: Path) -> Pretrained:
-        """Return its weights.
+        """Read its weights.
 
         Raises
         ------
@@ -125,7 +127,7 @@ class PlannedPretraining:
         if decisive(asdict(pretrained.provenance)) != decisive(self.identity):
             raise PretrainedError(
                 f"{path} is of another pre-training than {self.slug}, seed {self.settings.seed}, "
-                f"on {self.dataset}: remove its folder, and it is made again"
+                f"on {self.dataset}: remove its folder to make it again"
             )
         return pretrained
 
@@ -137,32 +139,32 @@ class PlannedPretraining:
         on_epoch: Callable[[PretrainingRecord], object],
         on_notice: Callable[[str], object],
     ) -> PretrainingResult:
-        """Pre-train in this process, from the last checkpoint if there is one, and write the files.
+        """Pre-train in this process, resuming from the last checkpoint if any, and write the files.
 
         Raises
         ------
         DatasetError, CheckpointError, TrainingDivergedError, RunStoppedError
-            As by :func:`negsamp_models.s3rec.runs.pretrain_in_folder`.
+            As raised by :func:`negsamp_models.s3rec.runs.pretrain_in_folder`.
         """
         dataset = load_dataset(self.dataset, data_dir, attributes=True)
         settings = replace(self.settings, device=device)
-        watcher, options = _Teller(on_epoch, on_notice), RunOptions(resume=True)
+        watcher, options = _Forwarder(on_epoch, on_notice), RunOptions(resume=True)
         return pretrain_in_folder(
             dataset, settings, _SAMPLER, self.folder(results), options, watcher
         )
 
 
 @dataclass
-class _Teller(Silent):
-    """A watcher that tells of epochs and notices."""
+class _Forwarder(Silent):
+    """A watcher that passes epochs and notices to two functions."""
 
-    tell: Callable[[PretrainingRecord], object]
-    note: Callable[[str], object]
+    epoch: Callable[[PretrainingRecord], object]
+    notice: Callable[[str], object]
 
     def on_record(self, record: PretrainingRecord) -> None:
-        """Tell of the epoch."""
-        self.tell(record)
+        """Pass the epoch on."""
+        self.epoch(record)
 
     def on_notice(self, text: str) -> None:
-        """Tell what else there is."""
-        self.note(text)
+        """Pass the message on."""
+        self.notice(text)

@@ -1,4 +1,4 @@
-"""Runs of grids while they are made, for people."""
+"""Console output while the runs of grids are made."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ __all__ = ["Display", "named"]
 
 
 def named(step: Step) -> str:
-    """Return the name of a step, with its data set as grids name it."""
+    """Return the name of a step, with the short name of its data set."""
     return f"{short_name(step.dataset)} {step.slug} seed {step.settings.seed}"
 
 
 class Display:
-    """A line for each run that goes on, one for each that ended, and one for what is left.
+    """Shows a progress bar per active run, a line per finished run, and how much is left.
 
     Parameters
     ----------
     console : Console
     grids : list of Grid
-        What is to be made.
+        The grids whose runs are made.
     results : dict of str to RunResult
-        What is made, by key.
+        Finished runs, by key.
     folder : Path
-        Where it is.
+        Folder of the results.
     jobs : int
-        Runs at once.
+        Number of runs at once.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Display:
 
     def __enter__(self) -> Display:
         self._progress.start()
-        self._show_what_is_left()
+        self._show_outlook()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,11 +88,11 @@ class Display:
         self._tasks[step.key] = self._progress.add_task(named(step), total=total, status="")
 
     def on_event(self, event: Event | Notice) -> None:
-        """Show an epoch, or say what a run has to say."""
+        """Show the progress of an epoch, or print a notice."""
         if isinstance(event, Notice):
             self._print(f"[yellow]notice[/]  {self._names[event.run]}: {escape(event.text)}")
             return
-        if event.run not in self._tasks:  # by a way of its own, it came after the end
+        if event.run not in self._tasks:  # events are queued, and may arrive after the end
             return
         status = ""
         if event.best_epoch is not None:
@@ -100,10 +100,10 @@ class Display:
         self._progress.update(self._tasks[event.run], completed=event.epoch + 1, status=status)
 
     def on_end(self, step: Step, outcome: Outcome) -> None:
-        """Say how a step ended, and what is left."""
+        """Print how a step ended, and how much is left."""
         self._progress.remove_task(self._tasks.pop(step.key))
         if isinstance(outcome, ClaimedError):
-            self._print(f"[yellow]left[/]  {named(step)}: {escape(str(outcome))}")
+            self._print(f"[yellow]skipped[/]  {named(step)}: {escape(str(outcome))}")
         elif isinstance(outcome, BaseException):
             self.failed += 1
             self._print(f"[red]failed[/]  {named(step)}: {escape(str(outcome))}")
@@ -111,11 +111,11 @@ class Display:
             self._results[step.key] = outcome
             validation = outcome.validation[CHOSEN_BY]
             self._print(f"[green]done[/]  {named(step)}: validation {CHOSEN_BY} {validation:.2f}")
-            self._show_what_is_left()
+            self._show_outlook()
         else:
             self._print(f"[green]done[/]  {named(step)}")
 
-    def _show_what_is_left(self) -> None:
+    def _show_outlook(self) -> None:
         self._print(Outlook.of(self._grids, self._results, self._folder).words(self._jobs))
 
     def _print(self, text: str) -> None:

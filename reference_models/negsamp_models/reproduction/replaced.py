@@ -1,4 +1,4 @@
-"""Results of runs that were made again: kept beside the new ones, so that nothing is chosen."""
+"""Former results of repeated runs, kept beside the new ones so that none is hidden."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["keep_replaced", "replaced_below"]
 
 
 def keep_replaced(file: Path) -> None:
-    """Set aside what stands where a result is about to be written, if there is something.
+    """Rename an existing result before a new one is written in its place.
 
-    Of ``seed0.json`` the first result becomes ``replaced1-seed0.json``, the next
+    The first result in ``seed0.json`` becomes ``replaced1-seed0.json``, the next
     ``replaced2-seed0.json``, and so on.
     """
     if file.exists():
@@ -23,6 +23,6 @@ def keep_replaced(file: Path) -> None:
 
 
 def replaced_below(folder: Path) -> list[RunResult]:
-    """Read what was set aside below a folder, of each run in the order in which it was."""
+    """Read the former results below a folder; those of a run are in chronological order."""
     files = result_files(folder, r"replaced\d+-")
     return [read_result(file) for file in sorted(files, key=lambda file: len(file.name))]

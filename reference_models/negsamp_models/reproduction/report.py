@@ -1,4 +1,4 @@
-"""The page that shows our figures beside the paper's, made of result files alone."""
+"""The page that shows our figures beside the paper's, generated from result files alone."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def page(
     ----------
     grids : sequence of Grid
     results : mapping
-        By key; those that no grid has are left out.
+        By key; runs that belong to no grid are ignored.
     pictures : mapping
-        File names by grid.
+        File names by name of the grid.
     replaced : sequence of RunResult
-        Results of runs that were made again.
+        Former results of runs that were repeated.
     """
     results = results_asked_for(grids, results)
     noise = SeedNoise.of(results.values())
@@ -61,7 +61,7 @@ def write_page(
     path: Path,
     replaced: Sequence[RunResult] = (),
 ) -> None:
-    """Write the page whole or not at all."""
+    """Write the page, completely or not at all."""
     text = page(grids, results, pictures, replaced)
     write_whole(path, lambda target: target.write_text(text, encoding="utf-8"))
 
@@ -127,7 +127,7 @@ def _section(
 
 
 def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say of each law how many items share the draws over training."""
+    """Yield, for each law, the effective number of items drawn at each stage of training."""
     for cell in grid.cells:
         if (study := law_of(cell, results)) is None:
             continue

@@ -1,4 +1,4 @@
-"""Runs that are made several at once, each in a process of its own, each result written at once."""
+"""Make several runs in parallel, each in its own worker process that writes its result."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from negsamp_models.snapshots import (
     read_snapshots,
     remove_snapshots,
 )
-from negsamp_models.told_warnings import warnings_told
 from negsamp_models.training import Trainer
+from negsamp_models.warnings_as_text import warnings_as_text
 from negsamp_models.watching import Silent, Together
 
 __all__ = ["Event", "Notice", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
@@ -47,21 +47,21 @@ _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 _events: Queue[Event | Notice] | None = None
 
 Outcome = RunResult | PretrainingResult | BaseException
-"""What a step ends with: its result, or why there is none."""
+"""The result of a step, or the exception that ended it."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a run tells while it goes.
+    """A finished epoch of a run.
 
     Attributes
     ----------
     run : str
-        Its key.
+        Key of the run.
     epoch : int
         Counted from 0.
     best_epoch : int or None
-        The best so far, counted from 0; None in a pre-training, which has no validation.
+        The best epoch so far, counted from 0; None in a pre-training, which has no validation.
     validation : float or None
         NDCG@10 in percent.
     """
@@ -74,12 +74,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a run has to say beside its epochs, such as that a checkpoint was not written.
+    """A message of a run to the user, such as that a checkpoint could not be written.
 
     Attributes
     ----------
     run : str
-        Its key.
+        Key of the run.
     text : str
     """
 
@@ -88,22 +88,22 @@ class Notice:
 
 
 class ProcessDiedError(NegSampError):
-    """The process of a run ended without a word."""
+    """The worker process of a run was killed before it could report a result or an error."""
 
     def __str__(self) -> str:
         return (
-            "its process was killed, as happens when memory runs out; the same command goes on "
+            "its process was killed, often because memory ran out; repeat the command to continue "
             "from its last checkpoint"
         )
 
 
 def results_below(folder: Path) -> dict[str, RunResult]:
-    """Read the results of all runs below a folder, by key; other files are passed over.
+    """Read the results of all runs below a folder, by key; other files are ignored.
 
     Raises
     ------
     DatasetError
-        If a file is no result, or two are of one run.
+        If a result file is invalid, or two are of the same run.
     """
     return read_by_key(result_files(folder))
 
@@ -119,26 +119,26 @@ def make_runs(
     on_end: Callable[[Step, Outcome], None],
     cuda_graphs: bool = False,
 ) -> dict[str, RunResult]:
-    """Make the runs that grids lack, in the order of :func:`.order.by_need`.
+    """Make the missing runs of grids, in the order of :func:`.order.by_need`.
 
-    What several runs begin with, a pre-training, is made once and before them. Without it these
-    runs are not made; the others are. Each run has a process of its own.
+    A pre-training that several runs start from is made once, before them. If it fails, these runs
+    are not made; the others are. Each step has its own worker process.
 
     Parameters
     ----------
     grids : iterable of Grid
     folder : Path
-        Where the results are, and where new ones go: one file a run, written when it ends.
+        Folder of existing and new results: one file per run, written when it ends.
     data_dir : Path or None
         As for :func:`negsamp_models.datasets.load_dataset`.
     jobs : int
-        Runs at once; the cores are divided among them.
+        Number of runs at once; the cores are divided among them.
     device : str
         As in :class:`TrainingSettings`.
     on_event, on_start, on_end : callable
-        Told of epochs and notices, and of each run's start and end, with its result, or its
-        exception if it failed. A run that failed is not tried again, and stops no other; nor does
-        one whose process is killed, or that another command is making, see `claimed`.
+        Called with epochs and notices, and at the start and end of each step, with its result, or
+        its exception if it failed. A failed step is not retried and does not stop others; the same
+        holds if its process is killed, or if another command is making it, see `claimed`.
     cuda_graphs : bool
         As for :class:`~negsamp_models.training.Trainer`; not for pre-trainings.
 
@@ -168,7 +168,7 @@ def make_runs(
                     on_start(step)
                     own = ProcessPoolExecutor(1, context, _set_events, (events,))
                     future = own.submit(_work, step, folder, data_dir, device, cuda_graphs)
-                    own.shutdown(wait=False)  # ends with its one step
+                    own.shutdown(wait=False)  # the process ends after this step
                     processes.callback(own.shutdown)
                     running[future] = step
             if not running:
@@ -190,9 +190,9 @@ def make_runs(
 def _work(
     step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
 ) -> RunResult | PretrainingResult:
-    """Do a step, and leave with the command if that was killed meanwhile."""
+    """Run a step in a worker process, and end the process if the command was killed meanwhile."""
     try:
-        with warnings_told(partial(_notice, step)):
+        with warnings_as_text(partial(_notice, step)):
             return _make(step, folder, data_dir, device, cuda_graphs)
     finally:
         end_without_parent()
@@ -201,17 +201,17 @@ def _work(
 def _make(
     step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
 ) -> RunResult | PretrainingResult:
-    """Do a step in this process, from its last checkpoint if there is one."""
+    """Run a step in this process, resuming from its last checkpoint if any."""
     if not isinstance(step, PlannedRun):
         return _pretrain(step, folder, data_dir, device)
     file = step.file(folder)
     with claimed(file):
         there = read_by_key([file] if file.exists() else [])
         if step.is_made(there):
-            return there[step.key]  # another command has made it meanwhile
+            return there[step.key]  # another command has finished it meanwhile
         if there.keys() - {step.key}:
             raise CheckpointError(
-                f"{file} holds the result of another run: move it away, and this one can be made"
+                f"{file} holds the result of another run: move it away and repeat the command"
             )
         return _train(step, folder, data_dir, device, cuda_graphs)
 
@@ -222,26 +222,26 @@ def _train(
     """Train, and write the result."""
     dataset, file = load_dataset(run.dataset, data_dir), run.file(folder)
     settings = replace(run.settings, device=device)
-    begun = None if run.pretraining is None else run.pretraining.read(folder)
+    pretrained = None if run.pretraining is None else run.pretraining.read(folder)
     with StopSignals() as stop:
         trainer = Trainer(
             dataset,
             run.sampler,
             settings,
-            _Teller(run),
+            _EventSender(run),
             stop=stop,
-            pretrained=begun,
+            pretrained=pretrained,
             cuda_graphs=cuda_graphs,
         )
         weights = file.with_suffix(".weights")
         if run.law is not None:
             kept = Snapshots(weights, trainer.model, run.law.epochs)
-            trainer.watcher = Together(_Teller(run), kept)
+            trainer.watcher = Together(_EventSender(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
-        checkpoint = checkpoints.last(_Teller(run).on_notice)
+        checkpoint = checkpoints.last(_EventSender(run).on_notice)
         if checkpoint is not None and _lacks_weights(run, weights, checkpoint.epoch):
-            _notice(run, "begins anew: without the law, its early weights were not kept")
+            _notice(run, "starts over: its checkpoint lacks the early weights that the law needs")
             checkpoints.discard()
         elif checkpoint is not None:
             trainer.restore(checkpoint)
@@ -257,7 +257,10 @@ def _train(
 
 
 def _lacks_weights(run: PlannedRun, weights: Path, epochs: int) -> bool:
-    """Whether a run that is to keep the law was for so many epochs made as one that is not."""
+    """Whether weights that the law of a run needs, up to so many epochs, were not kept.
+
+    That is so if the run was started without the law.
+    """
     due = () if run.law is None else run.law.epochs
     return bool(missing_snapshots(weights, [each for each in due if each <= epochs]))
 
@@ -267,16 +270,16 @@ def _pretrain(
 ) -> PretrainingResult:
     """Pre-train, and write weights and result."""
 
-    def tell(record: PretrainingRecord) -> None:
+    def send(record: PretrainingRecord) -> None:
         if _events is not None:
             _events.put(Event(step.key, record.epoch))
 
-    return step.make(folder, data_dir, device, tell, partial(_notice, step))
+    return step.make(folder, data_dir, device, send, partial(_notice, step))
 
 
 @dataclass
-class _Teller(Silent):
-    """A watcher that sends epochs to the process that started the run."""
+class _EventSender(Silent):
+    """A watcher that sends epochs and notices to the parent process."""
 
     run: PlannedRun
 
@@ -297,14 +300,14 @@ def _notice(step: Step, text: str) -> None:
 
 
 def _set_events(events: Queue[Event | Notice]) -> None:
-    global _events  # noqa: PLW0603  (what a process of the pool is given when it starts)
+    global _events  # noqa: PLW0603  (the initialiser of a worker process)
     _events = events
     stop_with_parent()
 
 
 @contextmanager
 def _divided_cores(jobs: int) -> Iterator[None]:
-    """Let processes that are started here use their share of the cores, or what is set."""
+    """Limit the threads of processes started here to their share of the cores, unless set."""
     share = str(max((os.cpu_count() or 1) // jobs, 1))
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update({name: value or share for name, value in before.items()})

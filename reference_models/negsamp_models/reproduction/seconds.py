@@ -1,4 +1,4 @@
-"""What an epoch takes on a machine that is shared with other work."""
+"""Time per epoch on a machine that may be shared with other work."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from negsamp_models.reproduction.grids import Cell
 __all__ = ["DISTURBED", "are_timed_alike", "disturbance", "timed_run", "undisturbed_seconds"]
 
 DISTURBED = 1.5
-"""From this ratio of slow epochs to quick ones on, times are said to be disturbed."""
+"""Ratio of slow to fast epochs (90th to 10th percentile) above which times count as disturbed."""
 
 
 def undisturbed_seconds(run: RunResult) -> float:
-    """Return the 10th percentile of the seconds of an epoch, validation not included.
+    """Return the 10th percentile of the seconds per epoch, without validation.
 
-    Other work on the machine makes epochs slower, never quicker, and may last for most of a run.
+    Other work on the machine makes epochs slower, never faster, and may last for most of a run.
     """
     return _percentile(run, 10)
 
 
 def disturbance(run: RunResult) -> float:
-    """Return how many times as long as its quick epochs the slow ones took: the 90th percentile."""
+    """Return the ratio of slow to fast epochs: of the 90th to the 10th percentile."""
     return _percentile(run, 90) / _percentile(run, 10)
 
 
 def timed_run(cell: Cell, results: Mapping[str, RunResult]) -> RunResult | None:
-    """Return the run whose times stand for a cell: that of the first seed on file."""
+    """Return the run whose times are shown for a cell: the first seed with a result."""
     return next(iter(cell.made(results)), None)
 
 
 def are_timed_alike(cells: Iterable[Cell], results: Mapping[str, RunResult]) -> bool:
-    """Whether the timed runs of cells, where made, had one version of the code and one device."""
+    """Whether all timed runs of cells had the same version of the code, device and threads."""
     timed = [timed_run(cell, results) for cell in cells]
     made = [result.environment for result in timed if result is not None]
-    told = {tuple(str(each.get(name)) for name in ("source", "device", "threads")) for each in made}
-    return len(told) <= 1 and all("source" in each for each in made)
+    found = {
+        tuple(str(each.get(name)) for name in ("source", "device", "threads")) for each in made
+    }
+    return len(found) <= 1 and all("source" in each for each in made)
 
 
 def _percentile(run: RunResult, percent: float) -> float:

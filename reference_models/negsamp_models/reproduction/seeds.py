@@ -1,4 +1,4 @@
-"""All seeds of a configuration that are on file, whichever table asked for them."""
+"""All seeds of a configuration that have results, whichever table they were run for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["configuration", "results_asked_for", "with_all_seeds"]
 
 
 def configuration(run: PlannedRun) -> str:
-    """Return what runs that differ in the seed alone have in common."""
+    """Return a key that runs share if they differ only in the seed."""
     return replace(run, settings=replace(run.settings, seed=0)).key
 
 
 def results_asked_for(
     grids: Iterable[Grid], results: Mapping[str, RunResult]
 ) -> dict[str, RunResult]:
-    """Return the results whose configuration, with whatever seed, a grid has.
+    """Return the results whose configuration, with any seed, belongs to a grid.
 
-    A run of S3-Rec from a pre-training that no grid would make is of no grid.
+    An S3-Rec run from a pre-training that belongs to no grid is excluded.
     """
     asked = {
         configuration(run)
@@ -40,10 +40,10 @@ def results_asked_for(
 
 
 def with_all_seeds(grids: Iterable[Grid], results: Mapping[str, RunResult]) -> list[Grid]:
-    """Return grids whose choices have, behind the declared seeds, all others that are on file.
+    """Return grids extended by all other seeds that have results, after the declared ones.
 
-    The number of seeds that a grid declares says what is to be run. What is shown is a mean over
-    all there are, so that one configuration has one figure wherever it stands.
+    The number of seeds that a grid declares determines what is run. Means are shown over all seeds
+    with results, so that a configuration has the same figure in every table.
     """
     on_file: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in map(PlannedRun.of, results.values()):

@@ -1,4 +1,4 @@
-"""What stands first on the page: where we fall short, what does not hold, what is missing."""
+"""The summary on top of the page: shortcomings, claims that do not hold, missing runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def summary(
     noise: SeedNoise,
     replaced: Sequence[RunResult],
 ) -> Iterator[str]:
-    """Say first what falls short, what does not hold, and what is missing."""
+    """Yield the lines of the summary, shortcomings first."""
     counts, lines = against_the_paper(grids, results, noise)
     outcomes, listed = _checked(grids, results, noise)
     total = sum(counts.values())
@@ -80,7 +80,7 @@ def _lists(*sections: tuple[str, list[str]]) -> Iterator[str]:
 def _checked(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
 ) -> tuple[Counter[Outcome], dict[Outcome, list[str]]]:
-    """Count claims by their outcome, and list them; of what is missing, what has begun."""
+    """Count claims by outcome, and list them; of missing ones, those with some runs."""
     counts: Counter[Outcome] = Counter()
     listed: dict[Outcome, list[str]] = {outcome: [] for outcome in _HEADINGS}
     for grid in grids:
@@ -98,7 +98,7 @@ def _checked(
 
 
 def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> str:
-    """Say how many runs are made and left, and how many versions of the code made them."""
+    """Describe how many runs are finished and left, and by how many versions of the code."""
     cells = [cell for grid in grids for cell in grid.cells]
     left = {run.key for cell in cells for run in cell.left(results)}
     asked = {run.key for cell in cells for choice in cell.choices for run in choice.runs}
@@ -129,7 +129,7 @@ def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
 def _replaced_in_words(
     results: Mapping[str, RunResult], replaced: Sequence[RunResult]
 ) -> Iterator[str]:
-    """Say which runs were made again, and what each gave every time."""
+    """Yield a line for each repeated run, with the metrics of all its results."""
     times: dict[str, list[RunResult]] = {}
     for before in replaced:
         times.setdefault(PlannedRun.of(before).key, []).append(before)
@@ -153,7 +153,7 @@ def _claim(grid: Grid, claim: Claim) -> str:
 
 
 def evidence_of(each: Compared) -> str:
-    """Return the figures of a contrast in words: by its metric, and HR@5 of test beside it."""
+    """Describe a contrast in words: its metric, test HR@5, and the numbers of seeds."""
     rows = each.contrast.row
     if each.contrast.other != each.contrast.row:
         rows += f" against {each.contrast.other}"

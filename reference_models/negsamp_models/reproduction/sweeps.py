@@ -1,4 +1,4 @@
-"""Where a sweep is best on validation, and how far its test figures go apart."""
+"""The point of a sweep that is best on validation, and the range of its test metrics."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["best_point", "sweep_lines"]
 
 
 def best_point(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Cell | None:
-    """Return the cell with the best mean of validation NDCG@10; None if none is run."""
+    """Return the cell with the best mean validation NDCG@10; None if none has a result."""
     known = [cell for cell in cells if _validation(cell, results) is not None]
     return max(known, key=lambda cell: _validation(cell, results) or 0.0, default=None)
 
 
 def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say of each row with several points where validation is best, and what test spans."""
+    """Yield, for each row with several points, its best one on validation and the test range."""
     if grid.sweep is None:
         return
     lines, metric = [], next(name for name in grid.metrics if name in ("HR@5", "NDCG@5"))

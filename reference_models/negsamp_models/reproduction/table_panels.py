@@ -1,4 +1,4 @@
-"""Tables as pictures: a metric of each row as a point, ours above the paper's."""
+"""Plots of tables: a metric of each row as a point, ours above the paper's."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from negsamp_models.reproduction.noise import SeedNoise
 
 __all__ = ["draw_table", "is_drawn_as_table"]
 
-_ASIDE = 0.14
-"""How far ours stand above the middle of their row, and the paper's below it."""
+_OFFSET = 0.14
+"""Vertical distance of our points above the middle of a row, and of the paper's below it."""
 
 Point = tuple[int, float, float]
 
 
 def is_drawn_as_table(grid: Grid) -> bool:
-    """Whether a grid is a table of the paper that begins with a metric of the test items."""
+    """Whether a grid is a table of the paper whose first metric is one of the test items."""
     is_plain = grid.sweep is None and not grid.curves
     return is_plain and grid.part == "paper" and grid.metrics[0].startswith(("HR@", "NDCG@"))
 
@@ -32,9 +32,9 @@ def draw_table(
     noise: SeedNoise,
     masked: bool,
 ) -> None:
-    """Draw the first metric of a table on a data set, a line a row, from zero on.
+    """Draw the first metric of a table on a data set, one line per row, with an axis from zero.
 
-    Points are means, their bars one standard error to both sides. A row that is not run says so.
+    Points are means with error bars of one standard error. A row without runs is marked "not run".
     """
     metric = grid.metrics[0]
     cells = [cell for cell in grid.cells if cell.dataset == dataset]
@@ -42,8 +42,8 @@ def draw_table(
     paper = [figure.theirs for figure in figures]
     ours = [(row, f.mean, f.error) for row, f in enumerate(figures) if f.mean is not None]
     theirs = [(row, f.mean, f.error) for row, f in enumerate(paper) if f is not None]
-    _draw_points(axes, ours, -_ASIDE, fmt="o", color="#0072b2", label="ours")
-    _draw_points(axes, theirs, _ASIDE, fmt="D", color="0.35", mfc="white", label="paper")
+    _draw_points(axes, ours, -_OFFSET, fmt="o", color="#0072b2", label="ours")
+    _draw_points(axes, theirs, _OFFSET, fmt="D", color="0.35", mfc="white", label="paper")
     for row in set(range(len(cells))) - {row for row, *_ in ours}:
         style = {"color": "0.35", "style": "italic", "fontsize": "small", "va": "center"}
         axes.text(0.02, row, "not run", transform=axes.get_yaxis_transform(), **style)
@@ -54,7 +54,7 @@ def draw_table(
     axes.set_xlabel(f"test {metric}, percent")
 
 
-def _draw_points(axes: Any, points: list[Point], aside: float, **style: Any) -> None:
+def _draw_points(axes: Any, points: list[Point], offset: float, **style: Any) -> None:
     rows, means, errors = zip(*points, strict=True) if points else ((), (), ())
-    places = [row + aside for row in rows]
+    places = [row + offset for row in rows]
     axes.errorbar(means, places, xerr=errors, capsize=3, markersize=5, **style)

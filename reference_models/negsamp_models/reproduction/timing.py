@@ -1,4 +1,4 @@
-"""How epochs were timed and on what, and what they cost beside those of the first row."""
+"""How and on which device epochs were timed, and their cost relative to the first row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HOW = (
 
 
 def timing_lines(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say how times were taken, on what, which are disturbed, and set them beside the paper's."""
+    """Yield how and where epochs were timed, which were disturbed, and ratios to the first row."""
     devices: dict[str, list[str]] = {}
     disturbed = []
     for cell in grid.cells:
@@ -54,7 +54,7 @@ def timing_lines(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
 
 
 def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
-    """Say how many times as long as the first row the others take, here and in the paper."""
+    """Yield the time of each row relative to the first, here and in the paper."""
     lines, others = [], []
     for dataset in grid.datasets:
         first, *cells = (cell for cell in grid.cells if cell.dataset == dataset)
@@ -81,7 +81,7 @@ def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[
 
 
 def _ratio(figure: Figure, base: Figure) -> str:
-    """Return how many times as large a figure is, and the paper's; "" if one is missing."""
+    """Return the ratio of a figure to a base, and the paper's ratio; "" if one is missing."""
     ours, theirs = (figure.mean, base.mean), (figure.theirs, base.theirs)
     if ours[0] is None or ours[1] is None or theirs[0] is None or theirs[1] is None:
         return ""

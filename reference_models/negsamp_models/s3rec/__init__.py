@@ -1,7 +1,7 @@
-"""S3-Rec: SASRec, pre-trained on what is known of the items and on parts of the sequences.
+"""S3-Rec: a SASRec pre-trained on item attributes and on masked items and segments.
 
-`Pretrainer` trains an `S3Rec`, which holds a SASRec, by four objectives; `write_pretrained` keeps
-it, and `read_pretrained` gives the SASRec its weights back, from which it is trained as ever.
+`Pretrainer` trains an `S3Rec`, which contains a SASRec, with four objectives; `write_pretrained`
+saves it, and `read_pretrained` reads the weights from which a SASRec is then trained as usual.
 """
 
 from __future__ import annotations

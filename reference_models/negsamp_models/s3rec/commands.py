@@ -1,4 +1,4 @@
-"""The command pretrain."""
+"""The command ``negsamp pretrain``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from negsamp_models.session import joined_session
 __all__ = ["SYNTHETIC_PRETRAINING", "pretrain_command"]
 
 SYNTHETIC_PRETRAINING = PretrainingSettings(epochs=20, hidden_size=32, max_length=20, dropout=0.2)
-"""For the embedded data: done in about two minutes, and of the sizes that train has for them."""
+"""For the embedded data: takes about two minutes; the sizes are those of ``negsamp train``."""
 
 _setting = partial(
     setting, panel=TRAINING, default=PretrainingSettings(), synthetic=SYNTHETIC_PRETRAINING
@@ -64,7 +64,7 @@ def pretrain_command(
     sampler: Annotated[
         str,
         typer.Option(
-            help="Sampler of the negatives of masked items: uniform, as by the authors, popularity "
+            help="Sampler of the negatives of masked items: uniform (as the authors), popularity "
             "or genni.",
             rich_help_panel=SAMPLER,
         ),
@@ -81,7 +81,7 @@ def pretrain_command(
     ] = None,
     epochs: Annotated[
         int | None,
-        _setting("Passes over all prefixes; 100 on Sports and Yelp, as by the authors.", "epochs"),
+        _setting("Passes over all prefixes; 100 on Sports and Yelp, as the authors.", "epochs"),
     ] = None,
     batch_size: Annotated[int | None, _setting("Prefixes per batch.", "batch_size")] = None,
     learning_rate: Annotated[
@@ -117,13 +117,13 @@ def pretrain_command(
 ) -> None:
     """S3-Rec: pre-train a bidirectional SASRec on item attributes and masked items.
 
-    Every prefix of the training part of every user is a sample, about which the model answers four
-    questions at once:
+    Every prefix of the training part of every user is a sample, on which the model is trained with
+    four objectives at once:
 
     - *associated attributes* (AAP): which attributes does this item have?
     - *masked items* (MIP): which item was hidden here? Ranked against one negative.
     - *masked attributes* (MAP): which attributes did it have?
-    - *segments* (SP): which stretch of items was cut out? Ranked against one from elsewhere.
+    - *segments* (SP): which segment of items was cut out? Ranked against one from elsewhere.
 
     The data need attributes: `NAME_item2attributes.json` beside `NAME.txt`, a JSON object from
     item id to the list of its attribute ids. The items of validation and test are never used.

@@ -1,4 +1,4 @@
-"""The encoder's input in one step: each distinct sequence once, packed."""
+"""The encoder's input for a batch: packed sequences, duplicates encoded once."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ __all__ = ["Inputs"]
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The sequences of a batch of samples, and where to find the state of each of their items.
+    """The sequences to encode for a batch of samples, and the indices of the states needed.
 
-    Every sample gives one sequence: its items with the masked ones hidden. A sample of two items or
-    more gives three others, of which only the last state is needed: the context, which is the
-    sample with the segment hidden; the segment, with all else hidden; and the impostor, the same
-    with items from elsewhere in the segment's place. Equal sequences are encoded once.
+    Each sample gives one sequence: its items, with the masked ones replaced by the mask token. A
+    sample of two items or more gives three more, of which only the last state is needed: the
+    context, where the segment is masked; the segment, where everything else is masked; and the
+    impostor, the same with items from elsewhere in place of the segment. Equal sequences are
+    encoded once.
 
     Attributes
     ----------
     whole : PackedBatch
-        Distinct sequences of which every state is needed, in rows as long as the longest.
+        Distinct sequences of which all states are needed; rows have the length of the longest.
     ends : PackedBatch or None
-        Distinct others, of which only the last state is needed, if there are any.
+        Distinct others, of which only the last state is needed; None if there are none.
     tokens : int64, shape (num_tokens,)
-        For each item of the samples, the row of its state among those of `whole`.
+        For each item of the samples, the index of its state among those of `whole`.
     contexts, segments, impostors : int64, shape (num_samples of two items or more,)
-        The row of each sequence's last state among the states of `whole` and, after them, the
-        last states of `ends`.
+        The index of each sequence's last state among the states of `whole`, followed by the last
+        states of `ends`.
     """
 
     whole: PackedBatch
@@ -49,7 +50,7 @@ class Inputs:
 
     @classmethod
     def of(cls, samples: Samples, mask_id: int, max_length: int) -> Inputs:
-        """Build from samples; hidden items become ``mask_id``."""
+        """Build from samples; masked items become ``mask_id``."""
         items, offsets = samples.prefixes.item_ids, samples.prefixes.offsets
         hidden = Sequences(np.where(samples.masked, mask_id, items), offsets)
         long = np.flatnonzero(hidden.lengths > 1)
@@ -91,7 +92,7 @@ class Inputs:
 
 
 def _distinct(sequences: Sequences, known: dict[bytes, int]) -> tuple[Int64Array, Int64Array]:
-    """Give equal sequences one number, from len(known) on; return where each new one is first."""
+    """Assign each distinct sequence a number; return the indices of new ones, and all numbers."""
     firsts, numbers = [], []
     content = sequences.item_ids.tobytes()
     edges = (sequences.offsets * sequences.item_ids.itemsize).tolist()

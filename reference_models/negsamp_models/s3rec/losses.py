@@ -22,7 +22,7 @@ def attribute_loss(projected: Tensor, embeddings: Tensor, rows: Tensor, columns:
     Parameters
     ----------
     projected : float, shape (num_rows, dim)
-        h: hidden states after the objective's map.
+        h: hidden states after the linear map of the objective.
     embeddings : float, shape (num_attributes, dim)
         e.
     rows, columns : int64, shape (num_pairs,)

@@ -1,4 +1,4 @@
-"""The model that is pre-trained: a SASRec, attributes, a mask token and four linear maps."""
+"""The model to pre-train: a SASRec, attribute embeddings, a mask token and four linear maps."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class S3Rec(nn.Module):
     Parameters
     ----------
     encoder : SASRec
-        The model to pre-train, which is not copied. Its last item is the mask, so build it with one
-        item more than the catalogue.
+        The model to pre-train; it is not copied. Its last item is the mask token, so build it with
+        one item more than the catalogue.
     num_attributes : int
         Attributes have ids 1 to num_attributes, at least 1.
 
@@ -63,18 +63,18 @@ class S3Rec(nn.Module):
 
     @property
     def mask_id(self) -> int:
-        """The id of a hidden item in a batch."""
+        """Item id of the mask token."""
         return len(self.encoder.item_embeddings) - 1
 
     def forward(self, whole: PackedBatch, ends: PackedBatch | None) -> tuple[Tensor, Tensor]:
-        """Encode sequences, and others of which only the end is wanted, at half the cost or less.
+        """Encode sequences, and others for their last states only, at half the cost or less.
 
         Parameters
         ----------
         whole : PackedBatch
-            Items, with `mask_id` for hidden ones.
+            Items, with `mask_id` for masked ones.
         ends : PackedBatch or None
-            The same, in rows of the same length.
+            Others, in rows of the same length.
 
         Returns
         -------

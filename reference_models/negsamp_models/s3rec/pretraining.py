@@ -1,4 +1,4 @@
-"""Pre-training with the four objectives of S3-Rec, on the training part of the data alone."""
+"""Pre-train with the four objectives of S3-Rec, on the training part of the data alone."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ __all__ = ["Pretrainer"]
 class Pretrainer:
     """One pre-training run.
 
-    A step minimises the weighted sum of the four objectives, each summed over the batch as by the
-    authors. Samplers draw its negatives: one item for each masked one, never an item of the same
-    prefix; and one place for each segment, never its own.
+    A step minimises the weighted sum of the four objectives, each summed over the batch as in the
+    authors' code. Samplers draw the negatives: one item for each masked one, never an item of the
+    same prefix; and one start position for each segment's impostor, never the segment's own.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class Pretrainer:
         For the negatives of masked items, as for :func:`negsamp.from_config` without items, counts,
         interactions, num_negatives and seed. The authors draw uniformly.
     watcher : PretrainingWatcher
-        Is notified of progress.
+        Notified of progress.
     saver : Saver, optional
-        Saves checkpoints; without one there are none.
+        Saves checkpoints; None saves none.
     stop : StopSignals
         Checked after each batch for a request to stop.
 
@@ -66,14 +66,14 @@ class Pretrainer:
     prefixes : Prefixes
         The data that pre-training sees: the training part.
     state : PretrainingState
-        How far the run has come.
+        Progress of the run.
 
     Raises
     ------
     DatasetError
         If the data set has no attributes, or a user has fewer than 4 items.
     ConfigError
-        If the sampler's configuration does not fit.
+        If the sampler's configuration is not valid for the data.
     InvalidInputError
         If `num_heads` does not divide `hidden_size`.
     """
@@ -118,7 +118,7 @@ class Pretrainer:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must have in common with this run to resume from it."""
+        """What must be equal in a checkpoint for this run to resume from it."""
         known = asdict(self.provenance)
         return {
             "run": "S3-Rec pre-training",
@@ -127,7 +127,7 @@ class Pretrainer:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Resume from a checkpoint of this run; everything that follows is what it would have been.
+        """Resume from a checkpoint; all later steps are those of an uninterrupted run.
 
         Raises
         ------
@@ -136,8 +136,9 @@ class Pretrainer:
         """
         if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
             raise CheckpointError(
-                f"the checkpoint has {checkpoint.epoch} epochs and {checkpoint.batch} batches "
-                f"behind it; epochs is {self.settings.epochs}: ask for as many or more"
+                f"the checkpoint is beyond the end of the run: it was saved after "
+                f"{checkpoint.position}; epochs is {self.settings.epochs}: raise it to "
+                f"{checkpoint.num_epochs_begun} or more"
             )
         self.state = unpack_state(checkpoint, *self._parts)
 
@@ -171,11 +172,11 @@ class Pretrainer:
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        """What :mod:`negsamp_models.s3rec.state` packs beside the state itself."""
+        """Arguments of :mod:`negsamp_models.s3rec.state` after the state or checkpoint."""
         return self.model, self.optimizer, (self.sampler, self._elsewhere), self.device
 
     def _epoch(self) -> None:
-        """Train what is left of the epoch."""
+        """Train the remaining batches of the epoch."""
         state, seed, size = self.state, self.settings.seed, self.settings.batch_size
         self.model.train()
         if state.batch == 0:
@@ -216,17 +217,17 @@ class Pretrainer:
         if not math.isfinite(loss):
             named = zip(OBJECTIVES, values, strict=True)
             wrong = [name for name, value in named if not math.isfinite(value)]
-            raise self._diverged(f"the loss of {' and '.join(wrong) or 'all together'}")
+            raise self._diverged(f"the loss of {' and '.join(wrong) or 'all objectives together'}")
         try:
             self.sampler.update(loss / len(numbers))
-        except InvalidScoresError as error:  # of a device that was waited for in front of it
+        except InvalidScoresError as error:  # reported late by an asynchronous device
             raise self._diverged("a score") from error
         num_masked = int(samples.masked.sum())
         num_unmasked = len(samples.masked) - num_masked
         return values, [num_unmasked, num_masked, num_masked, len(inputs.contexts)]
 
     def _pause(self, due: bool) -> None:
-        """Save if it is time, and stop if a signal asked for it."""
+        """Save if a checkpoint is due, and stop if a signal was received."""
         number = self.stop.received
         saved = False
         if self.saver is not None and (number or due):
@@ -234,7 +235,7 @@ class Pretrainer:
         if number:
             stopped = place(self.state.epoch, self.state.batch, self.settings.epochs)
             raise RunStoppedError(
-                number, f"stopped {stopped}; this {'is' if saved else 'could not be'} saved"
+                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
             )
 
     def _diverged(self, what: str) -> TrainingDivergedError:

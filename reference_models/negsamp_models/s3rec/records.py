@@ -1,4 +1,4 @@
-"""The results of a pre-training run, beside its weights."""
+"""The result of a pre-training run, without its weights."""
 
 from __future__ import annotations
 
@@ -62,13 +62,15 @@ class PretrainingResult:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> PretrainingResult:
-        """Return the result from which :meth:`to_json` made this."""
+        """Rebuild a result from the output of :meth:`to_json`."""
         names = [each.name for each in fields(cls)]
         if not isinstance(content, Mapping) or content.keys() != set(names):
-            raise InvalidInputError(f"a pre-training's result has the keys {', '.join(names)}")
+            raise InvalidInputError(
+                f"the result of a pre-training must have the keys {', '.join(names)}"
+            )
         records = [PretrainingRecord(**record) for record in content["epochs"]]
         return cls(**{**content, "epochs": records})
 
     def to_json(self) -> dict[str, Any]:
-        """Return values that JSON can hold."""
+        """Return JSON-serialisable values."""
         return asdict(self)

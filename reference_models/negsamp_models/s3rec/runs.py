@@ -1,4 +1,4 @@
-"""One pre-training run in a folder of its own: begun or gone on with, saved, and written."""
+"""Pre-train in a folder: start or resume, save checkpoints, and write weights and result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from negsamp_models.settings import RunOptions
 __all__ = ["RESULT", "WEIGHTS", "is_pretrained", "pretrain_in_folder", "read_pretraining"]
 
 WEIGHTS, RESULT = "pretrained.safetensors", "pretraining.json"
-"""Names of the two files that a run leaves."""
+"""Names of the two files of a finished run."""
 
 
 def pretrain_in_folder(
@@ -37,22 +37,22 @@ def pretrain_in_folder(
     options: RunOptions,
     watcher: PretrainingWatcher,
 ) -> PretrainingResult:
-    """Pre-train a model, and leave its weights and its result in a folder.
+    """Pre-train a model, and keep its weights and result in a folder.
 
-    While it trains the folder holds ``checkpoints/``; at its end ``pretrained.safetensors`` and,
-    after it, ``pretraining.json``, and the checkpoints are removed.
+    During training the folder has ``checkpoints/``. At the end ``pretrained.safetensors`` and then
+    ``pretraining.json`` are written, and the checkpoints are removed.
 
     Parameters
     ----------
     dataset, settings, sampler_config
         As for `Pretrainer`.
     folder : Path
-        Made if missing.
+        Created if missing.
     options : RunOptions
-        With `resume`, a run that was cut off goes on, and one that is done is read; one whose
-        weights are gone is made again.
+        With `resume`, an interrupted run is resumed, the result of a finished one is read, and one
+        whose weights are missing is made again.
     watcher : PretrainingWatcher
-        Who is told.
+        Notified of progress.
 
     Returns
     -------
@@ -61,10 +61,10 @@ def pretrain_in_folder(
     Raises
     ------
     CheckpointError
-        If the folder holds a run, or a file of such a name, and neither `resume` nor `overwrite` is
-        given; or if its checkpoints or its result are of another run.
+        If the folder has a run, or a file named like one of its files, and neither `resume` nor
+        `overwrite` is given; or its checkpoints or its result belong to another run.
     ClaimedError
-        If another command is making a run there.
+        If another command is pre-training there.
     TrainingDivergedError, RunStoppedError
         As by :meth:`Pretrainer.run`.
     """
@@ -87,7 +87,7 @@ def pretrain_in_folder(
 
 
 def is_pretrained(folder: Path) -> bool:
-    """Whether a pre-training in this folder is done, and its weights are still there."""
+    """Whether a pre-training in this folder is finished, and its weights still exist."""
     return (folder / RESULT).exists() and (folder / WEIGHTS).exists()
 
 
@@ -97,7 +97,7 @@ def read_pretraining(path: Path) -> PretrainingResult:
     Raises
     ------
     CheckpointError
-        If the file is none; it is named.
+        If the file is not the result of a pre-training; the message names it.
     """
     try:
         return PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -106,14 +106,14 @@ def read_pretraining(path: Path) -> PretrainingResult:
 
 
 def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:
-    """Read the result of a run that is done, if it is this one's and its weights are there."""
+    """Read the result of a finished run, and check that its weights are of this run."""
     result = read_pretraining(folder / RESULT)
     there, own = asdict(read_pretrained(folder / WEIGHTS).provenance), asdict(pretrainer.provenance)
-    if there["attributes"] is None:  # of before they were noted
+    if there["attributes"] is None:  # older files lack them
         own["attributes"] = None
     if found := differences(there, own):
         raise CheckpointError(
-            f"{folder} holds another run: {', '.join(found)}. It is done, and does not go on: name "
-            "another --output, or make it anew with --overwrite in the place of --resume"
+            f"{folder} holds another run: {', '.join(found)}. A finished run cannot be resumed: "
+            "name another --output, or replace it with --overwrite instead of --resume"
         )
     return result

@@ -1,4 +1,4 @@
-"""Pre-training samples: prefixes of the training parts, with parts of them hidden."""
+"""Pre-training samples: prefixes of the training parts, with masked items and segments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Prefixes:
         The first 1, 2, ..., n items of user 0's training part, then those of user 1, ...; a part of
         more than max_length items is first cut to its last max_length.
     places : int64, shape (num_prefixes,)
-        Where in `corpus` each prefix starts.
+        Index in `corpus` at which each prefix starts.
     corpus : int64, shape (num_actions,)
         The training parts of all users, concatenated and uncut.
 
@@ -59,27 +59,27 @@ class Prefixes:
         return len(self.sequences)
 
     def interactions(self) -> Interactions:
-        """Return the items of each prefix, which its sampler must not draw."""
+        """Return the items of each prefix, which must not be drawn as its negatives."""
         owners = np.repeat(np.arange(len(self)), self.sequences.lengths)
         return Interactions.from_pairs(owners, self.sequences.item_ids, len(self))
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A batch of prefixes, and what the objectives hide in them.
+    """A batch of prefixes, with the items and segments that the objectives mask.
 
     Attributes
     ----------
     prefixes : Sequences
         The true items.
     numbers : int64, shape (num_samples,)
-        The numbers of the prefixes.
+        The indices of the prefixes.
     masked : bool, shape (num_tokens,)
-        Items that are hidden and to be predicted, always including the last of each prefix.
+        Items that are masked and to be predicted, always including the last of each prefix.
     in_segment : bool, shape (num_tokens,)
         The items of the one segment of each prefix; a prefix of one item has none.
     impostors : int64, shape (num_tokens,)
-        In the segments, items from elsewhere; everywhere else, the true items.
+        Items from elsewhere within segments, the true items outside of them.
     """
 
     prefixes: Sequences
@@ -96,24 +96,24 @@ def draw_samples(
     elsewhere: Uniform,
     random: np.random.Generator,
 ) -> Samples:
-    """Draw what is hidden in some prefixes.
+    """Draw masks, segments and impostors for some prefixes.
 
     An item is masked with `mask_probability`, the last one always. The segment of a prefix of n
     items has m of them, with m uniform in 1 to floor(n / 2), and starts at any of the n - m + 1
-    places with equal probability. Its impostor is the m items at any other place of the corpus,
-    with equal probability; the corpus wraps around at its end.
+    positions with equal probability. Its impostor is the m items from any other position of the
+    corpus, with equal probability; the corpus wraps around at its end.
 
     Parameters
     ----------
     prefixes : Prefixes
     numbers : int64, shape (num_samples,)
-        Which of the prefixes.
+        Indices of the prefixes.
     mask_probability : float
         In [0, 1].
     elsewhere : Uniform
-        Draws places of the corpus, so its catalogue is ``range(len(corpus))``.
+        Draws positions of the corpus, so its catalogue is ``range(len(corpus))``.
     random : numpy.random.Generator
-        Decides everything else.
+        Draws everything else.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def draw_samples(
     """
     if elsewhere.items != range(len(prefixes.corpus)):
         raise InvalidInputError(
-            f"elsewhere must draw from range({len(prefixes.corpus)}), the places of the corpus; "
+            f"elsewhere must draw from range({len(prefixes.corpus)}), the positions of the corpus; "
             f"it draws from {elsewhere.items}"
         )
     chosen = prefixes.sequences.take(numbers)

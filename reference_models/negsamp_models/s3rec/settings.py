@@ -1,4 +1,4 @@
-"""How S3-Rec is pre-trained."""
+"""Settings of pre-training S3-Rec."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ObjectiveWeights:
     Attributes
     ----------
     associated_attributes : float
-        Which attributes does this item, which is not masked, have?
+        Predict the attributes of items that are not masked.
     masked_items : float
-        Which item is masked here?
+        Predict masked items.
     masked_attributes : float
-        Which attributes does the item masked here have?
+        Predict the attributes of masked items.
     segments : float
-        Which segment was cut out here?
+        Predict the segment that was cut out.
     """
 
     associated_attributes: float = 0.2
@@ -59,14 +59,14 @@ class PretrainingSettings:
     learning_rate : float
         For Adam with betas 0.9 and 0.999.
     mask_probability : float
-        For each item of a prefix but the last, which is always masked; in [0, 1].
+        Of each item of a prefix except the last, which is always masked; in [0, 1].
     weights : ObjectiveWeights
     max_length : int
         Longest prefix, at least 2; a longer training part is cut to its last items.
     hidden_size, num_layers, num_heads, dropout
         As for `SASRec`.
     seed : int
-        Of initial weights, dropout, order, what is hidden, and negatives.
+        Seed of initial weights, dropout, order, masks, segments, and negatives.
     device : str
         A torch device, or "auto": CUDA if available, else the CPU.
     """
@@ -98,7 +98,7 @@ class PretrainingSettings:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the weights depend on: all fields but the device, as values that JSON can hold."""
+        """What the weights depend on: all fields but the device, JSON-serialisable."""
         return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def torch_device(self) -> torch.device:
@@ -107,5 +107,5 @@ class PretrainingSettings:
 
 
 def published_epochs(dataset: str) -> int:
-    """Return for how many epochs the authors pre-train on a data set; 150 if it is unknown."""
+    """Return the authors' number of pre-training epochs on a data set; 150 for unknown ones."""
     return 100 if dataset in ("Sports_and_Outdoors", "Yelp") else 150

@@ -1,4 +1,4 @@
-"""How far pre-training has come, and all of it that a checkpoint has to hold."""
+"""The progress of pre-training, and its conversion to and from checkpoints."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["PretrainingState", "pack_state", "unpack_state"]
 
 @dataclass
 class PretrainingState:
-    """How far pre-training has come.
+    """The progress of pre-training.
 
     Attributes
     ----------
     epoch, batch : int
         The position: `batch` batches of epoch `epoch` are done.
     sums, counts : list of float, list of int
-        By objective, over these batches: the loss, and the positions that it was summed over.
+        By objective, over these batches: the summed loss, and the number of its terms.
     seconds, sampling_seconds : float
-        That these batches took, and that sampling took of it.
+        Time spent on these batches, and on sampling within it.
     records : list of PretrainingRecord
-        The epochs before.
+        The finished epochs.
     """
 
     epoch: int = 0
@@ -49,7 +49,7 @@ class PretrainingState:
         return dict(zip(OBJECTIVES, means, strict=True))
 
     def add(self, losses: list[float], counts: list[int]) -> None:
-        """Note a batch: each loss, summed, and what it was summed over."""
+        """Add a batch: by objective, the summed loss and the number of its terms."""
         self.sums = [total + loss for total, loss in zip(self.sums, losses, strict=True)]
         self.counts = [total + count for total, count in zip(self.counts, counts, strict=True)]
 
@@ -66,7 +66,7 @@ def pack_state(
     samplers: tuple[Sampler, ...],
     device: torch.device,
 ) -> Checkpoint:
-    """Put a pre-training run into a checkpoint."""
+    """Return the state of a pre-training run as a checkpoint."""
     plain = {name: value for name, value in asdict(state).items() if name not in ("epoch", "batch")}
     plain["samplers"] = [sampler.state_dict() for sampler in samplers]
     tensors = training_tensors(model, optimizer, Processes(), device)
@@ -80,12 +80,12 @@ def unpack_state(
     samplers: tuple[Sampler, ...],
     device: torch.device,
 ) -> PretrainingState:
-    """Bring a run to where a checkpoint was made; every later step is what it would have been.
+    """Restore a run from a checkpoint; all later steps are those of an uninterrupted run.
 
     Raises
     ------
     CheckpointError
-        If it holds anything else than :func:`pack_state` puts in for these objects.
+        If the content does not match what :func:`pack_state` stores for these objects.
     """
     plain: dict[str, Any] = dict(checkpoint.state)
     try:

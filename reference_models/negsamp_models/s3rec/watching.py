@@ -1,4 +1,4 @@
-"""Who is told how pre-training goes, and what people see of it."""
+"""Notifications about the progress of pre-training, and their display."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _SHORT = dict(zip(OBJECTIVES, ("AAP", "MIP", "MAP", "SP"), strict=True))
 
 
 class PretrainingWatcher(Protocol):
-    """Who is told how pre-training goes."""
+    """Receives notifications about the progress of pre-training."""
 
     def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
-        """Be told of the epochs that are done when the run begins or goes on."""
+        """Handle the start or resumption of a run; `records` are the finished epochs."""
         ...
 
     def on_losses(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
-        """Be told of a batch: the means of the epoch so far, by objective."""
+        """Handle the end of a batch; `losses` are the means of the epoch so far, by objective."""
         ...
 
     def on_record(self, record: PretrainingRecord) -> None:
-        """Be told of an epoch."""
+        """Handle the end of an epoch."""
         ...
 
     def on_notice(self, message: str) -> None:
-        """Be told what a person should know and need not act on at once."""
+        """Handle a message to the user that needs no immediate action."""
         ...
 
 
@@ -55,22 +55,22 @@ class Silent:
 
 
 class PretrainingDisplay(ProgressDisplay):
-    """A bar over the batches of an epoch with the four losses, and a line for each epoch.
+    """A progress bar over the batches of an epoch with the four losses, and a line per epoch.
 
     The parameters are those of `negsamp_models.display.ProgressDisplay`.
     """
 
-    bar_width = 8  # the losses are to fit into 80 columns
+    bar_width = 8  # leaves room for the losses in 80 columns
 
     def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
-        """Say where the run goes on, if it does not begin."""
+        """Print the epoch after which the run resumes, if it does."""
         if records:
-            self._print(f"{self._title}  goes on after epoch {len(records)}")
+            self._print(f"{self._title}  resumes after epoch {len(records)}")
 
     def on_losses(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
-        """Move the bar."""
+        """Update the progress bar."""
         self._progress.update(
             self._task,
             description=f"epoch {epoch + 1}/{self._max_epochs}",
@@ -80,7 +80,7 @@ class PretrainingDisplay(ProgressDisplay):
         )
 
     def on_record(self, record: PretrainingRecord) -> None:
-        """Write the epoch's line."""
+        """Print the line of the epoch."""
         losses = "  ".join(f"{_SHORT[name]} {value:.4f}" for name, value in record.losses.items())
         self._print(
             f"{self._title}  epoch {record.epoch + 1:3d}  {losses}  "

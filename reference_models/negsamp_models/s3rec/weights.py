@@ -1,4 +1,4 @@
-"""Files of pre-trained weights: safetensors that record what they are and how they were made."""
+"""Files of pre-trained weights: safetensors with their provenance in the header."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _ENCODER = "encoder."
 
 
 class PretrainedError(NegSampError, ValueError):
-    """A file of pre-trained weights is damaged, foreign, or made for something else."""
+    """A file of pre-trained weights is damaged, of another kind, or of another data set or size."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """On what data and how pre-trained weights were made, enough to make them again.
+    """The data and settings that pre-trained weights were made with, enough to reproduce them.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Provenance:
     num_layers, num_heads, dropout, seed
         As in `PretrainingSettings`; `weights` are those of the objectives, by their names.
     attributes : str or None
-        `fingerprint` of the items' attributes; None in files from before it was recorded.
+        `fingerprint` of the items' attributes; None in files that predate this field.
     """
 
     dataset: str
@@ -126,7 +126,7 @@ def check_pretrained(
     split: LeaveOneOut,
     settings: TrainingSettings,
 ) -> None:
-    """Refuse to start a run with weights that do not fit, or without those it needs.
+    """Refuse to start a run with weights that do not match, or without those it needs.
 
     Raises
     ------
@@ -155,12 +155,12 @@ def check_pretrained(
     if own.training_part != fingerprint(seen.item_ids, seen.offsets):
         raise PretrainedError(
             f"{path} was pre-trained on {own.dataset}, on other sequences than those of {name} "
-            "here: its item ids may mean other items, and it may have seen what is held out: "
+            "here: its item ids may mean other items, and it may have seen held-out items: "
             f"{remedy}"
         )
     if found := differences(own.sizes, {name: getattr(settings, name) for name in own.SIZES}):
         raise PretrainedError(
-            f"{path} is of other sizes ({', '.join(found)}): leave them out, or pre-train with them"
+            f"{path} has other sizes ({', '.join(found)}): omit them, or pre-train with them"
         )
 
 
@@ -209,7 +209,9 @@ def read_pretrained(path: str | Path) -> Pretrained:
                 if name.startswith(_ENCODER)
             }
     except (SafetensorError, OSError) as error:
-        raise PretrainedError(f"{path} is not a whole safetensors file ({error}); {how}") from error
+        raise PretrainedError(
+            f"{path} is not a complete safetensors file ({error}); {how}"
+        ) from error
     if about.get("format") != _FORMAT:
         raise PretrainedError(
             f"{path} does not hold the weights of a pre-trained S3-Rec: its format is "
@@ -217,7 +219,7 @@ def read_pretrained(path: str | Path) -> Pretrained:
         )
     provenance = _provenance(path, about.get("provenance", ""))
     if "items.weight" in weights:
-        weights["items.weight"] = weights["items.weight"][:-1]  # the last row is the mask's
+        weights["items.weight"] = weights["items.weight"][:-1]  # the last row is the mask token
     _check_weights(path, provenance, weights)
     return Pretrained(path, provenance, weights)
 
@@ -228,7 +230,9 @@ def _provenance(path: Path, text: str) -> Provenance:
         provenance = Provenance(**content)
     except (ValueError, TypeError) as error:
         names = ", ".join(field.name for field in fields(Provenance))
-        raise PretrainedError(f"{path} does not say what it was made on: {names}") from error
+        raise PretrainedError(
+            f"{path} lacks valid provenance, which has the keys {names}"
+        ) from error
     return provenance
 
 
@@ -236,7 +240,7 @@ def _check_weights(path: Path, provenance: Provenance, weights: Mapping[str, Ten
     try:
         expected = SASRec(provenance.num_items, **provenance.sizes).state_dict()
     except (NegSampError, TypeError) as error:
-        raise PretrainedError(f"{path} is of sizes that no model has: {error}") from error
+        raise PretrainedError(f"{path} has invalid sizes in its header: {error}") from error
     found = {name: tuple(value.shape) for name, value in weights.items()}
     due = {name: tuple(value.shape) for name, value in expected.items()}
     for name in sorted(found.keys() | due.keys()):

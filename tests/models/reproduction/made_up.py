@@ -1,4 +1,4 @@
-"""Results and a grid made up for tests."""
+"""Made-up results and a made-up grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
 
 
 def result_of(run: PlannedRun, test: float, validation: float = 1.0) -> RunResult:
-    """Make up a result whose metrics are all alike."""
+    """Return a made-up result whose metrics are all equal."""
     epoch = EpochRecord(0, 1.0, None, None, 4.0, 1.0, 1.0, dict.fromkeys(METRICS, validation))
     return RunResult(
         dataset=run.dataset,

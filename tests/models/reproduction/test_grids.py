@@ -134,5 +134,5 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not TOML"):
         load_grid(str(path))
     path.write_text("title = 'x'\nseeds = 1", encoding="utf-8")
-    with pytest.raises(ConfigError, match="lacks datasets, metrics, rows"):
+    with pytest.raises(ConfigError, match="lacks the keys datasets, metrics, rows"):
         load_grid(str(path))

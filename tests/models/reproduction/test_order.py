@@ -54,7 +54,9 @@ def test_times_are_of_the_runs_most_alike() -> None:
     nowhere = Path("nowhere")
     outlook = Outlook.of([load_grid("fig9")], {"b": other}, nowhere)
     assert outlook.words(jobs=2) == "1 run left, about 1 min"
-    assert "known after the first" in Outlook.of([load_grid("fig9")], {}, nowhere).words()
+    assert (
+        "can be estimated after the first" in Outlook.of([load_grid("fig9")], {}, nowhere).words()
+    )
 
 
 def test_a_run_of_another_size_tells_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from negsamp_models.reproduction.claims import compared
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Contrast
-from negsamp_models.reproduction.noise import ENOUGH, LEAST, SeedNoise
+from negsamp_models.reproduction.noise import MIN_DEVIATION, MIN_FREEDOM, SeedNoise
 from negsamp_models.reproduction.paper import PaperFigure, apart, paper_figure
 from tests.models.reproduction.made_up import result_of
 
@@ -53,13 +53,13 @@ def test_the_noise_of_seeds_is_learnt_from_all_that_have_several() -> None:
     several = SeedNoise.of(result_of(run, test) for run, test in made[:2] + agreeing[2:])
     assert several.relative["HR@5"] == pytest.approx((0.02 / 2) ** 0.5)  # of 9, 11 and 10
     lucky = SeedNoise.of(result_of(run, test) for run, test in agreeing)
-    assert lucky.error("HR@5", 10.0, 1) == pytest.approx(10 * LEAST)
-    assert SeedNoise().error("validation HR@5", 10.0, 1) == pytest.approx(10 * LEAST)
+    assert lucky.error("HR@5", 10.0, 1) == pytest.approx(10 * MIN_DEVIATION)
+    assert SeedNoise().error("validation HR@5", 10.0, 1) == pytest.approx(10 * MIN_DEVIATION)
     assert lucky.width("HR@5") == SeedNoise().width("HR@5") == 2
 
 
 def test_measured_well_enough_the_noise_is_taken_as_it_is() -> None:
-    for seeds, measured in ((ENOUGH, False), (ENOUGH + 1, True)):
+    for seeds, measured in ((MIN_FREEDOM, False), (MIN_FREEDOM + 1, True)):
         runs = load_grid("table2", ["Beauty"], seeds=seeds).cells[0].choices[0].runs
         noise = SeedNoise.of(result_of(r, 10 + 0.01 * (r.settings.seed % 2)) for r in runs)
         assert (noise.num_configurations, noise.freedom["HR@5"]) == (1, seeds - 1)

@@ -9,7 +9,7 @@ import pytest
 
 from negsamp_models.reproduction import pictures
 from negsamp_models.reproduction.declarations import load_grid
-from negsamp_models.reproduction.noise import LEAST
+from negsamp_models.reproduction.noise import MIN_DEVIATION
 from negsamp_models.reproduction.pictures import draw
 from tests.models.reproduction.made_up import result_of
 
@@ -46,7 +46,7 @@ def test_points_have_bars_and_stand_side_by_side_in_the_range_of_the_figures(
     assert len({xy[0][0] for xy in points.values()}) == len(grid.rows)
     for line in axes.containers:
         low, high = line.lines[2][0].get_segments()[0][:, 1]
-        assert high - low == pytest.approx(2 * 5 * LEAST)
+        assert high - low == pytest.approx(2 * 5 * MIN_DEVIATION)
 
 
 def test_a_table_has_ours_beside_the_paper_s_and_says_what_is_not_run(

@@ -143,7 +143,7 @@ def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_p
             trainer.stop.received = signal.SIGTERM
 
     trainer.watcher = StopAfterOne()
-    with pytest.raises(RunStoppedError, match="after epoch 1 of 2; this is saved"):
+    with pytest.raises(RunStoppedError, match="after epoch 1 of 2; the run is saved"):
         trainer.run()
     nothing: Any = lambda *_: None  # noqa: E731
     heard: list[Event | Notice] = []
@@ -152,7 +152,7 @@ def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_p
     assert law is not None
     assert [stage["epochs"] for stage in law["stages"]][:2] == [0, 1]
     assert [each.text for each in heard if isinstance(each, Notice)] == [
-        "begins anew: without the law, its early weights were not kept"
+        "starts over: its checkpoint lacks the early weights that the law needs"
     ]
 
 
@@ -164,7 +164,7 @@ def test_the_command_shows_its_plan(tmp_path: Path) -> None:
     assert shown.exit_code == 0
     lines = [line.split() for line in shown.output.splitlines() if "synthetic" in line]
     assert [line[3] for line in lines] == ["0", "0", "1", "1"]
-    assert "4 runs left; how long they take is known after the first" in shown.output
+    assert "4 runs left; the time can be estimated after the first" in shown.output
     assert not list(tmp_path.rglob("*.json"))
 
 

@@ -74,7 +74,7 @@ def test_a_killed_process_fails_its_run_alone(tmp_path: Path) -> None:
     )
     died = [outcome for _, outcome in ended if isinstance(outcome, ProcessDiedError)]
     assert len(died) == 1
-    assert "was killed, as happens when memory runs out" in str(died[0])
+    assert "was killed, often because memory ran out" in str(died[0])
     assert len(results) == 1
     again = make_runs([grid], tmp_path / "results", None, 1, "cpu", nothing, nothing, nothing)
     assert len(again) == 2
@@ -107,7 +107,7 @@ def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
     make_runs([grid], tmp_path / "results", None, 1, "cpu", heard.append, nothing, nothing)
     notices = [each for each in heard if isinstance(each, Notice)]
     assert [each.run for each in notices] == [run.key]
-    assert "no checkpoint was written" in notices[0].text
+    assert "cannot write a checkpoint" in notices[0].text
 
 
 def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
     folder, ended = tmp_path / "results", list[tuple[str, Outcome]]()
     with (
         claimed(runs[0].file(folder)),
-        pytest.raises(ClaimedError, match=f"process {os.getpid()} is making it"),
+        pytest.raises(ClaimedError, match=f"process {os.getpid()} is making this run"),
         claimed(runs[0].file(folder)),
     ):
         pass
@@ -169,7 +169,7 @@ with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
         shown = CliRunner().invoke(application, [*command, "--device", "cpu"])
         other.kill()
     assert shown.exit_code == 0
-    assert "Done but for what other commands are making: 1 run left" in shown.output
+    assert "Done, except for runs of other commands: 1 run left" in shown.output
     assert results.keys() == {runs[1].key}
     assert isinstance(dict(ended)[runs[0].key], ClaimedError)
     with claimed(runs[0].file(folder)):  # what a killed process held is free
@@ -215,8 +215,8 @@ def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path
         (lambda content: content["epochs"][0].update(weather="fine"), "'weather'"),
         (lambda content: content["settings"].update(weather="fine"), "'weather'"),
         (lambda content: content["settings"].update(dropout=2), "dropout must be in"),
-        (lambda content: content["settings"].pop("loss"), "its settings lack loss"),
-        (lambda content: content["epochs"].clear(), "it has no epoch"),
+        (lambda content: content["settings"].pop("loss"), "the settings lack loss"),
+        (lambda content: content["epochs"].clear(), "there is no epoch"),
     ],
 )
 def test_a_result_of_something_else_is_named_with_what_is_wrong(
@@ -228,7 +228,7 @@ def test_a_result_of_something_else_is_named_with_what_is_wrong(
     write_json(tmp_path / "seed0.json", content)
     for command, remedy in (
         (["table", str(tmp_path)], "leave it out, or name the result.json of a run"),
-        (["reproduce", "--results", str(tmp_path)], "move it away, and the run can be made again"),
+        (["reproduce", "--results", str(tmp_path)], "move it away and make the run again"),
     ):
         shown = CliRunner().invoke(application, command)
         assert shown.exit_code == 2
@@ -245,11 +245,11 @@ def test_a_table_counts_no_run_twice(tmp_path: Path) -> None:
     write_json(files[1], result_of(run, 2.0).to_json())
     shown = CliRunner().invoke(application, ["table", *map(str, files)])
     assert shown.exit_code == 2
-    assert f"{files[0]} and {files[1]} are of one run: take one" in shown.stderr
+    assert f"{files[0]} and {files[1]} are results of the same run: remove" in shown.stderr
     for file, digest in zip(files, "ab", strict=True):
         write_json(file, json.loads(file.read_text()) | {"data_sha256": digest})
     shown = CliRunner().invoke(application, ["table", *map(str, files)])
-    assert "are of one run on different data, both called Beauty:" in shown.stderr
+    assert "of the same run on different data, both called Beauty:" in shown.stderr
 
 
 def test_a_table_of_nothing_names_the_folder(tmp_path: Path) -> None:

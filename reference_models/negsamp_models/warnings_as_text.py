@@ -1,4 +1,4 @@
-"""Warnings of negsamp, in words alone, for those who see no code."""
+"""Show warnings of negsamp as plain text, for users of the command line."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TextIO
 
 from negsamp import NegSampWarning
 
-__all__ = ["warnings_told"]
+__all__ = ["warnings_as_text"]
 
 
 @contextmanager
-def warnings_told(tell: Callable[[str], None]) -> Iterator[None]:
-    """Pass on the text of warnings of negsamp; others are shown as they are elsewhere.
+def warnings_as_text(show_text: Callable[[str], None]) -> Iterator[None]:
+    """Pass the text of negsamp's warnings to a function; other warnings are shown as usual.
 
     Parameters
     ----------
-    tell : callable
-        Is given the text of each.
+    show_text : callable
+        Called with the text of each.
     """
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def show_or_tell(
+        def show_warning(
             message: Warning | str,
             category: type[Warning],
             filename: str,
@@ -33,9 +33,9 @@ def warnings_told(tell: Callable[[str], None]) -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, NegSampWarning):
-                tell(str(message))
+                show_text(str(message))
             else:
                 show(message, category, filename, lineno, file, line)
 
-        warnings.showwarning = show_or_tell
+        warnings.showwarning = show_warning
         yield
