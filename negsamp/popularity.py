@@ -147,7 +147,7 @@ def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return counts as float64, or raise ConfigError."""
     try:
         array = np.asarray(counts, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConfigError(f"counts must be numbers, one an item id: {error}") from None
     if array.ndim != 1 or array.size == 0:
         raise ConfigError(

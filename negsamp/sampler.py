@@ -522,8 +522,8 @@ class Sampler(ABC):
 
 def _given(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
     """Return an argument as the backend's array, in `dtype` if it is an empty list of nothing."""
+    validation.check_dense(name, values)
     array = backend.asarray(values, like=like)
-    validation.check_dense(name, array)
     if 0 in array.shape and "float" in str(array.dtype):
         return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)
     return array
