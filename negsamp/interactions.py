@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -91,6 +91,11 @@ class Interactions:
         InvalidInputError
             If a sequence is not one-dimensional, or an id is negative or not an integer.
         """
+        if isinstance(sequences, Mapping):
+            raise InvalidInputError(
+                f"from_sequences takes one list of item ids a user, that of user 0 first; got a "
+                f"{type(sequences).__name__}: number the users, and pass its values in that order"
+            )
         lists = [_list_of(user, sequence) for user, sequence in enumerate(sequences)]
         lengths = [len(items) for items in lists]
         filled = [_as_kept(items) for items in lists if len(items)]
@@ -160,7 +165,7 @@ class Interactions:
         if getattr(matrix, "format", None) != "csr":
             raise InvalidInputError(
                 f"from_csr takes a SciPy CSR matrix; got {type(matrix).__name__}: "
-                "convert it with .tocsr()"
+                "convert it with scipy.sparse.csr_array(matrix)"
             )
         num_users = int(matrix.shape[0])
         users = np.repeat(np.arange(num_users), np.diff(matrix.indptr))

@@ -34,7 +34,8 @@ class Popularity(Sampler):
     Parameters
     ----------
     counts : array_like of float or int, shape (num_counts,)
-        ``counts[id]`` is how often item `id` occurs; >= 0, finite, not all zero over `items`.
+        ``counts[id]`` is how often item `id` occurs, as in ``np.bincount(ids)``; >= 0, finite, not
+        all zero over `items`. Read by position: the index of a pandas Series is ignored.
     gamma : float
         The power, word2vec's 0.75 by default. Below 0 it favours rare items. (RecBole calls it
         alpha.)
@@ -147,7 +148,7 @@ def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return counts as float64, or raise ConfigError."""
     try:
         array = np.asarray(counts, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConfigError(f"counts must be numbers, one an item id: {error}") from None
     if array.ndim != 1 or array.size == 0:
         raise ConfigError(

@@ -27,9 +27,12 @@ __all__ = ["Sampler"]
 class Sampler(ABC):
     """Base class of :class:`Uniform`, :class:`Popularity` and :class:`GenNi`: build one of these.
 
-    To add a law, derive from this class: ``_draw`` calls one of a backend's two kernels, and
-    ``_log_weights`` states the law for :meth:`probabilities`. To change one of the three samplers,
-    override both methods. ``negsamp_tensorflow.GraphSampler`` takes only the laws of the three.
+    Most laws need no class: one that depends on neither row nor model is a :class:`Popularity` of
+    other counts with ``gamma=1``, any other a :class:`GenNi` of another score. To add a law,
+    derive from this class, as :class:`Uniform` does in a few lines: ``_draw`` calls one of a
+    backend's two kernels, and ``_log_weights`` states the law for :meth:`probabilities`. To change
+    one of the three samplers, override both methods. ``negsamp_tensorflow.GraphSampler`` takes
+    only the laws of the three.
     """
 
     _looks_at_scores = False
@@ -139,18 +142,18 @@ class Sampler(ABC):
 
         Parameters
         ----------
-        targets : int32 or int64, any shape
+        targets : int, any shape
             Ids of the positives: a list, a NumPy array, or an array of the backend's framework. No
             backend converts arrays of another framework.
         score : DotProduct or callable, optional
             Scores of the items for each row. :class:`GenNi` needs it; the others ignore it.
-        users : int32 or int64, shape of `targets` or a leading part of it
+        users : int, shape of `targets` or a leading part of it
             The user of each row, broadcast over the trailing axes. Required if the sampler has
             interactions, else ignored, so that one training loop serves both.
         mask : bool, shape of `targets`, optional
             Rows to sample. Values of the other rows are not read and do not change what the rest
             draws; these rows get item id 0 and log_q 0.
-        exclude : int32 or int64, shape targets.shape + (num_excluded,), optional
+        exclude : int, shape targets.shape + (num_excluded,), optional
             More ids that a row must not draw; -1 for none.
 
         Returns
@@ -522,8 +525,8 @@ class Sampler(ABC):
 
 def _given(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
     """Return an argument as the backend's array, in `dtype` if it is an empty list of nothing."""
+    validation.check_dense(name, values)
     array = backend.asarray(values, like=like)
-    validation.check_dense(name, array)
     if 0 in array.shape and "float" in str(array.dtype):
         return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)
     return array

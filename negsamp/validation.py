@@ -54,6 +54,8 @@ _KINDS = {
     "score": ("floating-point numbers of 16, 32 or 64 bits, or integers", _FLOATS | _INTEGERS),
 }
 """For each kind of array, how errors describe its dtypes, and their names."""
+_SCATTERED = {"RaggedTensor": "ragged", "SparseTensor": "sparse"}
+"""TensorFlow's types that are no dense arrays."""
 
 
 def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -141,8 +143,12 @@ def check_exclude(exclude: Any, targets: Any) -> None:
 def check_score(score: Any, targets: Any, catalogue: range) -> None:
     """Refuse a score that cannot be called, or a dot product whose shapes do not fit."""
     if not callable(score):
+        hint = ""
+        if hasattr(score, "shape"):
+            hint = "; of a matrix, pass a callable that returns the columns of the ids"
         raise InvalidInputError(
-            f"score must be a DotProduct or a callable of item ids; got {type(score).__name__}"
+            "score must be a DotProduct or a callable of item ids; got "
+            f"{type(score).__name__}{hint}"
         )
     if not isinstance(score, DotProduct):
         return
@@ -209,9 +215,12 @@ def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool
 
 def check_dense(name: str, array: Any) -> None:
     """Refuse tensors that do not store each element of their shape."""
-    layout = str(getattr(array, "layout", ""))
-    if "sparse" in layout or getattr(array, "is_nested", False):
-        kind = "sparse" if "sparse" in layout else "nested"
+    kind = _SCATTERED.get(type(array).__name__)
+    if "sparse" in str(getattr(array, "layout", "")):
+        kind = "sparse"
+    elif getattr(array, "is_nested", False):
+        kind = "nested"
+    if kind is not None:
         raise InvalidInputError(
             f"{name} must be a dense array; got a {kind} {type(array).__name__}: convert or pad it"
         )

@@ -99,7 +99,13 @@ def test_constructors_refuse(build: Callable[[], object], message: str) -> None:
 
 WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError], str]] = [
     (lambda: GenNi(ITEMS), {"score": None}, InvalidInputError, "GenNi needs score="),
-    (lambda: GenNi(ITEMS), {"score": 3}, InvalidInputError, "DotProduct or a callable.*got int"),
+    (lambda: GenNi(ITEMS), {"score": 3}, InvalidInputError, "DotProduct or a callable.*got int$"),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": np.ones((6, 11))},
+        InvalidInputError,
+        r"got \w+; of a matrix, pass a callable that returns the columns of the ids",
+    ),
     (
         lambda: GenNi(ITEMS),
         {"score": dot_product(QUERIES[0])},

@@ -87,7 +87,8 @@ def test_no_more_is_held_for_a_user_than_is_kept() -> None:
         (lambda: Interactions.from_pairs([0], [1], 2.5), r"num_users must be an integer; got 2\.5"),  # type: ignore[arg-type]
         (lambda: Interactions.from_pairs([0], [1], "3"), "num_users must be an integer; got '3'"),  # type: ignore[arg-type]
         (lambda: Interactions.from_sequences([[1]]).items_of(0.0), "user must be an integer; got"),  # type: ignore[arg-type]
-        (lambda: Interactions.from_csr(np.eye(2)), r"got ndarray: convert it with .tocsr\(\)"),
+        (lambda: Interactions.from_csr(np.eye(2)), r"got ndarray: convert it with .*csr_array"),
+        (lambda: Interactions.from_sequences({"a": [1]}), "one list .* got a dict: number"),
         (lambda: Interactions.from_sequences([[1]]).items_of(1), r"user 1 is not in \[0, 1\)"),
     ],
 )

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 PAGE = (Path(__file__).parents[2] / "docs" / "torch.md").read_text(encoding="utf-8")
 
 
-def block_under(heading: str) -> str:
-    """Return the first piece of Python under a heading."""
-    found = re.search(rf"^## {heading}$.*?^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    assert found is not None
-    return found[1]
+def block_under(heading: str, number: int = 0) -> str:
+    """Return a piece of Python under a heading, by default the first."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return blocks[number]
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")
@@ -35,7 +35,25 @@ def test_four_workers_never_repeat_each_other_nor_themselves() -> None:
     }
     exec(block_under("In DataLoader workers"), names)  # noqa: S102
     assert len(drawn) == 24
-    for one in range(24):
+    assert_none_repeats_another(drawn)
+
+
+def test_workers_that_collate_never_repeat_each_other_nor_themselves() -> None:
+    names: dict[str, Any] = {"torch": torch, "get_worker_info": torch.utils.data.get_worker_info}
+    exec(block_under("In DataLoader workers", 1), names)  # noqa: S102
+    collate = names["CollateWithNegatives"](Uniform(100_000, seed=1))
+    loader = torch.utils.data.DataLoader(
+        [0] * 4000, batch_size=1000, num_workers=2, collate_fn=collate
+    )
+    drawn: list[Any] = []
+    for collate.epoch in range(2):
+        drawn += [negatives[:, 0].clone() for _, negatives in loader]
+    assert len(drawn) == 8
+    assert_none_repeats_another(drawn)
+
+
+def assert_none_repeats_another(drawn: list[Any]) -> None:
+    for one in range(len(drawn)):
         for other in range(one):
             assert int((drawn[one] == drawn[other]).sum()) <= 2
 

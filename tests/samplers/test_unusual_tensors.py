@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from negsamp import DotProduct, GenNi, Interactions, InvalidInputError, Uniform
+from negsamp import (
+    ConfigError,
+    DotProduct,
+    GenNi,
+    Interactions,
+    InvalidInputError,
+    Popularity,
+    Uniform,
+)
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -106,14 +114,25 @@ def test_tensors_without_elements_are_refused(name: str) -> None:
         sampler.sample(TARGETS, score=lambda ids: torch.ones(2, len(ids), device="meta"))
 
 
-def test_ragged_and_sparse_tensors_of_tensorflow_are_no_arrays() -> None:
+def test_ragged_and_sparse_tensors_of_tensorflow_are_refused() -> None:
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    for targets in (tf.ragged.constant([[1, 2], [3]]), tf.sparse.from_dense([[1, 2]])):
-        with pytest.raises(InvalidInputError, match=r"cannot make an array of a \w+Tensor"):
-            Uniform(5).sample(targets)
+    unusual = {"ragged": tf.ragged.constant([[1, 2], [3]]), "sparse": tf.sparse.from_dense([[1]])}
+    for kind, tensor in unusual.items():
+        refused = rf"must be a dense array; got a {kind} \w+Tensor: convert or pad it"
+        with pytest.raises(InvalidInputError, match=f"targets {refused}"):
+            Uniform(5).sample(tensor)
+        with pytest.raises(InvalidInputError, match=f"exclude {refused}"):
+            Uniform(5).sample(tf.constant([1, 2]), exclude=tensor)
+        with pytest.raises(InvalidInputError, match=f"item embeddings {refused}"):
+            GenNi(5).sample(tf.constant([1, 2]), score=DotProduct(tf.ones((2, 4)), tensor))
     eight = tf.cast(np.ones((5, 4), np.float32), tf.dtypes.experimental.float8_e4m3fn)
     with pytest.raises(InvalidInputError, match=r"item embeddings must be .* 16, 32 or 64 bits"):
         GenNi(5).sample(tf.constant([1, 2]), score=DotProduct(tf.ones((2, 4)), eight))
+
+
+def test_counts_that_gradients_flow_to_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"counts must be numbers, one an item id: .*detach"):
+        Popularity(torch.ones(3, requires_grad=True))
 
 
 def backwards(array: Any) -> Any:
