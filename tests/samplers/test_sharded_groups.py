@@ -100,7 +100,7 @@ def groups(rank: int, world: int, folder: Path) -> None:
 def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
     on_ranks(4, tmp_path, groups)
     placed = "InvalidInputError: items are placed as ("
-    spread = "must be a dense array; got a DTensor, which is spread over processes: pass its .full"
+    spread = "must be a dense array; got a DTensor, which is sharded over processes: pass its .full"
     wanted = {
         "columns": f"{placed}Shard(dim=1),)",
         "replicas": f"{placed}Replicate(),)",

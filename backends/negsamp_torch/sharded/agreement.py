@@ -16,15 +16,15 @@ from negsamp.stream import Stream
 from negsamp_torch.rows import Excluded, Rows
 from negsamp_torch.sharded.exchange import Exchange
 
-__all__ = ["agree", "gather_rows", "withdraw"]
+__all__ = ["abort", "agree", "gather_rows"]
 
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as int64, as the factors below
 DTYPES = (None, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 LENGTH = "queries' length (its logarithm, in millionths)"
 QUERIES, ROUNDING = "queries (a checksum, in millionths)", 10_000
-WITHDRAWN = "refusal"
+ABORTED = "refusal"
 NAMES = (
-    WITHDRAWN,
+    ABORTED,
     "split",
     "dim (0 for a callable)",
     "dtype of queries",
@@ -65,7 +65,7 @@ def agree(
     try:
         shared = [0] * 6 if split else _shared(rows, queries)
     except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-        withdraw(exchange, error)
+        abort(exchange, error)
     _compare(
         exchange,
         0,
@@ -85,7 +85,7 @@ def agree(
     )
 
 
-def withdraw(exchange: Exchange, error: Exception) -> NoReturn:
+def abort(exchange: Exchange, error: Exception) -> NoReturn:
     """Raise, when the ranks that are about to agree have been told."""
     exchange.gather_numbers(1, *[0] * (len(NAMES) - 1))
     raise error
@@ -94,7 +94,7 @@ def withdraw(exchange: Exchange, error: Exception) -> NoReturn:
 def _compare(exchange: Exchange, *told: int) -> None:
     everyone = exchange.gather_numbers(*told)
     for name, numbers in zip(NAMES, zip(*everyone, strict=True), strict=True):
-        if name == WITHDRAWN and any(numbers):
+        if name == ABORTED and any(numbers):
             raise InvalidInputError(
                 f"rank {numbers.index(1)} refuses what it was given: see what is raised there"
             )

@@ -15,7 +15,7 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 from negsamp_torch.request import Request
 from negsamp_torch.rows import Rows
-from negsamp_torch.sharded.agreement import agree, withdraw
+from negsamp_torch.sharded.agreement import abort, agree
 from negsamp_torch.sharded.exchange import Exchange
 
 __all__ = ["Collective", "bounds_of", "check_ids"]
@@ -67,7 +67,7 @@ class Collective(ABC):
             rows = request.rows
             queries = self.queries_of(rows)
         except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-            withdraw(exchange, error)
+            abort(exchange, error)
         agree(
             exchange,
             rows,
@@ -86,11 +86,11 @@ class Collective(ABC):
             raise validation.callable_per_row()
         return exchange, rows, queries, self.bounds(exchange, items)
 
-    def withdraw(self, error: Exception, targets: Any) -> NoReturn:
+    def abort(self, error: Exception, targets: Any) -> NoReturn:
         """Raise an error in front of :meth:`agree` of this rank, and let all others raise there."""
         given = getattr(self, "queries", targets)
         device = given.device if isinstance(given, Tensor) else torch.device("cpu")
-        withdraw(Exchange.over(self.process_group, device), error)
+        abort(Exchange.over(self.process_group, device), error)
 
 
 def check_ids(item_ids: Any) -> None:
