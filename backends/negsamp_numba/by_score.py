@@ -1,9 +1,13 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
 
-The scores of a tile come from a BLAS (or a callable) into memory that the cache holds, and one pass
-in Numba takes what is excluded out and adds up the powers of two of each block of columns. A draw
-then costs two words: one picks a block, whose scores are computed again unless all columns fitted
-into one tile, the other a column.
+Pass 1 computes scores tile by tile, by BLAS or a callable, into a buffer that fits the cache; a
+compiled pass over the tile masks excluded columns and stores the mass of each block of 128 columns,
+the sum of 2 ** (factor * score) with factor = alpha / ln 2. A draw then takes two words. The first
+picks a block in proportion to the masses, and the second a column of the block, whose scores are
+computed again unless all columns fitted into one tile.
+
+Where exponents are bounded by `SAFE_EXPONENT` they are not shifted; else each block is shifted by
+its highest score. Without replacement the mass of the block is updated after each draw.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.columns import Columns, insert_column
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.embeddings import Floats
-from negsamp_numba.philox import Place, Words, place_of_words, unit, words_of_draws
+from negsamp_numba.philox import CounterBase, Words, counter_base, unit, words_of_draws
 from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
 from negsamp_numba.rows import Integers, Rows
 from negsamp_numba.scores import HeldScores, Scores
@@ -30,7 +34,7 @@ __all__ = ["SAFE_EXPONENT", "draw"]
 Doubles = npt.NDArray[np.float64]
 
 SAFE_EXPONENT = 100.0
-"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+"""Bound on exponents without a shift: 2**24 powers of at most 2**100 sum to less than 2**128."""
 
 _FINE, _INVALID, _NOTHING = 0, 1, 2
 
@@ -43,7 +47,7 @@ class Masses(NamedTuple):
     masses : float32, shape (rows, blocks)
         NaN where a score is NaN or +inf.
     shifts : float32, shape (rows, blocks)
-        The highest score of the block, or 0 where no score can be large.
+        The highest score of the block, or 0 if no score can overflow.
     """
 
     masses: Floats
@@ -78,18 +82,18 @@ def draw(
 ) -> tuple[Integers, Floats]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
-    `excluded` holds columns; `tile` is memory for scores: the more there is, the more columns are
-    worked off at once. `preselected` says whether the columns are candidates, in an error.
+    `excluded` holds columns; `tile` is the workspace for scores, and its size decides how many
+    columns are processed at once. `preselected` says, for errors, if columns are candidates.
     """
     num_rows = len(rows)
     least = 1 if replacement else num_negatives
     _check_enough(rows, scores.width - excluded.length, least, scores.width, preselected)
-    with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of what overflows
+    with np.errstate(over="ignore", invalid="ignore"):  # masses show what overflows
         factor = np.float32(alpha / math.log(2))
         shifted = not scores.bound() * factor < SAFE_EXPONENT
     masses, part = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
     source = scores if part.shape[1] < scores.width else HeldScores(part)
-    high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
+    high, low = _words(counter_base(stream, NEGATIVES), rows.numbers, num_negatives)
     totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
     columns = np.empty((num_negatives, num_rows), np.int64)
     log_q = np.empty((num_negatives, num_rows), np.float32)
@@ -109,7 +113,7 @@ def draw(
                 places, inside, block, excluded, alpha, factor, low[some], totals, drawn, logs
             )
             if not replacement:
-                _take_out(places, inside, block[0], drawn[0], excluded, factor, shifted, masses)
+                _exclude(places, inside, block[0], drawn[0], excluded, factor, shifted, masses)
     return columns.T, log_q.T
 
 
@@ -132,44 +136,44 @@ def _masses_of(
     tile: Floats,
     num_rows: int,
 ) -> tuple[Masses, Floats]:
-    """Go over all columns, tile by tile; return the last tile too, that may hold them all."""
+    """Compute the block masses tile by tile; also return the last tile, which may be the only."""
     num_blocks = -(-scores.width // BLOCK)
     step = min(max(tile.size // num_rows // BLOCK, 1), num_blocks) * BLOCK
     part = tile[: num_rows * step].reshape(num_rows, step)
     shape = num_rows, num_blocks
     masses = Masses(np.empty(shape, np.float32), np.zeros(shape, np.float32))
-    reached = excluded.first.copy()
+    cursor = excluded.first.copy()
     for first in range(0, scores.width, step):
         inside = min(step, scores.width - first)
         scores.tile(first, first + inside, part[:, :inside])
-        _add_up(part, inside, first, excluded, reached, factor, shifted, masses)
+        _sum_blocks(part, inside, first, excluded, cursor, factor, shifted, masses)
     return masses, part
 
 
 @kernel
-def _add_up(
+def _sum_blocks(
     tile: Floats,
     inside: int,
     first: int,
     excluded: Columns,
-    reached: Integers,
+    cursor: Integers,
     factor: np.float32,
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Add up the blocks of a tile of which the first `inside` columns are scores.
+    """Mask and sum the blocks of a tile of which the first `inside` columns are scores.
 
-    `reached` is where the list of each row goes on; it ascends as the tiles do.
+    `cursor` is the next element of each row's list of exclusions; it advances with the tiles.
     """
     num_blocks = (inside + BLOCK - 1) // BLOCK
     for row in range(len(tile)):
         line = tile[row]
         line[inside : num_blocks * BLOCK] = -np.inf
-        at, end = reached[row], excluded.first[row] + excluded.length[row]
+        at, end = cursor[row], excluded.first[row] + excluded.length[row]
         while at < end and excluded.columns[at] < first + inside:
             line[excluded.columns[at] - first] = -np.inf
             at += 1
-        reached[row] = at
+        cursor[row] = at
         for block in range(num_blocks):
             scores = line[block * BLOCK : (block + 1) * BLOCK]
             shift = highest_of(scores) if shifted else np.float32(0)
@@ -178,14 +182,14 @@ def _add_up(
 
 
 @kernel
-def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
+def _words(base: CounterBase, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
     """Return the two words of each draw of each row, (num_negatives, rows)."""
     shape = num_negatives, len(numbers)
     high, low = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
     of_row = np.empty(num_negatives + 2, np.uint64), np.empty(num_negatives + 2, np.uint64)
     for row in range(len(numbers)):
         first = numbers[row] * num_negatives
-        word = words_of_draws(place, first, num_negatives, of_row[0], of_row[1])
+        word = words_of_draws(base, first, num_negatives, of_row[0], of_row[1])
         high[:, row] = of_row[0][word : word + num_negatives]
         low[:, row] = of_row[1][word : word + num_negatives]
     return high, low
@@ -195,10 +199,10 @@ def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, 
 def _pick_blocks(
     masses: Masses, factor: np.float32, words: Words, totals: Totals, block: Integers
 ) -> tuple[int, int]:
-    """Pick blocks for (draws, rows) words, or up to the first row that cannot.
+    """Pick blocks for (draws, rows) words, stopping at the first row with an error.
 
-    Returns that row and its problem. Totals that are NaN are filled in: log_q is the law of the
-    first draw.
+    Returns that row and its error code. Totals are filled in only while they are NaN, that is at
+    the first draw, whose law log_q is.
     """
     shares = np.empty(masses.masses.shape[1], np.float64)
     for row in range(block.shape[1]):
@@ -236,7 +240,7 @@ def _pick_columns(
     columns: Integers,
     log_q: Floats,
 ) -> None:
-    """Pick a column for the draws at some places from the scores of their blocks."""
+    """Pick columns for the draws at `places` of (draws, rows) from the scores of their blocks."""
     weights = np.empty(BLOCK, np.float64)
     for index in range(len(places)):
         draw, row = places[index] // block.shape[1], places[index] % block.shape[1]
@@ -251,14 +255,14 @@ def _pick_columns(
         for column in range(BLOCK):
             weights[column] = power_of_two((line[column] - shift) * factor)
         threshold = unit(words[draw, row]) * _running_sums(weights)
-        place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
+        place = first_above(weights, 0, BLOCK - 1, threshold)  # the last always exceeds it
         columns[draw, row] = first + place
         higher = np.float64(line[place]) - np.float64(totals.shifts[row])
         log_q[draw, row] = min(alpha * higher - totals.logs[row], 0.0)
 
 
 @kernel
-def _take_out(
+def _exclude(
     rows: Integers,
     inside: Floats,
     block: Integers,
@@ -268,7 +272,7 @@ def _take_out(
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Exclude what some rows have drawn, and add up its block again."""
+    """Exclude what some rows have drawn, and sum its block again."""
     for index in range(len(rows)):
         row, line = rows[index], inside[index]
         insert_column(excluded, row, columns[row])
@@ -280,7 +284,7 @@ def _take_out(
 
 @part()
 def _running_sums(weights: Doubles) -> float:
-    """Turn weights into their running sums, and return the last."""
+    """Replace weights by their prefix sums, and return the total."""
     total = 0.0
     for index in range(len(weights)):
         total += weights[index]

@@ -1,4 +1,4 @@
-"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+"""Sources of the scores of a chunk of rows: by tiles in pass 1, by blocks in pass 2."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from negsamp_numba.rows import Integers
 __all__ = ["CalledScores", "Drawn", "HeldScores", "OwnScores", "Scores", "SharedScores"]
 
 Drawn = tuple[Integers, Floats]
-"""As many draws as rows: their places among (draws, rows), and the scores of their blocks."""
+"""A batch of len(rows) draws: flat indices into (draws, rows), and the scores of their blocks."""
 
 _VALUES_AT_ONCE = 1 << 18
+"""Embedding values converted to float32 at once where each row has its own candidates: 1 MiB."""
 
 
 class Scores(Protocol):
-    """float32 scores of rows by columns, a column being a place among the candidates."""
+    """float32 scores of rows x columns; a column is a position, or the index of a candidate."""
 
     @property
     def width(self) -> int:
@@ -34,7 +35,7 @@ class Scores(Protocol):
         ...
 
     def bound(self) -> float:
-        """Return a number that no score exceeds in size; NaN or inf if none is at hand."""
+        """Return a bound on the absolute scores; NaN or inf if none is known."""
         ...
 
     def tile(self, first: int, last: int, out: Floats) -> None:
@@ -42,7 +43,7 @@ class Scores(Protocol):
         ...
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Yield all draws for (draws, rows) blocks, as many at once as (rows, BLOCK) `out` holds.
+        """Yield the scores of the blocks of all draws, (draws, rows), in batches that fill `out`.
 
         Scores are -inf beyond the last column.
         """
@@ -67,12 +68,12 @@ class SharedScores:
         return self.largest_norm * Embeddings(self.queries).largest_norm()
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Multiply, through the BLAS."""
-        with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of bad scores
+        """Multiply by BLAS."""
+        with np.errstate(over="ignore", invalid="ignore"):  # masses show bad scores
             np.matmul(self.queries, self.table[first:last].T, out=out)
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Multiply each row with its block; what is no float32 is converted block by block."""
+        """Multiply each row with its block; other dtypes are converted block by block."""
         return _draw_by_draw(block, out, self._one_block)
 
     def _one_block(self, block: Integers, out: Floats) -> None:
@@ -88,7 +89,7 @@ class SharedScores:
 
 @dataclass(frozen=True)
 class OwnScores:
-    """Dot products of each query with its own line of (rows, columns) places in the table."""
+    """Dot products of each query with its own (rows, columns) places of the table."""
 
     products: SharedScores
     places: Integers
@@ -99,11 +100,11 @@ class OwnScores:
         return int(self.places.shape[1])
 
     def bound(self) -> float:
-        """Bound those of all items."""
+        """Bound the scores of all items."""
         return self.products.bound()
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Multiply embeddings where they lie; what is no float32 is gathered row by row."""
+        """Multiply embeddings in place; other dtypes are gathered and converted first."""
         self._multiply(self.places[:, first:last], out)
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
@@ -133,7 +134,7 @@ class OwnScores:
 
 @dataclass(frozen=True)
 class CalledScores:
-    """What a callable answers for `item_ids`, of which the lines `numbers` are sampled."""
+    """Scores by a callable of `item_ids`, of which the rows `numbers` are sampled."""
 
     score: Scorer
     item_ids: Integers
@@ -147,15 +148,15 @@ class CalledScores:
         return len(self.item_ids)
 
     def bound(self) -> float:
-        """Return inf."""
+        """Return inf: nothing is known of the scores of a callable."""
         return np.inf
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Call."""
+        """Call the scorer for the ids of the tile."""
         out[...] = arrays.as_float32(self._call(first, last)[self.numbers])
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Call once for each distinct block, whose draws come one after the other."""
+        """Call once per distinct block: draws are sorted by block, and the last result is kept."""
         order = np.argsort(block, axis=None, kind="stable")
         called, answer = -1, np.empty((0, 0), np.float32)
         for places in order.reshape(block.shape):
@@ -178,12 +179,12 @@ class CalledScores:
 
 @dataclass(frozen=True)
 class HeldScores:
-    """The (rows, columns) scores of a tile that holds all columns, filled up with -inf."""
+    """Scores kept from pass 1, whose one tile held all columns; padded with -inf."""
 
     tile: Floats
 
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
-        """Copy."""
+        """Copy the blocks from the tile."""
         return _draw_by_draw(block, out, lambda block, out: _copy_blocks(self.tile, block, out))
 
 
@@ -206,7 +207,7 @@ def _copy_blocks(scores: Floats, block: Integers, out: Floats) -> None:
 def _four_products(
     query: Floats, table: Floats, lines: tuple[int, int, int, int]
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Multiply a query with four lines at a time: as fast as one where the cache is the limit."""
+    """Multiply a query by four table rows: as fast as by one where the cache is the limit."""
     p0 = p1 = p2 = p3 = np.float32(0)
     t0, t1, t2, t3 = table[lines[0]], table[lines[1]], table[lines[2]], table[lines[3]]
     for axis in range(len(query)):
@@ -221,7 +222,7 @@ def _four_products(
 def _multiply_blocks(
     queries: Floats, table: Floats, place: Integers, block: Integers, width: int, out: Floats
 ) -> None:
-    """Multiply row r with the lines of block place[r] of `table`, that are block[r] of all."""
+    """Multiply query r by block place[r] of `table`, which is block[r] of all columns."""
     for row in range(len(block)):
         inside = min(BLOCK, width - block[row] * BLOCK)
         first = place[row] * BLOCK
@@ -237,7 +238,7 @@ def _multiply_blocks(
 
 @kernel
 def _multiply_places(queries: Floats, table: Floats, places: Integers, out: Floats) -> None:
-    """Multiply row r with the lines places[r] of `table`."""
+    """Multiply query r by the rows places[r] of `table`."""
     last = places.shape[1] - 1
     for row in range(len(places)):
         line = places[row]

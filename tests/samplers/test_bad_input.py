@@ -86,7 +86,10 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Popularity([1, 1], gamma=math.inf), "gamma must be finite; got inf"),
     (lambda: Popularity([1, 9], gamma=1e308), r"counts \*\* gamma overflows float64; got"),
     (lambda: Popularity([1, 10**400]), "counts must be numbers, one per item id: "),
-    (lambda: Uniform(2, interactions=SEEN), r"interactions contain item 3, outside .* range\(0, 2\)"),
+    (
+        lambda: Uniform(2, interactions=SEEN),
+        r"interactions contain item 3, .* range\(0, 2\)",
+    ),
     (lambda: Uniform(5, interactions=[[1]]), "interactions must be an Interactions; got list"),  # type: ignore[arg-type]
 ]
 
