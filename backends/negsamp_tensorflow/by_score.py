@@ -1,4 +1,10 @@
-"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference."""
+"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
+
+Pass 1 computes scores tile by tile and keeps the log of each block's mass, the sum over its 128
+columns. A draw picks a block in proportion to the masses by its first word, computes the scores of
+the block again, and picks a column by its second. Nothing raises here: errors are recorded per row,
+since a graph cannot raise.
+"""
 
 from __future__ import annotations
 
@@ -20,29 +26,29 @@ _NOTHING: Final = -math.inf
 def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, tile: int) -> Draws:
     """Return draws for words of shape (rows, num_negatives, 2).
 
-    `excluded` holds distinct columns, -1 for none; `tile` is the number of columns worked off at
+    `excluded` holds distinct columns, -1 for none; `tile` is the number of columns processed at
     once.
     """
     num_negatives = int(words.shape[1])
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
-    shares = shares_of(masses) if replacement else None  # without it masses change at each draw
-    asked = None
-    if shares is not None and isinstance(scores, CalledScores):  # each block once for all draws
+    shares = shares_of(masses) if replacement else None  # else masses change with each draw
+    called = None
+    if shares is not None and isinstance(scores, CalledScores):  # once per block for all draws
         blocks = tf.map_fn(lambda word: pick(shares, word), tf.transpose(words[:, :, 0]))
-        asked = blocks, scores.blocks(blocks)
+        called = blocks, scores.blocks(blocks)
 
     def step(
         j: Tensor, excluded: Tensor, masses: Tensor, drawn: Tensor, logs: Tensor, stuck: Tensor
     ) -> tuple[Tensor, ...]:
         highest = tf.reduce_max(masses, axis=1)
         stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
-        if asked is None:
+        if called is None:
             block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
             found = scores.blocks(block)
         else:
-            block, found = (tf.gather(each, j) for each in asked)
+            block, found = (tf.gather(each, j) for each in called)
         inside = log_weights_of(block, found, scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
@@ -53,7 +59,7 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
         logs = tf.where(own, log_weight[:, None], logs)
         if not replacement:
             excluded = tf.concat([excluded[:, 1:], column[:, None]], axis=1)
-            left = log_sum_exp(_hide(inside, place[:, None]))
+            left = log_sum_exp(_mask(inside, place[:, None]))
             index = tf.stack([tf.range(tf.shape(block, tf.int64)[0]), block], axis=1)
             masses = tf.tensor_scatter_nd_update(masses, index, left)
         return j + 1, excluded, masses, drawn, logs, stuck
@@ -68,9 +74,9 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     log_q = tf.cast(tf.minimum(logs - total[:, None], 0.0), tf.float32)
     draws = Draws(drawn, log_q, tf.zeros_like(stuck, tf.int32), admissible)
     return (
-        draws.noting(NO_SCORE, stuck >= 0, stuck)
-        .noting(INVALID_SCORE, tf.reduce_any(tf.math.is_nan(masses), axis=1))
-        .noting(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
+        draws.with_problem(NO_SCORE, stuck >= 0, stuck)
+        .with_problem(INVALID_SCORE, tf.reduce_any(tf.math.is_nan(masses), axis=1))
+        .with_problem(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
     )
 
 
@@ -82,7 +88,7 @@ def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
 
     def of_tile(first: Tensor) -> Tensor:
         inside = first + tf.range(size, dtype=tf.int64) < columns.count
-        part = _hide(tf.where(inside, scores.tile(first, size), _NOTHING), excluded - first)
+        part = _mask(tf.where(inside, scores.tile(first, size), _NOTHING), excluded - first)
         return log_sum_exp(tf.reshape(part, tf.stack([num_rows, blocks, BLOCK])))
 
     def nothing() -> Tensor:
@@ -109,11 +115,11 @@ def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Ten
     first = block[:, None] * BLOCK
     inside = first + tf.range(BLOCK, dtype=tf.int64) < columns.count
     found = tf.where(inside, found, _NOTHING)
-    return tf.cast(_hide(found, excluded - first), tf.float64)
+    return tf.cast(_mask(found, excluded - first), tf.float64)
 
 
 def log_sum_exp(log_weights: Tensor) -> Tensor:
-    """Return log sum exp over the last axis in float64, shifted by its own maximum."""
+    """Return log sum exp over the last axis in float64, shifted by the maximum."""
     highest = tf.reduce_max(log_weights, axis=-1)
     shift = tf.where(tf.equal(highest, _NOTHING), tf.zeros_like(highest), highest)
     sums = tf.reduce_sum(tf.exp(log_weights - shift[..., None]), axis=-1)
@@ -121,17 +127,20 @@ def log_sum_exp(log_weights: Tensor) -> Tensor:
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
-    """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
+    """Return for each line the first index whose running sum exceeds u * total.
+
+    The uniform number u is (word + 1/2) / 2**32.
+    """
     sums = tf.cumsum(weights, axis=1)
     threshold = (tf.cast(words, tf.float64) + 0.5) * 2.0**-32 * sums[:, -1]
     return tf.reduce_sum(tf.cast(sums <= threshold[:, None], tf.int64), axis=1)
 
 
-def _hide(log_weights: Tensor, columns: Tensor) -> Tensor:
-    """Put -inf at some columns of each row; those outside are passed over.
+def _mask(log_weights: Tensor, columns: Tensor) -> Tensor:
+    """Set some columns of each row to -inf, ignoring columns outside.
 
-    An update has to go somewhere: where there is nothing to hide, it puts again what the first
-    column holds, or is to hold.
+    The scatter has a fixed number of updates: those that are not needed go to column 0, and write
+    the value that it is to have anyway.
     """
     width = int(log_weights.shape[1])
     inside = (columns >= 0) & (columns < width)

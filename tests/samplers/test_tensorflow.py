@@ -375,7 +375,7 @@ def test_a_law_of_ones_own_is_not_drawn_by_another() -> None:
             raise NotImplementedError
 
     GraphSampler(Renamed(ITEMS))
-    with pytest.raises(ConfigError, match=r"First has a _draw of its own, which a graph does not"):
+    with pytest.raises(ConfigError, match=r"First overrides _draw, which a graph does not"):
         GraphSampler(First(ITEMS))
 
 
