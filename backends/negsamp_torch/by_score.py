@@ -1,7 +1,10 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference, eager.
 
-Scores are scaled once by alpha / ln 2 and raised to powers of two. Where a bound on the scores is
-small enough no maximum is taken; elsewhere every block is shifted by its own.
+Scores are scaled by alpha / ln 2 to exponents of two. Pass 1 computes them tile by tile and keeps
+log2 of the mass of each block of 128 columns, the sum of 2 ** exponent. A draw picks a block in
+proportion to the masses by its first word, computes its scores again, and picks a column by its
+second. If a bound on the exponents is below `SAFE_EXPONENT` no maximum is taken; else every block
+is shifted by its own.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from negsamp_torch.scores import BLOCK, Scores, factor_of
 __all__ = ["draw"]
 
 SAFE_EXPONENT = 100.0
-"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+"""Bound on exponents without a shift: 2**24 powers of at most 2**100 sum to less than 2**128."""
 
 MASSES_AT_ONCE = 1 << 18
-"""A callable's block masses are those of all rows, and no copy of them all is made."""
+"""Block masses that are copied at once, 2 MiB: with a callable there are those of all rows."""
 
 
 def draw(
@@ -37,7 +40,7 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
-    `excluded` holds columns; `tile` is the number of columns worked off at once.
+    `excluded` holds columns; `tile` is the number of columns processed at once.
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
     exponents = scores.scaled(factor_of(alpha))
@@ -54,7 +57,7 @@ def draw(
         _check_highest(rows, highest, first)
         blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
         total = log_sums if total is None else total
-        wanted = blocks.T.flatten()  # draw by draw
+        wanted = blocks.T.flatten()  # ordered by draw, then row
         each_row = torch.arange(len(wanted), device=device) % max(len(rows), 1)
         for some, found in exponents.windows(each_row, wanted * BLOCK):
             row, j, block = each_row[some], first + some // len(rows), wanted[some]
@@ -73,7 +76,7 @@ def draw(
 
 
 def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent of each block, float64 (rows, blocks)."""
+    """Return log2 of the sum of 2 ** exponent over each block, float64 (rows, blocks)."""
     num_rows, device = len(excluded.offsets) - 1, excluded.places.device
     num_blocks = -(-exponents.width // BLOCK)
     bound = exponents.bound()
@@ -97,14 +100,14 @@ def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
 
 
 def exponents_of(found: Tensor, row: Tensor, block: Tensor, excluded: Excluded) -> Tensor:
-    """Return the exponents of a block of each of some rows in float64, -inf where excluded."""
+    """Return the exponents in the block of each draw as float64; -inf where excluded."""
     exponents = found.double()
     exponents[excluded.inside(row, block * BLOCK, BLOCK)] = -torch.inf
     return exponents
 
 
 def log2_sum_exp2(exponents: Tensor) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by its own maximum."""
+    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by the maximum."""
     highest = exponents.amax(-1)
     shift = highest.masked_fill(highest == -torch.inf, 0.0)
     sums = torch.exp2(exponents - shift[..., None]).sum(-1)
@@ -112,18 +115,19 @@ def log2_sum_exp2(exponents: Tensor) -> Tensor:
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
-    """Return for each word the first index whose running sum exceeds (word + 1/2) / 2**32.
+    """Return for each word the first index whose running sum exceeds u * total.
 
-    Weights are (lines, columns), and words (lines, draws).
+    The uniform number u is (word + 1/2) / 2**32. Weights are (lines, columns), and words
+    (lines, draws).
     """
     sums = weights.cumsum(1)
     thresholds = (words.double() + 0.5) * 2.0**-32 * sums[:, -1:]
     places = torch.searchsorted(sums, thresholds, right=True)
-    return places.clamp_(max=weights.shape[1] - 1)  # sums that are NaN exceed nothing
+    return places.clamp_(max=weights.shape[1] - 1)  # NaN sums exceed no threshold
 
 
 def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the blocks that (rows, draws) words pick, and log2 of the sum of each row."""
+    """Return the blocks that (rows, draws) words pick, and log2 of each row's total mass."""
     blocks, log_sums = torch.empty_like(words), torch.empty_like(highest)
     step = max(MASSES_AT_ONCE // masses.shape[1], 1)
     for first in range(0, len(masses), step):
@@ -135,7 +139,7 @@ def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor
 
 
 def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
-    """Refuse rows whose largest mass is NaN, +inf or, with nothing left to draw, -inf."""
+    """Raise if the largest mass of a row is NaN or +inf, or -inf (nothing left to draw)."""
     if bool(highest.isfinite().all()):
         return
     invalid = ~(highest < torch.inf)
@@ -146,7 +150,7 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
 
 
 def _check_drawn(rows: Rows, log_weights: Tensor) -> None:
-    """Refuse rows with a score that is NaN where it was computed again."""
+    """Raise for rows with a score that is NaN when computed again."""
     invalid = log_weights.isnan().any(1)
     if bool(invalid.any()):
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)

@@ -122,5 +122,5 @@ def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
     for rank, messages in enumerate(said(tmp_path, 4)):
         for name, message in wanted.items():
             assert messages[name].startswith(message), (rank, name, messages[name])
-        outside = "InvalidInputError: this process is no member of the group"
+        outside = "InvalidInputError: this process is not in the group"
         assert messages["pair"].startswith("nothing" if rank % 2 else outside)
