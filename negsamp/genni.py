@@ -18,7 +18,7 @@ from negsamp.sampler import Sampler
 from negsamp.schedules import Constant, Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
+from negsamp.validation import as_catalogue, callable_per_row, check_returned, check_score
 from negsamp.warning import warn_caller
 
 __all__ = ["LEAST_ALPHA", "GenNi"]
@@ -249,9 +249,9 @@ class GenNi(Sampler):
             collective = self._is_collective(score)  # agree() has checked these
             if self._per_row and self._preselection is not None and not collective:
                 raise callable_per_row()
-            answer = score(backend.asarray(ids, like=targets))
-            check_answer(answer, math.prod(kept.shape), len(ids))
-            scores = _rounded(backend.to_numpy(answer))
+            returned = score(backend.asarray(ids, like=targets))
+            check_returned(returned, math.prod(kept.shape), len(ids))
+            scores = _rounded(backend.to_numpy(returned))
         log_weights = self.alpha * scores
         if (candidates := self._preselection) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))

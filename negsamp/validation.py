@@ -23,11 +23,11 @@ __all__ = [
     "as_native",
     "as_number",
     "callable_per_row",
-    "check_answer",
     "check_dense",
     "check_exclude",
     "check_mask",
     "check_queries",
+    "check_returned",
     "check_score",
     "check_targets",
     "check_users",
@@ -180,7 +180,7 @@ def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
         raise InvalidInputError(f"queries have shape {shape}: their last axis must not be empty")
 
 
-def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
+def check_returned(scores: Any, num_rows: int | None, num_scored: int) -> None:
     """Refuse what a score callable returned unless it is an array of one score per row and id."""
     check_dense("what the score callable returns", scores)
     wanted = f"(targets.size, number of ids) = ({num_rows}, {num_scored})"

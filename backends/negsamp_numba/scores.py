@@ -158,22 +158,22 @@ class CalledScores:
     def blocks(self, block: Integers, out: Floats) -> Iterator[Drawn]:
         """Call once per distinct block: draws are sorted by block, and the last result is kept."""
         order = np.argsort(block, axis=None, kind="stable")
-        called, answer = -1, np.empty((0, 0), np.float32)
+        called, returned = -1, np.empty((0, 0), np.float32)
         for places in order.reshape(block.shape):
             own, numbers = block.reshape(-1)[places], self.numbers[places % len(self.numbers)]
             out[...] = -np.inf
             for wanted in np.unique(own).tolist():
                 if wanted != called:
                     first = wanted * BLOCK
-                    called, answer = wanted, self._call(first, min(first + BLOCK, self.width))
+                    called, returned = wanted, self._call(first, min(first + BLOCK, self.width))
                 here = np.flatnonzero(own == wanted)
-                out[here, : answer.shape[1]] = arrays.as_float32(answer[numbers[here]])
+                out[here, : returned.shape[1]] = arrays.as_float32(returned[numbers[here]])
             yield places, out
 
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
         scores = self.score(arrays.to_framework_of(self.like, item_ids.copy()))
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return arrays.to_numpy(scores)
 
 

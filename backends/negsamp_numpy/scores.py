@@ -137,13 +137,13 @@ class CalledScores:
         """Call the scorer for the ids of the tile."""
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.copy())
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return as_float32(arrays.to_numpy(scores)[self.numbers])
 
     def blocks(self, block: Integers) -> Iterator[Drawn]:
         """Call once per distinct block: draws are sorted by block, and the last result is kept."""
         order = np.argsort(block, axis=None, kind="stable")
-        called, answer = -1, np.empty((0, 0), dtype=np.float32)
+        called, returned = -1, np.empty((0, 0), dtype=np.float32)
         for start in range(0, block.size, len(block)):
             row, draw = np.unravel_index(order[start : start + len(block)], block.shape)
             own = block[row, draw]
@@ -151,9 +151,9 @@ class CalledScores:
             for wanted in np.unique(own).tolist():
                 if wanted != called:
                     first = wanted * BLOCK
-                    called, answer = wanted, self.tile(first, min(first + BLOCK, self.width))
+                    called, returned = wanted, self.tile(first, min(first + BLOCK, self.width))
                 here = np.flatnonzero(own == wanted)
-                scores[here, : answer.shape[1]] = answer[row[here]]
+                scores[here, : returned.shape[1]] = returned[row[here]]
             yield row, draw, scores
 
 

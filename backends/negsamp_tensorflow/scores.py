@@ -90,12 +90,12 @@ class CalledScores:
         if tf.executing_eagerly():
             columns = columns[columns < self.columns.count]
         ids = self.start + self.columns.places_of(columns)
-        answer = self.score(ids)
-        if tf.is_tensor(answer) and answer.shape.rank is None:  # as from tf.numpy_function
-            answer = tf.ensure_shape(answer, [None, None])
+        returned = self.score(ids)
+        if tf.is_tensor(returned) and returned.shape.rank is None:  # as from tf.numpy_function
+            returned = tf.ensure_shape(returned, [None, None])
         num_rows = None if tf.is_tensor(self.num_rows) else self.num_rows
-        validation.check_answer(answer, num_rows, ids.shape[0])
-        own = tf.gather(tf.stop_gradient(tf.convert_to_tensor(answer)), self.numbers)
+        validation.check_returned(returned, num_rows, ids.shape[0])
+        own = tf.gather(tf.stop_gradient(tf.convert_to_tensor(returned)), self.numbers)
         return tf.pad(tf.cast(own, tf.float32) * self.alpha, [[0, 0], [0, size - ids.shape[0]]])
 
     def blocks(self, block: Tensor) -> Tensor:
@@ -103,8 +103,8 @@ class CalledScores:
         none = tf.constant(-(-self.columns.width // BLOCK), tf.int64)
 
         def step(wanted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-            answer = self.tile(wanted * BLOCK, BLOCK)
-            scores = tf.where((block == wanted)[..., None], answer, scores)
+            returned = self.tile(wanted * BLOCK, BLOCK)
+            scores = tf.where((block == wanted)[..., None], returned, scores)
             return tf.reduce_min(tf.where(block > wanted, block, none)), scores
 
         nothing = tf.zeros(tf.concat([tf.shape(block), [BLOCK]], axis=0))

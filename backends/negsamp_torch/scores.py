@@ -243,7 +243,7 @@ class CalledScores:
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.clone())
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return torch.as_tensor(validation.as_native(scores)).detach().float()
 
 

@@ -89,7 +89,7 @@ class ShardedScorer(Collective):
         try:
             if bool(own.any()):
                 returned = self.score(item_ids[own])
-                validation.check_answer(returned, None, int(own.sum()))
+                validation.check_returned(returned, None, int(own.sum()))
                 returned = torch.as_tensor(validation.as_native(returned)).detach().float()
                 scores = returned.new_zeros((len(returned), len(item_ids)))
                 scores[:, own] = returned
