@@ -26,8 +26,8 @@ from negsamp_torch.fused.kernels.subsets import floyd, list_places, write_keys
 from negsamp_torch.fused.kernels.weights import draw as draw_by_weight
 
 POINTERS = {
-    "*i64": "numbers count places begins ends more item_ids counter law cumulative weights_before "
-    "targets exclude users offsets keys",
+    "*i64": "numbers count places begins ends more item_ids counter first_totals cumulative "
+    "weights_before targets exclude users offsets keys",
     "*i32": "status user_items",
     "*fp32": "shifts sums log_q",
     "*i1": "kept",
