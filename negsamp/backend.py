@@ -2,7 +2,7 @@
 
 A backend is a class that follows :class:`Backend`, published by any distribution under the entry
 point group ``negsamp.backends``. It knows a catalogue and this protocol, but no sampler and no
-schedule. Nothing here imports a framework before an array or a name asks for it.
+schedule. A framework is imported only when the arrays of a call, or a name, select its backend.
 """
 
 from __future__ import annotations
@@ -89,15 +89,15 @@ class Backend(Protocol):
     type. If the names differ, an entry point in the group ``negsamp.arrays`` maps the package to
     the backend, as in ``jaxlib = "jax"``; no import is needed to find out.
 
-    ``rows`` is the only method that reads ids and users, and it raises if they are wrong. Its
-    result is the backend's own, and goes back unopened into the methods that take `rows`.
+    ``rows`` is the only method that reads ids and users, and it raises if they are invalid. Its
+    result is opaque to the sampler, which passes it to the methods that take `rows`.
     """
 
     def __init__(self, catalogue: Catalogue) -> None: ...
 
     @staticmethod
     def report() -> Mapping[str, str]:
-        """Return what to show of the framework: at least ``version`` and ``devices``."""
+        """Return details of the framework to show: at least ``version`` and ``devices``."""
         ...
 
     def asarray(self, values: Any, like: Any = None) -> Any:
@@ -106,7 +106,7 @@ class Backend(Protocol):
         Raises
         ------
         InvalidInputError
-            If `values` is no array, or one of another framework, which backends do not convert.
+            If no array can be made of `values`, or it is one of another framework.
         """
         ...
 
@@ -127,16 +127,16 @@ class Backend(Protocol):
         ...
 
     def check(self, wait: bool) -> None:
-        """Raise the errors that earlier calls could not raise without waiting for the device.
+        """Raise the deferred errors of earlier calls.
 
-        On a device that works asynchronously, a backend may raise errors in ids and users, and
-        those of ``by_weight`` and ``by_score``, here. A backend whose calls raise their own errors
-        does nothing.
+        On an asynchronous device a backend may defer errors in ids and users, and those of
+        ``by_weight`` and ``by_score``, to here. A backend whose calls raise their own errors does
+        nothing.
 
         Parameters
         ----------
         wait : bool
-            True: wait until all calls are checked. False: do not wait.
+            True: synchronise, so that all calls are checked. False: do not wait.
         """
         ...
 
@@ -199,13 +199,13 @@ class BackendReport:
 
 @cache
 def _entry_points() -> dict[str, EntryPoint]:
-    """Return the published backends by name, looked up once in the life of the process."""
+    """Return the published backends by name, cached for the life of the process."""
     return {point.name: point for point in _published(_GROUP)}
 
 
 @cache
 def _owners() -> dict[str, str]:
-    """Return the backend of each array package whose name is not that of its backend."""
+    """Map array packages to their backends, where the two have different names."""
     return {point.name: point.value for point in _published(_ARRAYS_GROUP)}
 
 
@@ -237,10 +237,10 @@ def load_backend(name: str) -> type[Backend]:
     points = _entry_points()
     if name not in points:
         check_name(name)
-        raise ConfigError(f"{name!r} is not the name of one backend")
+        raise ConfigError(f"{name!r} does not name a single backend")
     try:
         backend: type[Backend] = points[name].load()
-    except Exception as error:  # a broken framework raises anything
+    except Exception as error:  # a broken framework may raise anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         hint = f': pip install "negsamp[{name}]"' if missing and name in _EXTRAS else ""
         raise BackendNotInstalledError(
@@ -320,9 +320,9 @@ def framework_of(array: Any) -> str:
 
 
 def check_framework(name: str, takes: str, values: Any) -> None:
-    """Raise InvalidInputError for arrays of another framework than the backend's, NumPy or Python.
+    """Raise InvalidInputError unless `values` are of the backend's framework, NumPy or Python.
 
-    `takes` says what the backend accepts instead.
+    `takes` says what the backend accepts, for the message.
     """
     framework = framework_of(values)
     if framework not in (name, "numpy", "builtins"):
@@ -334,7 +334,7 @@ def check_framework(name: str, takes: str, values: Any) -> None:
 
 
 def how_to_avoid(name: str) -> str:
-    """Say how to have a call go to the backend of its arrays, not to the one named."""
+    """Return the advice by which a call uses the backend of its arrays, not the one named."""
     if os.environ.get(_ENVIRONMENT) == name:
         return f"unset the environment variable {_ENVIRONMENT}, which names it"
     return "use backend='auto'"
@@ -347,7 +347,7 @@ def _is_on_cpu(array: Any) -> bool:
 
 @cache
 def _is_compiled() -> bool:
-    """Return whether the compiled backend works; tried once per process."""
+    """Return whether the Numba backend can be imported; tried once per process."""
     try:
         load_backend(_COMPILED)
     except NegSampError:

@@ -14,18 +14,17 @@ R = TypeVar("R")
 
 
 def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Make compilers run a function as it is.
+    """Exclude a function from compilation: no compiler can compile a sampler.
 
-    They cannot compile a sampler. ``torch.compile`` breaks the graph around the function; AutoGraph
-    traces it unconverted and adds nothing to its errors. This imports neither PyTorch nor
-    TensorFlow.
+    ``torch.compile`` breaks the graph around the function; AutoGraph traces it unconverted and
+    adds nothing to its errors. This imports neither PyTorch nor TensorFlow.
     """
     disabled: list[Callable[P, R]] = []
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         compiler: Any = sys.modules.get("torch._dynamo")
-        if compiler is None or not hasattr(compiler, "disable"):  # not, or not wholly, imported
+        if compiler is None or not hasattr(compiler, "disable"):  # not imported, or only in part
             return function(*args, **kwargs)
         if not disabled:
             compiler.eval_frame.skip_code(frame.__code__)
@@ -33,5 +32,5 @@ def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
         return disabled[0](*args, **kwargs)
 
     frame: Any = called
-    frame.autograph_info__ = {}  # the mark that do_not_convert sets
+    frame.autograph_info__ = {}  # the attribute that AutoGraph's do_not_convert sets
     return called

@@ -33,8 +33,10 @@ _SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "loss_driven": LossDriven,
 }
 
-
-_OTHER_FILES = "a file is read as TOML, or JSON if named .json: load others, and pass the mapping"
+_OTHER_FILES = (
+    "a file is read as JSON if its name ends in .json, else as TOML: load other formats yourself, "
+    "and pass the mapping"
+)
 
 
 def from_config(config: Mapping[str, Any] | str | PathLike[str], **arguments: Any) -> Sampler:
@@ -95,10 +97,10 @@ def _read(path: str | PathLike[str]) -> Mapping[str, Any]:
     suffix = Path(path).suffix.lower()
     language, loads = ("JSON", json.loads) if suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        config = loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors write a mark
+        config = loads(Path(path).read_text(encoding="utf-8-sig"))  # skips a byte-order mark
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
-    except ValueError as error:  # of either decoder, or no UTF-8
+    except ValueError as error:  # of either decoder, or invalid UTF-8
         hint = "" if suffix in (".json", ".toml") else f"; {_OTHER_FILES}"
         raise ConfigError(f"{path} is not valid {language}: {error}{hint}") from error
     if not isinstance(config, Mapping):

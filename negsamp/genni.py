@@ -18,19 +18,19 @@ from negsamp.sampler import Sampler
 from negsamp.schedules import Constant, Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
-from negsamp.validation import as_catalogue, callable_per_row, check_answer, check_score
+from negsamp.validation import as_catalogue, callable_per_row, check_returned, check_score
 from negsamp.warning import warn_caller
 
 __all__ = ["LEAST_ALPHA", "GenNi"]
 
 LEAST_ALPHA = 2.0**-126
-"""The least normal float32. A smaller alpha counts as 0, since only some kernels tell it from 0."""
+"""The least normal float32. A smaller alpha counts as 0: some kernels flush subnormals to 0."""
 
 MOST_ALPHA = 1e38
-"""Up to here alpha / ln 2, the factor in kernels, is a float32."""
+"""Largest alpha: kernels multiply by alpha / ln 2, which must not overflow float32."""
 
-LIKELY = 1e-6
-"""Warn if a row has nothing to draw with a higher probability: runs draw for millions."""
+WARN_ABOVE = 1e-6
+"""Warn if a row has nothing to draw with a higher probability: a run draws for millions of rows."""
 
 
 class GenNi(Sampler):
@@ -113,7 +113,7 @@ class GenNi(Sampler):
     (1, 1)
     """
 
-    _looks_at_scores = True
+    _uses_scores = True
 
     def __init__(
         self,
@@ -177,8 +177,8 @@ class GenNi(Sampler):
         return self.candidates if self.candidates.count < len(self.items) else None
 
     def _warn_of_few_candidates(self) -> None:
-        """Warn if the first pre-selections may well leave a row nothing to draw."""
-        if self._progress.schedules["alpha"].bounds[1] < LEAST_ALPHA:  # no subset is looked at
+        """Warn if the initial beta is likely to leave a row nothing to draw."""
+        if self._progress.schedules["alpha"].bounds[1] < LEAST_ALPHA:  # beta has no effect
             return
         known = self._catalogue.interactions
         longest = 0 if known is None else known.lengths.max(initial=0)
@@ -188,9 +188,9 @@ class GenNi(Sampler):
             num_candidates=self.candidates.count,
             num_wanted=1 if self.replacement else self.num_negatives,
         )
-        if self._preselection is not None and risk.chance > LIKELY:
+        if self._preselection is not None and risk.chance > WARN_ABOVE:
             is_start = not isinstance(self._progress.schedules["beta"], Constant)
-            warn_caller(risk.words(self.beta, per_row=self._per_row, is_start=is_start))
+            warn_caller(risk.message(self.beta, per_row=self._per_row, is_start=is_start))
 
     @property
     def _law(self) -> dict[str, Any]:
@@ -243,15 +243,15 @@ class GenNi(Sampler):
         ids = np.arange(self.items.start, self.items.stop)
         if isinstance(score, DotProduct):
             arrays = (backend.asarray(each, like=targets) for each in (score.queries, score.items))
-            with np.errstate(invalid="ignore"):  # the law tells of what is no number
-                scores = DotProduct(*(_as_read(backend.to_numpy(each)) for each in arrays))(ids)
+            with np.errstate(invalid="ignore"):  # laws.exact raises for NaN
+                scores = DotProduct(*(_rounded(backend.to_numpy(each)) for each in arrays))(ids)
         else:
-            collective = self._is_collective(score)  # these have refused it when they agreed
+            collective = self._is_collective(score)  # agree() has checked these
             if self._per_row and self._preselection is not None and not collective:
                 raise callable_per_row()
-            answer = score(backend.asarray(ids, like=targets))
-            check_answer(answer, math.prod(kept.shape), len(ids))
-            scores = _as_read(backend.to_numpy(answer))
+            returned = score(backend.asarray(ids, like=targets))
+            check_returned(returned, math.prod(kept.shape), len(ids))
+            scores = _rounded(backend.to_numpy(returned))
         log_weights = self.alpha * scores
         if (candidates := self._preselection) is not None:
             positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
@@ -261,7 +261,7 @@ class GenNi(Sampler):
         return log_weights
 
 
-def _as_read(numbers: Any) -> Any:
-    """Return numbers as draws read them, in float32, for arithmetic in float64."""
+def _rounded(numbers: Any) -> Any:
+    """Round numbers to float32, which draws read, for arithmetic in float64."""
     with np.errstate(over="ignore"):
         return numbers.astype(np.float32).astype(np.float64)

@@ -16,6 +16,7 @@ from negsamp.errors import InvalidInputError
 __all__ = ["Interactions"]
 
 MAX_USERS = 2**31 - 1
+"""Largest number of users; more indicates that users are not numbered without gaps."""
 
 
 class Interactions:
@@ -98,7 +99,7 @@ class Interactions:
             )
         lists = [_list_of(user, sequence) for user, sequence in enumerate(sequences)]
         lengths = [len(items) for items in lists]
-        filled = [_as_kept(items) for items in lists if len(items)]
+        filled = [_as_integers(items) for items in lists if len(items)]
         items = np.concatenate(filled) if filled else np.empty(0, np.int64)
         return cls(np.repeat(np.arange(len(lists)), lengths), items, len(lists))
 
@@ -221,8 +222,8 @@ def _integer(name: str, value: Any) -> int:
 
 
 def _list_of(user: int, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return the sequence of one user as an array, or raise InvalidInputError if it is no list."""
-    wanted = "give one list of item ids a user"
+    """Return one user's sequence as a one-dimensional array, or raise InvalidInputError."""
+    wanted = "pass one list of item ids per user"
     try:
         items = np.asarray(sequence)
     except ValueError as error:
@@ -232,13 +233,13 @@ def _list_of(user: int, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
     return items
 
 
-def _as_kept(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a user's items in a dtype that joins those of other users without loss."""
+def _as_integers(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a user's items as int32 or int64, which concatenate without loss."""
     return items if items.dtype in (np.int32, np.int64) else _ids("items", items)
 
 
 def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
-    """Return ids as int32 if they came so, else as int64; raise for what is not an id."""
+    """Return ids as int32 if they have that dtype, else as int64; raise for what is not an id."""
     array = np.asarray(values)
     if array.size == 0:
         return array.astype(np.int64)
@@ -246,7 +247,7 @@ def _ids(name: str, values: npt.ArrayLike) -> npt.NDArray[np.integer[Any]]:
         raise InvalidInputError(f"{name} must be integers; got dtype {array.dtype}")
     if int(array.min()) < 0:
         place = int(array.reshape(-1).argmin())
-        raise InvalidInputError(f"{name} must be >= 0; got {int(array.min())} at place {place}")
+        raise InvalidInputError(f"{name} must be >= 0; got {int(array.min())} at index {place}")
     if int(array.max()) > np.iinfo(np.int64).max:
         raise InvalidInputError(f"{name} must be below 2**63; got {int(array.max())}")
     return array if array.dtype == np.int32 else array.astype(np.int64)

@@ -1,6 +1,7 @@
-"""The laws once more, computed densely in float64: what ``probabilities`` returns.
+"""The exact laws, computed densely in float64: what ``probabilities`` returns.
 
-Draws are not made by this code. It shares none with the backends, which are tested against it.
+The log-weights of all items are masked to the admissible ones and normalised by a softmax, one row
+of float64 per target. The backends do not use this code, and are tested against it.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from negsamp.validation import as_catalogue, as_number
 __all__ = ["Popularity"]
 
 _TOTAL_WEIGHT = 2.0**62
+"""Sum of the integer weights, up to rounding, so that cumulative sums stay below int64's 2**63."""
 
 
 class Popularity(Sampler):
@@ -149,10 +150,10 @@ def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     try:
         array = np.asarray(counts, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ConfigError(f"counts must be numbers, one an item id: {error}") from None
+        raise ConfigError(f"counts must be numbers, one per item id: {error}") from None
     if array.ndim != 1 or array.size == 0:
         raise ConfigError(
-            f"counts must be one number an item id, shape (num_counts,); got shape {array.shape}"
+            f"counts must be one number per item id, shape (num_counts,); got shape {array.shape}"
         )
     wrong = ~(np.isfinite(array) & (array >= 0))
     if wrong.any():
@@ -162,14 +163,14 @@ def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _integer_weights(counts: npt.NDArray[np.float64], gamma: float) -> npt.NDArray[np.int64]:
-    """Return ``counts ** gamma`` as integers with a total near 2**62; 0 stays 0."""
+    """Return ``counts ** gamma``, scaled to a sum near 2**62 and rounded; 0 stays 0."""
     drawn = counts > 0
     if not drawn.any():
         raise ConfigError("all counts of the catalogue are 0: no item could ever be drawn")
     with np.errstate(over="ignore"):
         log_weights = gamma * np.log(counts[drawn])
     if not np.isfinite(log_weights).all():
-        raise ConfigError(f"counts ** gamma is beyond all numbers; got gamma = {gamma:g}")
+        raise ConfigError(f"counts ** gamma overflows float64; got gamma = {gamma:g}")
     shares = np.exp(log_weights - log_weights.max())
     weights = np.zeros(len(counts), dtype=np.int64)
     weights[drawn] = np.maximum(np.rint(shares * (_TOTAL_WEIGHT / shares.sum())), 1.0)

@@ -8,7 +8,7 @@ from math import ceil, exp, lgamma
 __all__ = ["Risk"]
 
 NUM_ROWS = 10_000
-"""Size of the calls in the warning."""
+"""Rows of the calls for which the warning states the risk."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Risk:
                 chance += exp(ways - _log_choose(self.num_items, self.num_candidates))
         return min(chance, 1.0)
 
-    def words(self, beta: float, *, per_row: bool, is_start: bool) -> str:
+    def message(self, beta: float, *, per_row: bool, is_start: bool) -> str:
         """Return the text of a warning.
 
         Parameters
@@ -68,7 +68,7 @@ class Risk:
         Examples
         --------
         >>> from textwrap import fill
-        >>> print(fill(Risk(1500, 1, 1, 1).words(1e-05, per_row=False, is_start=False), 80))
+        >>> print(fill(Risk(1500, 1, 1, 1).message(1e-05, per_row=False, is_start=False), 80))
         beta = 1e-05 pre-selects 1 of 1,500 items for all rows of a call; a row that
         excludes it has nothing left to draw, which fails the whole call (probability
         0.0007 for a row with 1 excluded item, its target; up to 100% of calls with
@@ -81,14 +81,14 @@ class Risk:
         excluded = "item, its target" if self.num_excluded == 1 else "items, its target included"
         return (
             f"beta = {beta:g} pre-selects {self.num_candidates:,} of {self.num_items:,} items "
-            f"{scope}; {self._row_in_words}, which fails the whole call (probability "
+            f"{scope}; {self._failing_row}, which fails the whole call (probability "
             f"{self.chance:.1g} for a row with {self.num_excluded:,} excluded {excluded}; up to "
             f"{min(NUM_ROWS * self.chance, 1.0):.0%} of calls with {NUM_ROWS:,} rows). Pre-select "
             f"at least {enough:,}, as with {remedy} {share:g}"
         )
 
     @property
-    def _row_in_words(self) -> str:
+    def _failing_row(self) -> str:
         if self.num_wanted > 1:
             few = f"fewer than {self.num_wanted:,}"
             return f"a row whose exclusions leave {few} has too few to draw without replacement"

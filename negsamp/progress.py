@@ -30,7 +30,7 @@ class Progress:
         return other
 
     def set_epoch(self, epoch: int) -> None:
-        """Move all values to an epoch."""
+        """Set all values to those of an epoch."""
         epoch = as_count("epoch", epoch, low=0)
         self.values = {
             name: _within(name, schedule, schedule.at_epoch(self.values[name], epoch))
@@ -68,7 +68,8 @@ class Progress:
         values, previous = state["values"], state["previous_loss"]
         if not isinstance(values, Mapping) or values.keys() != self.schedules.keys():
             raise ConfigError(
-                f"the state has values {values!r}; this sampler schedules {sorted(self.schedules)}"
+                f"the state has values {values!r}; this sampler has schedules for "
+                f"{sorted(self.schedules)}"
             )
         for name, schedule in self.schedules.items():
             low, high = schedule.bounds
@@ -76,8 +77,8 @@ class Progress:
                 kept = f"at {low}" if low == high else f"in [{low}, {high}]"
                 raise ConfigError(
                     f"the state has {name} = {values[name]}; this sampler keeps it {kept}: build "
-                    "the sampler so that it may have that value, or, to go on with another, write "
-                    f"that into state['values'][{name!r}]"
+                    "the sampler with a schedule that allows the value, or put an allowed value "
+                    f"into state['values'][{name!r}]"
                 )
         if previous is not None:
             previous = as_number("the state's previous_loss", previous)
@@ -104,10 +105,10 @@ def as_schedule(name: str, value: Any, low: float, high: float, *, open_low: boo
 def _within(name: str, schedule: Schedule, value: Any) -> float:
     """Return a schedule's value as a float, or raise ConfigError.
 
-    A schedule may be the user's own: its value may be a NumPy number, or outside its bounds.
+    A user's own schedule may return a NumPy number, or a value outside its bounds.
     """
-    what, (low, high) = f"{name} by its schedule {type(schedule).__name__}", schedule.bounds
+    what, (low, high) = f"{name} from its schedule {type(schedule).__name__}", schedule.bounds
     number = as_number(what, value)
     if not low <= number <= high:
-        raise ConfigError(f"{what} must stay in its bounds [{low}, {high}]; got {number}")
+        raise ConfigError(f"{what} must stay within its bounds [{low}, {high}]; got {number}")
     return number

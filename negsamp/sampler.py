@@ -1,4 +1,4 @@
-"""What all samplers share: a catalogue, a stream, schedules, and the steps of a call."""
+"""The base class of samplers: catalogue, stream, schedules, and the steps of a call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sampler(ABC):
     only the laws of the three.
     """
 
-    _looks_at_scores = False
+    _uses_scores = False
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Sampler(ABC):
             "items": self.items,
             "num_negatives": self._num_negatives,
             **self._own_arguments,
-            **self._unusual,
+            **self._changed_arguments,
             "seed": self._seed,
         }
         listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
@@ -78,12 +78,12 @@ class Sampler(ABC):
 
     @property
     def _own_arguments(self) -> dict[str, Any]:
-        """The arguments of the law itself by name, for the repr."""
+        """The arguments of the law by name, for the repr."""
         return {}
 
     @property
-    def _unusual(self) -> dict[str, Any]:
-        """The arguments that differ from their defaults."""
+    def _changed_arguments(self) -> dict[str, Any]:
+        """The common arguments that differ from their defaults, for the repr."""
         given = {
             "interactions": (self._catalogue.interactions, None),
             "replacement": (self._replacement, True),
@@ -277,7 +277,7 @@ class Sampler(ABC):
         ConfigError
             If `epoch` is not an integer >= 0.
         NegSampError
-            If an earlier :meth:`sample` on a CUDA device went wrong; this waits for the device.
+            If an earlier :meth:`sample` on a CUDA device failed; this waits for the device.
 
         Examples
         --------
@@ -303,7 +303,7 @@ class Sampler(ABC):
         InvalidInputError
             If the loss is needed and is not a finite number.
         NegSampError
-            If an earlier :meth:`sample` on a CUDA device is already known to have gone wrong.
+            If an earlier :meth:`sample` on a CUDA device is already known to have failed.
 
         Examples
         --------
@@ -367,7 +367,7 @@ class Sampler(ABC):
         Raises
         ------
         NegSampError
-            If an earlier :meth:`sample` on a CUDA device went wrong; this waits for the device.
+            If an earlier :meth:`sample` on a CUDA device failed; this waits for the device.
 
         Examples
         --------
@@ -396,7 +396,7 @@ class Sampler(ABC):
 
     @property
     def _law(self) -> dict[str, Any]:
-        """What a state must share with the sampler besides its size; schedules may differ."""
+        """The part of the law that a state must match; its schedules may differ."""
         known = self._catalogue.interactions
         interactions = None if known is None else known.digest
         return {"replacement": self._replacement, "interactions": interactions}
@@ -426,7 +426,7 @@ class Sampler(ABC):
         self._seed, self._spawned, self._call = seed, spawned, call
 
     def _check(self, wait: bool) -> None:
-        """Raise the errors that backends have found in earlier calls."""
+        """Raise the deferred errors of earlier calls."""
         for backend in self._backends.values():
             backend.check(wait)
 
@@ -435,7 +435,7 @@ class Sampler(ABC):
     ) -> tuple[Backend, tuple[Any, Any, Any, Any], Any]:
         """Choose the backend; return it, its arrays and their rows.
 
-        If the call `draws`, known errors of earlier calls are raised first.
+        A call that `draws` first raises the deferred errors of earlier calls that are known.
         """
         try:
             if draws:
@@ -444,12 +444,12 @@ class Sampler(ABC):
             return backend, arrays, backend.rows(*arrays)
         except Exception as error:
             if self._is_collective(score):
-                score.withdraw(error, targets)  # raises it, when the other ranks know of it
+                score.abort(error, targets)  # tells the other ranks, and raises the error
             raise
 
     def _is_collective(self, score: Any) -> TypeGuard[Any]:
-        """Return whether the score is collective: several processes sample together."""
-        return self._looks_at_scores and bool(getattr(score, "collective", False))
+        """Return whether several processes sample together with this score."""
+        return self._uses_scores and bool(getattr(score, "collective", False))
 
     def _prepare(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
@@ -460,8 +460,8 @@ class Sampler(ABC):
         if self._is_collective(score):
             if name not in ("auto", score.backend):
                 raise ConfigError(
-                    f"a {type(score).__name__} is drawn from by backend {score.backend!r} alone; "
-                    f"this sampler names {name!r}: use backend='auto'"
+                    f"a {type(score).__name__} needs backend {score.backend!r}; this sampler has "
+                    f"backend={name!r}: use backend='auto'"
                 )
             name = score.backend
         name = resolve_name(name, targets, users, mask, exclude, *scored)
@@ -482,20 +482,20 @@ class Sampler(ABC):
         """
         held = isinstance(score, DotProduct) or self._is_collective(score)
         like = getattr(score, "queries", None) if held else None
-        targets = _given("targets", backend, targets, like)
+        targets = _as_array("targets", backend, targets, like)
         validation.check_targets(targets)
         if self._catalogue.interactions is None:
             users = None
         elif users is None:
             raise InvalidInputError("the sampler was given interactions: sample() needs users=")
         else:
-            users = _given("users", backend, users, targets)
+            users = _as_array("users", backend, users, targets)
             validation.check_users(users, targets)
         if mask is not None:
-            mask = _given("mask", backend, mask, targets, np.bool_)
+            mask = _as_array("mask", backend, mask, targets, np.bool_)
             validation.check_mask(mask, targets)
         if exclude is not None:
-            exclude = _given("exclude", backend, exclude, targets)
+            exclude = _as_array("exclude", backend, exclude, targets)
             validation.check_exclude(exclude, targets)
         self._check_score(score, targets)
         return targets, users, mask, exclude
@@ -523,8 +523,8 @@ class Sampler(ABC):
         return self.__dict__ | {"_backends": {}}
 
 
-def _given(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
-    """Return an argument as the backend's array, in `dtype` if it is an empty list of nothing."""
+def _as_array(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
+    """Convert an argument to the backend's array; an empty list, read as float, gets `dtype`."""
     validation.check_dense(name, values)
     array = backend.asarray(values, like=like)
     if 0 in array.shape and "float" in str(array.dtype):
@@ -544,4 +544,4 @@ def _check_interactions(catalogue: Catalogue) -> None:
     ids = interactions.item_ids
     if ids.size and (int(ids.min()) < items.start or int(ids.max()) >= items.stop):
         worst = int(ids.min()) if int(ids.min()) < items.start else int(ids.max())
-        raise ConfigError(f"interactions hold item {worst}, outside the catalogue {items}")
+        raise ConfigError(f"interactions contain item {worst}, outside the catalogue {items}")

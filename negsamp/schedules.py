@@ -124,7 +124,7 @@ class Exponential(Schedule):
             return self.high
         try:
             return float(min(self.initial * 10.0 ** (epoch / self.m), self.high))
-        except OverflowError:  # of the factor alone, where `initial` is tiny
+        except OverflowError:  # of the power alone, if `initial` is tiny
             exponent = math.log10(self.initial) + epoch / self.m
             return 10.0**exponent if exponent < math.log10(self.high) else self.high
 
@@ -174,11 +174,11 @@ class Linear(Schedule):
         """Return the value on the line between ``initial`` and ``final``."""
         if epoch >= self.epochs:
             return self.final
-        share, way = epoch / self.epochs, self.final - self.initial
-        if math.isinf(way):
+        share, change = epoch / self.epochs, self.final - self.initial
+        if math.isinf(change):
             return self.initial * (1 - share) + self.final * share
         low, high = self.bounds
-        return min(max(self.initial + way * share, low), high)  # rounding may go beyond
+        return min(max(self.initial + change * share, low), high)  # clamps rounding errors
 
 
 @dataclass(frozen=True)
@@ -253,5 +253,5 @@ def _check_finite(schedule: Schedule, *names: str) -> None:
     for name in names:
         value = getattr(schedule, name)
         number = as_number(f"{type(schedule).__name__}: {name}", value)
-        if type(value) not in (int, float):  # an array's element, which is not written as a number
+        if type(value) not in (int, float):  # a NumPy scalar: its repr is no plain number
             object.__setattr__(schedule, name, number)

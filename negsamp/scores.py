@@ -86,7 +86,7 @@ class DotProduct:
     def __call__(self, item_ids: Any, /) -> Any:
         """Return the scores of `item_ids` for all rows, shape (num_rows, num_scored)."""
         tensorflow = sys.modules.get("tensorflow")
-        if tensorflow is not None and tensorflow.is_tensor(self.queries):  # it indexes otherwise
+        if tensorflow is not None and tensorflow.is_tensor(self.queries):  # has no index arrays
             queries = tensorflow.reshape(self.queries, (-1, self.queries.shape[-1]))
             items = tensorflow.gather(self.items, item_ids)
             return tensorflow.matmul(queries, items, transpose_b=True)

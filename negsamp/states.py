@@ -1,4 +1,4 @@
-"""What a saved state must be for a sampler to resume from it."""
+"""Validation of a saved state before a sampler resumes from it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from negsamp.validation import as_count
 __all__ = ["VERSION", "read"]
 
 VERSION = 2
-"""Of the keys and their meaning."""
+"""Version of the state's keys and their meaning; states of other versions are rejected."""
 
 
 def read(state: Any, own: Mapping[str, Any]) -> tuple[int, tuple[int, ...], int]:
-    """Return seed, spawned path and number of calls from a state.
+    """Check a state, and return its seed, spawned path and number of calls.
 
     Parameters
     ----------
@@ -32,14 +32,18 @@ def read(state: Any, own: Mapping[str, Any]) -> tuple[int, tuple[int, ...], int]
         number of negatives, or has a seed, path or number of calls that no sampler has.
     """
     if isinstance(state, Mapping) and state.get("version") not in (None, VERSION):
-        raise ConfigError(f"the state has version {state['version']!r}, this sampler {VERSION}")
+        raise ConfigError(
+            f"the state has version {state['version']!r}; this negsamp reads version {VERSION}"
+        )
     if not isinstance(state, Mapping) or state.keys() != own.keys():
         keys = sorted(state, key=str) if isinstance(state, Mapping) else type(state).__name__
         raise ConfigError(f"a sampler's state has the keys {sorted(own)}; got {keys}")
     for name in ("sampler", "items", "num_negatives", "law"):
         found = list(state[name]) if isinstance(state[name], tuple) else state[name]
         if found != own[name]:
-            raise ConfigError(f"the state has {name} = {state[name]!r}, this sampler {own[name]!r}")
+            raise ConfigError(
+                f"the state has {name} = {state[name]!r}, this sampler has {own[name]!r}"
+            )
     limit, path = 2**64 - 1, state["spawned"]
     seed = as_count("the state's seed", state["seed"], 0, limit)
     if not isinstance(path, list | tuple):

@@ -1,5 +1,9 @@
 """The random stream: Philox4x32-10 words as a pure function of their position.
 
+Philox is counter-based: it maps a 64-bit key and a 128-bit counter to four 32-bit words, and has no
+state. The key is the seed, and the counter holds the numbers of the call and of the draw. The words
+of a draw are therefore the same on every backend, in any order, chunking or sharding.
+
 The functions here use only ``*``, ``+``, ``&``, ``^`` and ``>>`` on values of at most 64 bits, and
 mask every shift. They therefore give the same words for Python integers, for NumPy int64 arrays
 and for torch int64 tensors, whose products wrap modulo 2**64.
@@ -21,14 +25,14 @@ __all__ = [
 ]
 
 NEGATIVES: Final = 0
-"""Use of words: drawing negatives."""
+"""`use` of the words that draw negatives; part of the counter, so that uses share no words."""
 CANDIDATES: Final = 1
-"""Use of words: pre-selecting candidates."""
+"""`use` of the words that pre-select candidates."""
 SPAWN: Final = 2
-"""Use of words: deriving the key of a spawned stream."""
+"""`use` of the words that form the key of a spawned stream."""
 
 MAX_CALLS: Final = 2**56
-"""Number of calls for which a stream has words."""
+"""Number of calls of a stream: 56 bits of the counter hold the number of the call."""
 
 _MASK: Final = 0xFFFFFFFF
 _MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
@@ -73,7 +77,8 @@ def philox4x32(counter: tuple[Any, Any, Any, Any], key: tuple[int, int]) -> tupl
 def below(high: Any, low: Any, bound: Any) -> Any:
     """Turn two words into an integer below a bound: ``floor((2**32 high + low) * bound / 2**64)``.
 
-    Each value has probability ``1 / bound`` up to 2**-64, with no rejection.
+    Each value has probability ``1 / bound`` up to 2**-64, with no rejection. This is the upper half
+    of a 64 x 64-bit product, put together from products of 32-bit halves.
 
     Parameters
     ----------

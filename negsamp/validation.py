@@ -1,8 +1,8 @@
-"""Checks made before any work, and the texts of their errors.
+"""Checks of arguments, and the errors of all backends.
 
 Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has; an
-axis whose length a graph does not know yet is None. The backends check the values of ids and raise
-the errors worded here.
+axis whose length is unknown while a graph is traced is None. The backends check the values of ids,
+users and scores, and raise the errors that the functions below build.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = [
     "as_native",
     "as_number",
     "callable_per_row",
-    "check_answer",
     "check_dense",
     "check_exclude",
     "check_mask",
     "check_queries",
+    "check_returned",
     "check_score",
     "check_targets",
     "check_users",
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 MAX_ITEMS = 2**31 - 1
+"""Exclusive upper bound of item ids."""
 
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
@@ -53,9 +54,10 @@ _KINDS = {
     "float": ("floating-point numbers of 16, 32 or 64 bits", _FLOATS),
     "score": ("floating-point numbers of 16, 32 or 64 bits, or integers", _FLOATS | _INTEGERS),
 }
-"""For each kind of array, how errors describe its dtypes, and their names."""
+"""For each kind of array: how errors describe the allowed dtypes, and the names of these."""
+
 _SCATTERED = {"RaggedTensor": "ragged", "SparseTensor": "sparse"}
-"""TensorFlow's types that are no dense arrays."""
+"""TensorFlow's types that are not dense arrays, and what errors call them."""
 
 
 def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -168,7 +170,7 @@ def check_score(score: Any, targets: Any, catalogue: range) -> None:
         )
     if items[0] is not None and items[0] < catalogue.stop:
         raise InvalidInputError(
-            f"{items[0]} item embeddings do not hold the ids of {catalogue}: row i is the "
+            f"{items[0]} item embeddings do not cover the ids of {catalogue}: row i is the "
             f"embedding of item id i, so at least {catalogue.stop} rows are needed"
         )
 
@@ -185,7 +187,7 @@ def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
         raise InvalidInputError(f"queries have shape {shape}: their last axis must not be empty")
 
 
-def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
+def check_returned(scores: Any, num_rows: int | None, num_scored: int) -> None:
     """Refuse what a score callable returned unless it is an array of one score per row and id."""
     check_dense("what the score callable returns", scores)
     wanted = f"(targets.size, number of ids) = ({num_rows}, {num_scored})"
@@ -207,14 +209,14 @@ def check_answer(scores: Any, num_rows: int | None, num_scored: int) -> None:
 
 
 def _agree(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> bool:
-    """Return whether two shapes are equal as far as they are known."""
+    """Return whether two shapes are equal; None, an unknown length, equals any."""
     return len(shape) == len(other) and all(
         one == two or one is None or two is None for one, two in zip(shape, other, strict=True)
     )
 
 
 def check_dense(name: str, array: Any) -> None:
-    """Refuse tensors that do not store each element of their shape."""
+    """Refuse sparse, ragged, nested, distributed, meta and functorch tensors."""
     kind = _SCATTERED.get(type(array).__name__)
     if "sparse" in str(getattr(array, "layout", "")):
         kind = "sparse"
@@ -226,14 +228,14 @@ def check_dense(name: str, array: Any) -> None:
         )
     if hasattr(array, "placements"):
         raise InvalidInputError(
-            f"{name} must be a dense array; got a {type(array).__name__}, which is spread over "
-            "processes: pass its .full_tensor(), or, of item embeddings, draw from a "
+            f"{name} must be a dense array; got a {type(array).__name__}, which is sharded over "
+            "processes: pass its .full_tensor(), or, for item embeddings, use a "
             "negsamp_torch.ShardedDotProduct"
         )
     if getattr(getattr(array, "device", None), "type", None) == "meta":
         raise InvalidInputError(
             f"{name} must be a dense array; got a tensor on the device 'meta', which has a shape "
-            "and no elements: draw where the model has its weights"
+            "but no elements: sample once the model is on a real device"
         )
     if _is_transformed(array):
         raise InvalidInputError(
@@ -243,7 +245,7 @@ def check_dense(name: str, array: Any) -> None:
 
 
 def _is_transformed(array: Any) -> bool:
-    """Return whether a tensor is a stand-in, as inside ``torch.func.vmap``."""
+    """Return whether a tensor is a functorch wrapper, as inside ``torch.func.vmap``."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(array, torch.Tensor):
         return False
@@ -263,9 +265,9 @@ def _name_of(dtype: Any) -> str:
 
 
 def as_native(array: Any) -> Any:
-    """Return a NumPy array in a form that frameworks read, and anything else unchanged.
+    """Return a NumPy array in native byte order without negative strides, others unchanged.
 
-    It is in native byte order, and no axis runs backwards.
+    The other frameworks read no other byte order and no negative strides.
     """
     if not isinstance(array, np.ndarray):
         return array
@@ -275,7 +277,7 @@ def as_native(array: Any) -> Any:
 
 
 def no_array(values: Any, error: Exception) -> Exception:
-    """Word that a value cannot be made an array."""
+    """Return the error for a value that cannot be made an array."""
     return InvalidInputError(f"cannot make an array of a {type(values).__name__}: {error}")
 
 
@@ -293,7 +295,7 @@ def row_name(row: int, shape: tuple[int, ...]) -> str:
 
 
 def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
-    """Word the refusal of an id."""
+    """Return the error for an id outside the catalogue."""
     also = " (-1 stands for none)" if name == "exclude" else ""
     if name == "targets" and item == 0:
         also = "; if it is padding, leave it out by mask=targets != 0"
@@ -301,15 +303,15 @@ def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range
 
 
 def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception:
-    """Word the refusal of a user."""
-    known = f"users 0 to {num_users - 1}" if num_users else "no user"
+    """Return the error for a user that the interactions do not have."""
+    known = f"users 0 to {num_users - 1}" if num_users else "no users"
     return InvalidInputError(
-        f"users{list(place)} = {user} is unknown: the interactions are of {known}"
+        f"users{list(place)} = {user} is unknown: the interactions have {known}"
     )
 
 
 def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
-    """Word that a row has an invalid id, if it is no longer known which."""
+    """Return the error for a row with an invalid id or user, if it is not known which."""
     return InvalidInputError(
         f"{row_name(row, shape)} has a target or an excluded id outside the catalogue, or an "
         "unknown user"
@@ -324,7 +326,7 @@ def few_negatives(
     num_candidates: int,
     preselected: bool = True,
 ) -> Exception:
-    """Word that a row has no admissible item, or not enough of them.
+    """Return the error for a row with no admissible item, or not enough of them.
 
     `preselected` says whether the candidates may be fewer than the catalogue, which beta decides.
     """
@@ -344,7 +346,7 @@ def few_negatives(
 
 
 def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Word that no admissible item with a score above -inf is left."""
+    """Return the error for a row with no admissible item left that has a score above -inf."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
         f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
@@ -353,7 +355,7 @@ def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
 
 
 def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Word that no admissible item with a positive count is left."""
+    """Return the error for a row with no admissible item left that has a positive count."""
     left = f" after {drawn} distinct draws" if drawn else ""
     return NoNegativesError(
         f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
@@ -362,7 +364,7 @@ def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
 
 
 def callable_per_row() -> Exception:
-    """Word that a callable cannot score a different subset for each row."""
+    """Return the error for a callable that would have to score a subset of its own for each row."""
     return InvalidInputError(
         'candidates="query" with beta < 1 needs a DotProduct: a callable scores the same items '
         'for all rows; use candidates="batch"'
@@ -370,7 +372,7 @@ def callable_per_row() -> Exception:
 
 
 def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
-    """Word that a row has a score that is NaN, +inf or too large."""
+    """Return the error for a row with a score that is NaN, +inf or too large."""
     return InvalidScoresError(
         f"{row_name(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
         "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"

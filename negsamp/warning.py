@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Warnings that point at the line of the user's code that called negsamp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class NegSampWarning(UserWarning):
 
 
 def warn_caller(text: str) -> None:
-    """Warn at the line that called negsamp, however deep inside the cause is found."""
+    """Warn at the innermost line outside negsamp, whatever the depth of the call inside."""
     frame, level = inspect.currentframe(), 1
     while frame is not None and _package_of(frame) == "negsamp":
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""The Numba backend: CPU speed for NumPy arrays and PyTorch's CPU tensors."""
+"""The Numba backend: compiled kernels for NumPy arrays and PyTorch tensors on the CPU."""
 
 from negsamp_numba.backend import NumbaBackend
 

@@ -1,6 +1,6 @@
-"""Arrays in and out: NumPy's as they are, PyTorch's CPU tensors without a copy.
+"""Conversion of arguments and results; PyTorch's CPU tensors share memory with NumPy arrays.
 
-PyTorch is never imported: whoever has a tensor has imported it.
+PyTorch is never imported here: a caller with a tensor has imported it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _UNREADABLE = (RuntimeError, TypeError, ValueError)
-"""What NumPy and PyTorch raise of what they cannot read."""
+"""What NumPy and PyTorch raise for values that they cannot convert."""
 
 
 def is_tensor(array: Any) -> bool:
@@ -38,10 +38,7 @@ def is_tensor(array: Any) -> bool:
 
 
 def as_given(values: Any, like: Any = None) -> Any:
-    """Return a tensor as it is, detached, and anything else as a NumPy array.
-
-    What is no tensor becomes one if `like` is one.
-    """
+    """Return a tensor detached, and anything else as a NumPy array, or a tensor if `like` is."""
     if is_tensor(values):
         if values.device.type != "cpu":
             raise InvalidInputError(
@@ -59,7 +56,7 @@ def as_given(values: Any, like: Any = None) -> Any:
 def to_numpy(array: Any) -> npt.NDArray[Any]:
     """Return a NumPy array that shares the memory of `array`; bfloat16 becomes float32.
 
-    What a callable answers may be anything, such as a tensor on another device.
+    A score callable may return anything, such as a tensor on another device: this raises then.
     """
     try:
         if not is_tensor(array):
@@ -71,7 +68,7 @@ def to_numpy(array: Any) -> npt.NDArray[Any]:
 
 
 def as_float32(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return numbers as float32, contiguous, and infinite beyond its range: the sums tell of it."""
+    """Return numbers as contiguous float32; overflow becomes inf, which block masses show."""
     with np.errstate(over="ignore"):
         return numbers.astype(np.float32, order="C", copy=False)
 
@@ -82,7 +79,7 @@ def bits_of(tensor: Any) -> npt.NDArray[np.uint16]:
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view that cannot be written to: kernels see one type of array, whoever calls."""
+    """Return a read-only view: kernels are compiled for one array type, whatever is passed."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -96,6 +93,6 @@ def to_framework_of(like: Any, array: npt.NDArray[Any]) -> Any:
 
 
 def no_gradient() -> AbstractContextManager[Any]:
-    """Return a context in which PyTorch, if it is there, records nothing."""
+    """Return ``torch.no_grad()`` if PyTorch is imported, else a context that does nothing."""
     torch = sys.modules.get("torch")
     return nullcontext() if torch is None else torch.no_grad()

@@ -1,4 +1,4 @@
-"""The backend class: makes arrays, prepares the catalogue, shares the work among threads."""
+"""The backend class: converts arrays, prepares the catalogue, divides rows among threads."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers, Rows, gather, lists_of
 from negsamp_numba.scores import CalledScores, OwnScores, Scores, SharedScores
 from negsamp_numba.threads import ONE_BLAS_THREAD, num_threads, share
-from negsamp_numba.weights import weigh
+from negsamp_numba.weights import weights_of
 
 __all__ = ["NumbaBackend"]
 
 ScoresOf = Callable[[Rows, Integers | None], Scores]
-"""From some of the rows, and the lines of their own candidates if they have such, to scores."""
+"""Makes the scores of some rows, given their own candidates if they have any."""
 
 
 class NumbaBackend:
-    """Draws with compiled kernels; see :class:`negsamp.backend.Backend` for what is promised.
+    """Draws with compiled kernels; see :class:`negsamp.backend.Backend` for the contract.
 
     Attributes
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk : int
-        Bounds of the work that a thread has in hand; no draw depends on them beyond rounding.
+        Bounds of the memory of a thread: rows processed at once, scores of a tile (float32), and
+        block masses of a chunk. Draws do not depend on them beyond rounding.
     """
 
     rows_per_chunk = 1024
@@ -48,7 +49,7 @@ class NumbaBackend:
     def __init__(self, catalogue: Catalogue) -> None:
         self._items = catalogue.items
         self._lists = lists_of(catalogue)
-        self._weights = weigh(catalogue.cumulative)
+        self._weights = weights_of(catalogue.cumulative)
 
     @staticmethod
     def report() -> Mapping[str, str]:
@@ -65,12 +66,12 @@ class NumbaBackend:
         return arrays.to_numpy(array)
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
-        """Check ids and users, and say what each row excludes."""
+        """Check ids and users, and gather what each row excludes."""
         u, m, e = (None if a is None else arrays.to_numpy(a) for a in (users, mask, exclude))
         return gather(self._lists, self._items, arrays.to_numpy(targets), u, m, e, targets)
 
     def check(self, wait: bool) -> None:
-        """Do nothing: what is wrong with a call is raised in it."""
+        """Do nothing: every call raises its own errors."""
 
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
         """Return the pre-selected positions."""
@@ -78,7 +79,7 @@ class NumbaBackend:
         return lines if candidates.per_row else lines[0]
 
     def _lines(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
-        """Return the positions pre-selected for each row, or one line for all."""
+        """Return the pre-selected positions: (rows, count), or (1, count) if rows share them."""
         width = len(self._items)
         if candidates.per_row:
             lines = one_for_each_row(stream, width, candidates.count, rows.numbers)
@@ -90,7 +91,7 @@ class NumbaBackend:
         self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
         """Draw in proportion to the weights of the catalogue."""
-        item_ids, log_q = _room_for(rows, num_negatives)
+        item_ids, log_q = _new_results(rows, num_negatives)
         width = len(self._items)
         by_weight.draw(rows, stream, replacement, self._weights, width, item_ids, log_q)
         return _negatives(rows, item_ids, log_q)
@@ -110,7 +111,7 @@ class NumbaBackend:
         shared = None
         if candidates is not None and own is None:
             shared = self._lines(rows, stream, candidates)
-        held: AbstractContextManager[None] = nullcontext()  # a callable has the user's own BLAS
+        held: AbstractContextManager[None] = nullcontext()  # a callable keeps its BLAS threads
         if isinstance(score, DotProduct):
             scores_of, threads, held = self._products(score, shared), num_threads(), ONE_BLAS_THREAD
             width = len(self._items) if candidates is None else candidates.count
@@ -120,7 +121,7 @@ class NumbaBackend:
             size = max(len(rows), 1)
         else:
             raise validation.callable_per_row()
-        item_ids, log_q = _room_for(rows, num_negatives)
+        item_ids, log_q = _new_results(rows, num_negatives)
 
         def start() -> Callable[[int], None]:
             tile = np.empty(max(self.scores_per_tile, size * BLOCK), np.float32)
@@ -150,11 +151,11 @@ class NumbaBackend:
         return _negatives(rows, item_ids, log_q)
 
     def _rows_per_chunk(self, num_rows: int, width: int, num_negatives: int, threads: int) -> int:
-        """Return how many rows a task takes: as many for each thread as for the next.
+        """Return the rows of a task: bounded, and such that all threads get equally many.
 
-        If the scores of all columns fit into the tile, no block is multiplied again for a draw, but
-        the rows are then few, and each task reads the whole table. That pays while the lines read
-        for a row are at most a fifth of those that would be multiplied again, as measured at
+        A task of few rows holds all of their scores in its tile, and no block is computed again for
+        a draw; but it reads the whole item table for these rows. That is faster as long as the
+        table lines read per row are at most a fifth of those computed again, as measured for
         d = 16 to 256.
         """
         fitting = self.blocks_per_chunk * BLOCK // len(self._items)
@@ -166,14 +167,14 @@ class NumbaBackend:
         return max(-(-num_rows // (rounds * threads)), 1)
 
     def _called(self, rows: Rows, score: Scorer, shared: Integers | None) -> ScoresOf:
-        """Score by a callable, on the caller's thread alone."""
+        """Score by a callable, which is called only on the thread of the caller."""
         items = self._items
         ids = items.start + (np.arange(len(items)) if shared is None else shared[0])
         num_targets = prod(rows.shape)
         return lambda part, _: CalledScores(score, ids, part.numbers, num_targets, rows.like)
 
     def _products(self, score: DotProduct, shared: Integers | None) -> ScoresOf:
-        """Score by dot products with all items, those of the line `shared`, or a row's own."""
+        """Score by dot products with all items, the `shared` candidates, or each row's own."""
         items = self._items
         table = Embeddings(arrays.as_given(score.items)[items.start : items.stop])
         if shared is not None:
@@ -189,8 +190,8 @@ class NumbaBackend:
         return scores_of
 
 
-def _room_for(rows: Rows, num_negatives: int) -> tuple[Integers, Floats]:
-    """Return ids and log-probabilities of all targets, 0 where masked."""
+def _new_results(rows: Rows, num_negatives: int) -> tuple[Integers, Floats]:
+    """Allocate ids and log-probabilities for all targets, 0 where masked."""
     shape = (prod(rows.shape), num_negatives)
     empty = np.empty if len(rows) == shape[0] else np.zeros
     return empty(shape, np.int64), empty(shape, np.float32)

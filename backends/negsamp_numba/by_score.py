@@ -1,9 +1,14 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
 
-The scores of a tile come from a BLAS (or a callable) into memory that the cache holds, and one pass
-in Numba takes what is excluded out and adds up the powers of two of each block of columns. A draw
-then costs two words: one picks a block, whose scores are computed again unless all columns fitted
-into one tile, the other a column. What a row draws from the same block shares its scores.
+Pass 1 computes scores tile by tile, by BLAS or a callable, into a buffer that fits the cache; a
+compiled pass over the tile masks excluded columns and stores the mass of each block of 128 columns,
+the sum of 2 ** (factor * score) with factor = alpha / ln 2. A draw then takes two words. The first
+picks a block in proportion to the masses, and the second a column of the block. Its scores are
+computed again, once for all draws of a row from that block, unless all columns fitted into one
+tile.
+
+Where exponents are bounded by `SAFE_EXPONENT` they are not shifted; else each block is shifted by
+its highest score. Without replacement the mass of the block is updated after each draw.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.columns import Columns, insert_column
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.embeddings import Floats
-from negsamp_numba.philox import Place, Words, place_of_words, unit, words_of_draws
+from negsamp_numba.philox import CounterBase, Words, counter_base, unit, words_of_draws
 from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
 from negsamp_numba.rows import Integers, Rows
 from negsamp_numba.scores import HeldScores, Scores
@@ -30,7 +35,7 @@ __all__ = ["SAFE_EXPONENT", "draw"]
 Doubles = npt.NDArray[np.float64]
 
 SAFE_EXPONENT = 100.0
-"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+"""Bound on exponents without a shift: 2**24 powers of at most 2**100 sum to less than 2**128."""
 
 _FINE, _INVALID, _NOTHING = 0, 1, 2
 
@@ -43,7 +48,7 @@ class Masses(NamedTuple):
     masses : float32, shape (rows, blocks)
         NaN where a score is NaN or +inf.
     shifts : float32, shape (rows, blocks)
-        The highest score of the block, or 0 where no score can be large.
+        The highest score of the block, or 0 if no score can overflow.
     """
 
     masses: Floats
@@ -51,18 +56,16 @@ class Masses(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """The draws of a row that picked the same block, for all rows and blocks.
-
-    A draw is told by its place among (draws, rows).
+    """The draws grouped by row and block. A draw is a flat index into (draws, rows).
 
     Attributes
     ----------
     rows, blocks : int64, shape (groups,)
-        The row and the block of a group.
+        Row and block of each group, ordered by row and first draw.
     first : int64, shape (groups,)
-        Its first draw.
+        First draw of each group.
     following : int64, shape (draws * rows,)
-        The next draw of the same group, or -1.
+        The next draw of the same group, or -1: a linked list for each group.
     """
 
     rows: Integers
@@ -99,18 +102,18 @@ def draw(
 ) -> tuple[Integers, Floats]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
-    `excluded` holds columns; `tile` is memory for scores: the more there is, the more columns are
-    worked off at once. `preselected` says whether the columns are candidates, in an error.
+    `excluded` holds columns; `tile` is the workspace for scores, and its size decides how many
+    columns are processed at once. `preselected` says, for errors, if columns are candidates.
     """
     num_rows = len(rows)
     least = 1 if replacement else num_negatives
     _check_enough(rows, scores.width - excluded.length, least, scores.width, preselected)
-    with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of what overflows
+    with np.errstate(over="ignore", invalid="ignore"):  # masses show what overflows
         factor = np.float32(alpha / math.log(2))
         shifted = not scores.bound() * factor < SAFE_EXPONENT
     masses, part = _masses_of(scores, excluded, factor, shifted, tile, num_rows)
     source = scores if part.shape[1] < scores.width else HeldScores(part)
-    high, low = _words(place_of_words(stream, NEGATIVES), rows.numbers, num_negatives)
+    high, low = _words(counter_base(stream, NEGATIVES), rows.numbers, num_negatives)
     totals = Totals(np.empty(num_rows, np.float32), np.full(num_rows, np.nan))
     columns = np.empty((num_negatives, num_rows), np.int64)
     log_q = np.empty((num_negatives, num_rows), np.float32)
@@ -131,7 +134,7 @@ def draw(
                 numbers, inside, groups, excluded, alpha, factor, words, totals, drawn, logs
             )
             if not replacement:
-                _take_out(numbers, inside, groups, drawn, excluded, factor, shifted, masses)
+                _exclude(numbers, inside, groups, drawn, excluded, factor, shifted, masses)
     return columns.T, log_q.T
 
 
@@ -154,44 +157,44 @@ def _masses_of(
     tile: Floats,
     num_rows: int,
 ) -> tuple[Masses, Floats]:
-    """Go over all columns, tile by tile; return the last tile too, that may hold them all."""
+    """Compute the block masses tile by tile; also return the last tile, which may be the only."""
     num_blocks = -(-scores.width // BLOCK)
     step = min(max(tile.size // num_rows // BLOCK, 1), num_blocks) * BLOCK
     part = tile[: num_rows * step].reshape(num_rows, step)
     shape = num_rows, num_blocks
     masses = Masses(np.empty(shape, np.float32), np.zeros(shape, np.float32))
-    reached = excluded.first.copy()
+    cursor = excluded.first.copy()
     for first in range(0, scores.width, step):
         inside = min(step, scores.width - first)
         scores.tile(first, first + inside, part[:, :inside])
-        _add_up(part, inside, first, excluded, reached, factor, shifted, masses)
+        _sum_blocks(part, inside, first, excluded, cursor, factor, shifted, masses)
     return masses, part
 
 
 @kernel
-def _add_up(
+def _sum_blocks(
     tile: Floats,
     inside: int,
     first: int,
     excluded: Columns,
-    reached: Integers,
+    cursor: Integers,
     factor: np.float32,
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Add up the blocks of a tile of which the first `inside` columns are scores.
+    """Mask and sum the blocks of a tile of which the first `inside` columns are scores.
 
-    `reached` is where the list of each row goes on; it ascends as the tiles do.
+    `cursor` is the next element of each row's list of exclusions; it advances with the tiles.
     """
     num_blocks = (inside + BLOCK - 1) // BLOCK
     for row in range(len(tile)):
         line = tile[row]
         line[inside : num_blocks * BLOCK] = -np.inf
-        at, end = reached[row], excluded.first[row] + excluded.length[row]
+        at, end = cursor[row], excluded.first[row] + excluded.length[row]
         while at < end and excluded.columns[at] < first + inside:
             line[excluded.columns[at] - first] = -np.inf
             at += 1
-        reached[row] = at
+        cursor[row] = at
         for block in range(num_blocks):
             scores = line[block * BLOCK : (block + 1) * BLOCK]
             shift = highest_of(scores) if shifted else np.float32(0)
@@ -200,14 +203,14 @@ def _add_up(
 
 
 @kernel
-def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
+def _words(base: CounterBase, numbers: Integers, num_negatives: int) -> tuple[Words, Words]:
     """Return the two words of each draw of each row, (num_negatives, rows)."""
     shape = num_negatives, len(numbers)
     high, low = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
     of_row = np.empty(num_negatives + 2, np.uint64), np.empty(num_negatives + 2, np.uint64)
     for row in range(len(numbers)):
         first = numbers[row] * num_negatives
-        word = words_of_draws(place, first, num_negatives, of_row[0], of_row[1])
+        word = words_of_draws(base, first, num_negatives, of_row[0], of_row[1])
         high[:, row] = of_row[0][word : word + num_negatives]
         low[:, row] = of_row[1][word : word + num_negatives]
     return high, low
@@ -217,10 +220,10 @@ def _words(place: Place, numbers: Integers, num_negatives: int) -> tuple[Words, 
 def _pick_blocks(
     masses: Masses, factor: np.float32, words: Words, totals: Totals, block: Integers
 ) -> tuple[int, int]:
-    """Pick blocks for (draws, rows) words, or up to the first row that cannot.
+    """Pick blocks for (draws, rows) words, stopping at the first row with an error.
 
-    Returns that row and its problem. Totals that are NaN are filled in: log_q is the law of the
-    first draw.
+    Returns that row and its error code. Totals are filled in only while they are NaN, that is at
+    the first draw, whose law log_q is.
     """
     shares = np.empty(masses.masses.shape[1], np.float64)
     for row in range(block.shape[1]):
@@ -247,7 +250,7 @@ def _pick_blocks(
 
 @kernel
 def _group(block: Integers, num_blocks: int) -> Groups:
-    """Group the (draws, rows) picks of each row by block, in order of row and first draw."""
+    """Group draws that picked the same block; `block` is (draws, rows)."""
     num_draws, num_rows = block.shape
     rows, blocks = np.empty(block.size, np.int64), np.empty(block.size, np.int64)
     first, following = np.empty(block.size, np.int64), np.full(block.size, -1)
@@ -279,7 +282,7 @@ def _pick_columns(
     columns: Integers,
     log_q: Floats,
 ) -> None:
-    """Pick a column for each draw of some groups from the scores of their blocks."""
+    """Pick a column for each draw of some groups, whose block has the scores in `inside`."""
     weights = np.empty(BLOCK, np.float64)
     for index in range(len(numbers)):
         row = groups.rows[numbers[index]]
@@ -297,7 +300,7 @@ def _pick_columns(
         draw = groups.first[numbers[index]]
         while draw >= 0:
             threshold = unit(words[draw]) * total
-            place = first_above(weights, 0, BLOCK - 1, threshold)  # the last exceeds it
+            place = first_above(weights, 0, BLOCK - 1, threshold)  # the last always exceeds it
             columns[draw] = first + place
             higher = np.float64(line[place]) - np.float64(totals.shifts[row])
             log_q[draw] = min(alpha * higher - totals.logs[row], 0.0)
@@ -305,7 +308,7 @@ def _pick_columns(
 
 
 @kernel
-def _take_out(
+def _exclude(
     numbers: Integers,
     inside: Floats,
     groups: Groups,
@@ -315,7 +318,7 @@ def _take_out(
     shifted: bool,
     masses: Masses,
 ) -> None:
-    """Exclude the column that each row of some groups has drawn, and add up its block again."""
+    """Exclude what the rows of some groups have drawn, and sum their blocks again."""
     for index in range(len(numbers)):
         row, block, line = groups.rows[numbers[index]], groups.blocks[numbers[index]], inside[index]
         insert_column(excluded, row, columns[row])
@@ -327,7 +330,7 @@ def _take_out(
 
 @part()
 def _running_sums(weights: Doubles) -> float:
-    """Turn weights into their running sums, and return the last."""
+    """Replace weights by their prefix sums, and return the total."""
     total = 0.0
     for index in range(len(weights)):
         total += weights[index]

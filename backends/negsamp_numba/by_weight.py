@@ -1,7 +1,8 @@
 """Draws in proportion to fixed weights, in the exact integers of the reference.
 
-A draw takes an integer below the admissible weight of its row, with no rejection, and steps over
-what is excluded: O(log E + log V).
+A draw takes a uniform integer below the admissible weight of its row and adds the weight of the
+excluded items that it passes, with no rejection: O(log E + log V) for E exclusions and V items. See
+``excluded.py`` for how the two lists of a row's exclusions are searched.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy.typing as npt
 from negsamp import validation
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.compiling import kernel, part
-from negsamp_numba.excluded import add_up, first_beyond, insert, list_besides, weight_until
-from negsamp_numba.philox import Place, below, place_of_words, words_of_draws
+from negsamp_numba.excluded import first_beyond, insert, list_unseen, sum_weights, weight_until
+from negsamp_numba.philox import CounterBase, below, counter_base, words_of_draws
 from negsamp_numba.rows import Lists, Rows
 from negsamp_numba.search import first_above
 from negsamp_numba.threads import num_threads, share
@@ -24,7 +25,9 @@ from negsamp_numba.weights import Integers, Weights, position_of, weight_before
 __all__ = ["draw"]
 
 _DRAWS_PER_TASK = 8192
+"""Draws that a thread takes at a time."""
 _DRAWS_AT_ONCE = 512
+"""Draws whose random words are computed in one vectorised batch."""
 _FINE, _FEW, _NO_WEIGHT = 0, 1, 2
 
 
@@ -37,8 +40,8 @@ def draw(
     item_ids: Integers,
     log_q: npt.NDArray[np.float32],
 ) -> None:
-    """Write the draws of all rows to (targets.size, num_negatives) `item_ids` and `log_q`."""
-    words = place_of_words(stream, NEGATIVES)
+    """Write the draws of all rows into (targets.size, num_negatives) `item_ids` and `log_q`."""
+    words = counter_base(stream, NEGATIVES)
     rows_per_task = -(-_DRAWS_PER_TASK // item_ids.shape[1])
 
     def do(task: int) -> None:
@@ -71,12 +74,12 @@ def _draw_rows(
     lists: Lists,
     weights: Weights,
     width: int,
-    words: Place,
+    words: CounterBase,
     replacement: bool,
     item_ids: Integers,
     log_q: npt.NDArray[np.float32],
 ) -> tuple[int, int, int]:
-    """Draw for all rows, or up to the first that cannot: return it, its problem and a detail."""
+    """Draw for all rows, stopping at the first with an error: return it, its code and a detail."""
     num_negatives = item_ids.shape[1]
     needed = 1 if replacement else num_negatives
     seen, offsets, before_seen, until, start = lists
@@ -93,10 +96,10 @@ def _draw_rows(
         word = words_of_draws(words, numbers[first] * num_negatives, num_draws, high, low)
         for row in range(first, stop):
             begin, end = offsets[users[row]], offsets[users[row] + 1]
-            count = list_besides(own, row, seen, start, begin, end, places, indices)
+            count = list_unseen(own, row, seen, start, begin, end, places, indices)
             if width - (end - begin) - count < needed:
                 return row, _FEW, width - (end - begin) - count
-            add_up(places, indices, 0, count, cumulative, until, begin, sums, before)
+            sum_weights(places, indices, 0, count, cumulative, until, begin, sums, before)
             excluded = weight_until(until, begin, end) + sums[count]
             left = weight_before(cumulative, width) - excluded
             log_total = math.log(left) if left > 0 else 0.0
@@ -119,7 +122,7 @@ def _draw_rows(
                 if not replacement:
                     insert(places, indices, count, at, place, index)
                     count, left = count + 1, left - weight
-                    add_up(places, indices, at, count, cumulative, until, begin, sums, before)
+                    sum_weights(places, indices, at, count, cumulative, until, begin, sums, before)
         first = stop
     return 0, _FINE, 0
 

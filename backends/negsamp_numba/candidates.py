@@ -1,4 +1,4 @@
-"""Pre-selection: uniform subsets of the catalogue (eq. 6), those of the reference."""
+"""Pre-selection: uniform subsets of the catalogue (eq. 6), the same as the reference's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import types
 
 from negsamp.stream import CANDIDATES, Stream
 from negsamp_numba.compiling import instruction, kernel
-from negsamp_numba.philox import Place, below, place_of_words, words_of_draws
+from negsamp_numba.philox import CounterBase, below, counter_base, words_of_draws
 from negsamp_numba.rows import Integers
 
 __all__ = ["one_for_all_rows", "one_for_each_row"]
@@ -24,7 +24,7 @@ _ALL: Final = np.uint64(2**64 - 1)
 
 def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:
     """Return `count` distinct places below `width`, ascending: those with the smallest keys."""
-    keys = _keys(place_of_words(stream, CANDIDATES), width)
+    keys = _keys(counter_base(stream, CANDIDATES), width)
     margin = np.partition(keys, count - 1)[count - 1]
     taken = keys < margin
     taken[np.flatnonzero(keys == margin)[: count - int(taken.sum())]] = True
@@ -33,11 +33,11 @@ def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:
 
 def one_for_each_row(stream: Stream, width: int, count: int, numbers: Integers) -> Integers:
     """Return `count` distinct places below `width` for each row, ascending: Floyd's algorithm."""
-    return _subsets(place_of_words(stream, CANDIDATES), width, count, numbers)
+    return _subsets(counter_base(stream, CANDIDATES), width, count, numbers)
 
 
 @kernel
-def _keys(words: Place, width: int) -> Integers:
+def _keys(words: CounterBase, width: int) -> Integers:
     high, low = np.empty(width + 2, np.uint64), np.empty(width + 2, np.uint64)
     words_of_draws(words, 0, width, high, low)
     keys = np.empty(width, np.int64)
@@ -47,8 +47,8 @@ def _keys(words: Place, width: int) -> Integers:
 
 
 @kernel
-def _subsets(words: Place, width: int, count: int, numbers: Integers) -> Integers:
-    """Mark what Floyd's algorithm takes in a set of bits, and list it or its complement."""
+def _subsets(words: CounterBase, width: int, count: int, numbers: Integers) -> Integers:
+    """Select by Floyd's algorithm in a bit set per row, and list the set bits or the others."""
     steps = min(count, width - count)
     high, low = np.empty(steps + 2, np.uint64), np.empty(steps + 2, np.uint64)
     subsets = np.empty((len(numbers), count), np.int64)
@@ -79,7 +79,7 @@ def _subsets(words: Place, width: int, count: int, numbers: Integers) -> Integer
 
 @instruction
 def _lowest_bit(_context: Any, _bits: Any) -> Any:
-    """Return the place of the lowest bit that is set; some is."""
+    """Return the index of the lowest bit that is set; at least one must be."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], context.get_constant(types.boolean, True))

@@ -1,4 +1,4 @@
-"""What the rows of a chunk exclude, as columns of their scores: one ascending list a row."""
+"""Excluded columns of the rows of a chunk: one ascending list per row."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Columns", "insert_column", "list_columns"]
 
 
 class Columns(NamedTuple):
-    """Excluded columns of each row, ascending and distinct, with room for what is drawn.
+    """Excluded columns of each row, ascending and distinct, with room to append drawn ones.
 
     Attributes
     ----------
     columns : int64
-        The lists of all rows.
+        The lists of all rows, one after another.
     first : int64, shape (rows,)
         Where the list of each row begins.
     length : int64, shape (rows,)
@@ -35,10 +35,10 @@ class Columns(NamedTuple):
 def list_columns(
     own: Integers, users: Integers, lists: Lists, candidates: Integers | None, room: int
 ) -> Columns:
-    """Merge the two lists of each row, and leave `room` behind them.
+    """Merge the two lists of each row, `own` and that of its user, and reserve `room` behind them.
 
-    A column is a position in the catalogue or, where there are `candidates`, a place in the
-    ascending line of them that is the row's: of shape (1, count) for all rows, or (rows, count).
+    A column is a position in the catalogue or, with `candidates`, an index into the row's ascending
+    candidates: of shape (1, count) for all rows, or (rows, count).
     """
     num_rows, num_own = own.shape
     first, length = np.empty(num_rows, np.int64), np.zeros(num_rows, np.int64)
@@ -77,7 +77,7 @@ def _column_of(place: int, candidates: Integers | None, row: int) -> int:
 
 @part()
 def insert_column(excluded: Columns, row: int, column: int) -> None:
-    """Add one column to the list of a row, which has room."""
+    """Insert one column into the list of a row, which must have room."""
     at = excluded.first[row] + excluded.length[row]
     while at > excluded.first[row] and excluded.columns[at - 1] > column:
         excluded.columns[at] = excluded.columns[at - 1]

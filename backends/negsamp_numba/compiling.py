@@ -1,4 +1,4 @@
-"""How functions become machine code: once, kept on disk, and not in silence."""
+"""Decorators that compile functions with Numba: cached on disk, and logged."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _KERNELS: set[int] = set()
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function that Python calls: at its first call, without the GIL, kept on disk.
+    """Compile a function that Python calls: lazily, to run without the GIL, and cached on disk.
 
-    Where neither the folder of the code nor the user's cache folder can be written to, it is
-    compiled again in each process.
+    If neither the folder of the code nor the user's cache folder is writable, it is compiled again
+    in each process.
     """
     try:
         dispatcher: Any = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no place for the cache
+    except RuntimeError:  # no writable folder for the cache
         dispatcher = njit(nogil=True)(function)
     _KERNELS.add(id(dispatcher))
     _expire_with_package(dispatcher)
@@ -42,14 +42,14 @@ def part(*fastmath: str) -> Callable[[Function], Function]:
 
 
 def instruction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an instruction of LLVM callable in kernels: see :func:`numba.extending.intrinsic`."""
+    """Make an LLVM instruction callable in kernels: see :func:`numba.extending.intrinsic`."""
     return cast(Callable[..., Any], intrinsic(function))
 
 
 def _expire_with_package(dispatcher: Any) -> None:
-    """Compile anew what is on disk when any file of this package has changed.
+    """Invalidate the cached code of a kernel when any file of this package has changed.
 
-    Numba looks at the file of the kernel alone, and would run old code of the parts it calls.
+    Numba checks only the kernel's own file, and would run outdated code of the functions it calls.
     """
     cached = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if cached is not None:
@@ -58,23 +58,23 @@ def _expire_with_package(dispatcher: Any) -> None:
 
 @cache
 def _package_stamp() -> tuple[tuple[str, int, int], ...]:
-    """Return name, time of change and size of each file of this package."""
+    """Return name, modification time and size of each file of this package."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
 
 
 class _Announcement(event.Listener):
-    """Says in the log when a kernel is compiled, which takes seconds, rather than loaded."""
+    """Logs when a kernel is compiled, which takes seconds, rather than loaded from the cache."""
 
     def on_start(self, event: event.Event) -> None:
         dispatcher = event.data["dispatcher"]
         if id(dispatcher) in _KERNELS:
-            kept = dispatcher.stats.cache_path or "nowhere, as no folder can be written to"
+            kept = dispatcher.stats.cache_path or "nowhere (no writable folder)"
             name = f"{dispatcher.py_func.__module__}.{dispatcher.py_func.__name__}"
-            _LOG.info("compiling %s for new types of arguments; kept in: %s", name, kept)
+            _LOG.info("compiling %s for new argument types; cached in: %s", name, kept)
 
     def on_end(self, event: event.Event) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 event.register("numba:compile", _Announcement())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Item embeddings of any float type, read as float32 a part at a time."""
+"""Item embeddings of any float dtype, converted to float32 a part at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Embeddings:
-    """A (lines, dim) table that is never converted whole.
+    """A table of shape (num_rows, dim) that is never converted as a whole.
 
     Parameters
     ----------
@@ -32,28 +32,28 @@ class Embeddings:
 
     @property
     def dim(self) -> int:
-        """Length of a line."""
+        """Length of a row."""
         return int(self._table.shape[1])
 
-    def __getitem__(self, lines: Any) -> Floats:
-        """Return some lines, contiguous; a slice of a contiguous float32 table is not copied."""
-        part = self._table[lines]
+    def __getitem__(self, rows: Any) -> Floats:
+        """Return some rows, contiguous; a slice of a contiguous float32 table is not copied."""
+        part = self._table[rows]
         if self._bits_of_bfloat16:
             wide: Floats = (part.astype(np.uint32) << 16).view(np.float32)
             return wide
         return arrays.as_float32(part)
 
     def whole(self) -> Floats | None:
-        """Return the table itself if that needs no copy, else None."""
+        """Return the table as contiguous float32 if that needs no copy, else None."""
         if self._table.dtype == np.float32 and self._table.flags.c_contiguous:
             return arrays.read_only(self._table)
         return None
 
     def largest_norm(self) -> float:
-        """Return the largest Euclidean norm of a line; NaN or inf if the table holds such."""
+        """Return the largest Euclidean norm of a row; NaN or inf if the table contains such."""
         largest, step = 0.0, max((1 << 20) // max(self.dim, 1), 1)
         for first in range(0, len(self), step):
-            lines = self[first : first + step]
-            squares = np.einsum("ij,ij->i", lines, lines)
+            rows = self[first : first + step]
+            squares = np.einsum("ij,ij->i", rows, rows)
             largest = float(np.maximum(largest, np.sqrt(squares.max())))
         return largest

@@ -1,11 +1,13 @@
-"""What a row excludes while its weights are drawn from: two ascending lists, never merged.
+"""Exclusions of a row for draws by weight: two ascending lists that are never merged.
 
-The first is the list of the row's user, and lies in the interactions. The second holds what the row
-excludes besides, and what it has drawn where nothing may repeat; each of its places knows how much
-of the first list lies before it. Excluded places are stepped over in the order of both together:
-how many of the second list are, is found first, and it bounds the search in the first.
+The first is the list of the row's user, stored in the interactions. The second holds the row's
+other exclusions and, without replacement, what it has drawn; for each of its places it stores the
+index into the first list where that place would be inserted. A draw must skip places in the order
+of both lists together: a search in the short second list finds how many of its places are skipped,
+and thereby bounds the search in the first.
 
-Arrays are passed one by one: taken from a tuple, each would count one more reference at every draw.
+Arrays are passed one by one, since each array taken from a tuple would be reference-counted in
+every draw.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from negsamp_numba.compiling import part
 from negsamp_numba.search import first_above
 from negsamp_numba.weights import Integers, weight_before
 
-__all__ = ["add_up", "first_beyond", "insert", "list_besides", "weight_until"]
+__all__ = ["first_beyond", "insert", "list_unseen", "sum_weights", "weight_until"]
 
 
 @part()
-def list_besides(
+def list_unseen(
     own: Integers,
     row: int,
     item_ids: npt.NDArray[np.integer[Any]],
@@ -33,9 +35,10 @@ def list_besides(
     places: Integers,
     indices: Integers,
 ) -> int:
-    """Take what is in line `row` of `own` and not in the user's list; return how many these are.
+    """List what is in row `row` of `own` but not in the user's list, and return the number.
 
-    `places` gets positions, ascending; `indices` where each would stand in the user's list.
+    `places` receives positions, ascending; `indices` where each would be inserted in the user's
+    list.
     """
     count, previous = 0, -1
     for column in range(own.shape[1]):
@@ -54,14 +57,14 @@ def list_besides(
 def insert(
     places: Integers, indices: Integers, count: int, at: int, place: int, index: int
 ) -> None:
-    """Put a place before the `at`-th of `count`."""
+    """Insert a place before the `at`-th of `count`."""
     for j in range(count, at, -1):
         places[j], indices[j] = places[j - 1], indices[j - 1]
     places[at], indices[at] = place, index
 
 
 @part()
-def add_up(
+def sum_weights(
     places: Integers,
     indices: Integers,
     first: int,
@@ -72,10 +75,10 @@ def add_up(
     sums: Integers,
     before: Integers,
 ) -> None:
-    """Fill in, from the `first` place on, what it takes to step over the places.
+    """Compute, from the `first` place on, the prefix sums by which draws skip the places.
 
-    `sums` gets the weight of the places before each, and after the last of all; `before` the
-    admissible weight before each.
+    `sums` receives the exclusive prefix sums of the weights of the places, the total last;
+    `before` the admissible weight before each place.
     """
     for j in range(first, count):
         weight = weight_before(cumulative, places[j] + 1) - weight_before(cumulative, places[j])
@@ -102,9 +105,10 @@ def first_beyond(
     last: int,
     integer: int,
 ) -> int:
-    """Return the first index in [first, last) of the list before which more than `integer` lies.
+    """Return the first index in [first, last) of the user's list that a draw does not skip.
 
-    What counts is the weight before the item that is not in the user's list.
+    That is the first with a weight of more than `integer` before it, not counting the user's own
+    items; `last` if there is none.
     """
     if before is None:
         return first_above(item_ids, first, last, integer + start - begin, 1)

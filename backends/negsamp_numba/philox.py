@@ -1,7 +1,7 @@
 """The words of :class:`negsamp.stream.Stream`, many blocks at a time.
 
-All is uint64, of which words take the lower half. In Numba an operation of uint64 with int64 gives
-float64, so every constant and every index that meets a word is converted by hand.
+Words are stored in the lower half of uint64. In Numba an operation of uint64 with int64 gives
+float64, so every constant and index that is combined with a word is converted explicitly.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numba import types
 from negsamp.stream import Stream
 from negsamp_numba.compiling import instruction, part
 
-__all__ = ["Place", "Words", "below", "place_of_words", "unit", "words_of_draws"]
+__all__ = ["CounterBase", "Words", "below", "counter_base", "unit", "words_of_draws"]
 
 Words = npt.NDArray[np.uint64]
-Place = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
-"""Key and upper half of the counter, two words each: what the blocks of a call share."""
+CounterBase = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+"""Key and upper half of the counter, two words each: the same for all blocks of a call."""
 
 _MASK: Final = np.uint64(0xFFFFFFFF)
 _HALF: Final = np.uint64(32)
@@ -30,22 +30,23 @@ _KEY_STEPS: Final = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 _ROUNDS: Final = 10
 
 
-def place_of_words(stream: Stream, use: int) -> Place:
-    """Return where the words of a call are, in the form that kernels take."""
+def counter_base(stream: Stream, use: int) -> CounterBase:
+    """Return key and upper half of the counter of a call, as kernels take them."""
     k0, k1, c2, c3 = (np.uint64(word) for word in (*stream.key_words, *stream.counter_tail(use)))
     return k0, k1, c2, c3
 
 
 @part()
-def words_of_draws(place: Place, first: int, num_draws: int, high: Words, low: Words) -> int:
-    """Write the two words of draws first, first + 1, ... and return where they begin: 0 or 1.
+def words_of_draws(base: CounterBase, first: int, num_draws: int, high: Words, low: Words) -> int:
+    """Write the two words of draws first, first + 1, ..., and return the index of the first draw.
 
-    Two draws share a block, so that `high` and `low` need room for num_draws + 2.
+    Two draws share a block, and whole blocks are written: the index is 0 or 1, and `high` and `low`
+    need room for num_draws + 2.
     """
     skipped = first & 1
     num_blocks = (skipped + num_draws + 1) >> 1
     blocks = np.empty((4, num_blocks), np.uint64)
-    philox4x32(place, np.uint64(first) >> _ONE, blocks)
+    philox4x32(base, np.uint64(first) >> _ONE, blocks)
     for i in range(num_blocks):
         high[2 * i], low[2 * i] = blocks[0, i], blocks[1, i]
         high[2 * i + 1], low[2 * i + 1] = blocks[2, i], blocks[3, i]
@@ -53,12 +54,12 @@ def words_of_draws(place: Place, first: int, num_draws: int, high: Words, low: W
 
 
 @part()
-def philox4x32(place: Place, first: np.uint64, blocks: Words) -> None:
-    """Fill (4, num_blocks) with the words of consecutive blocks.
+def philox4x32(base: CounterBase, first: np.uint64, blocks: Words) -> None:
+    """Fill (4, num_blocks) `blocks` with the words of consecutive counters.
 
-    The rounds are the outer loop: each is one pass over the blocks that the compiler vectorises.
+    The rounds are the outer loop, so that the compiler vectorises each over the blocks.
     """
-    k0, k1, c2, c3 = place
+    k0, k1, c2, c3 = base
     num_blocks = blocks.shape[1]
     for i in range(num_blocks):
         number = first + np.uint64(i)
@@ -88,7 +89,7 @@ def unit(word: np.uint64) -> float:
 
 @instruction
 def _upper_product(_context: Any, _a: Any, _b: Any) -> Any:
-    """Return the upper 64 of the 128 bits of a product."""
+    """Return the upper 64 bits of a 64 x 64-bit product."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         wide = ir.IntType(128)

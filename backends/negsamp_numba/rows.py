@@ -1,4 +1,4 @@
-"""The rows of a call that are sampled, and where kernels find what each of them excludes."""
+"""The sampled rows of a call, and the lists in which kernels find what each excludes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Lists(NamedTuple):
     offsets : int64, shape (num_users + 1,)
         Where each user's ids begin.
     before : int64, shape (num_interactions,), or None
-        The weight of the catalogue before each, without that of the user's earlier items.
+        The weight of the catalogue before each, minus that of the user's earlier items.
     until : int64, shape (num_interactions,), or None
-        The weight of the user's items up to each, itself included. Both are None where every
-        weight is 1: a weight is a count then, and an index tells it.
+        The weight of the user's items up to and including each. Both are None where every weight
+        is 1: the weights then follow from the index.
     start : int
         The id at position 0 of the catalogue.
     """
@@ -54,15 +54,15 @@ class Rows:
     shape : tuple of int
         Shape of the targets.
     numbers : int64, shape (num_rows,)
-        Place of each sampled row among all targets in C order: its number in the stream.
+        Index of each sampled row among all targets in C order, by which the stream counts rows.
     own : int64, shape (num_rows, 1 + num_excluded)
         Positions of the target and of ``exclude``, ascending, repeats allowed, negative for none.
     users : int64, shape (num_rows,)
         The user of each row.
     lists : Lists
-        The items of each user; without interactions there is user 0, who has none.
+        The items of each user; without interactions, of one user 0 without items.
     like : array
-        The targets as they were given: the negatives are returned in their framework.
+        The targets as passed: the negatives are returned in their framework.
     """
 
     shape: tuple[int, ...]
@@ -90,14 +90,15 @@ def lists_of(catalogue: Catalogue) -> Lists:
     start = catalogue.items.start
     if catalogue.cumulative is None:
         return Lists(ids, offsets, None, None, start)
-    before, until = _add_up(ids, offsets, start, catalogue.cumulative)
+    before, until = _sum_weights(ids, offsets, start, catalogue.cumulative)
     return Lists(ids, offsets, before, until, start)
 
 
 @kernel
-def _add_up(
+def _sum_weights(
     item_ids: npt.NDArray[np.integer[Any]], offsets: Integers, start: int, cumulative: Integers
 ) -> tuple[Integers, Integers]:
+    """Return `before` and `until` of :class:`Lists`."""
     before, until = np.empty(len(item_ids), np.int64), np.empty(len(item_ids), np.int64)
     for user in range(len(offsets) - 1):
         earlier = 0
@@ -118,7 +119,7 @@ def gather(
     exclude: npt.NDArray[np.integer] | None,
     like: Any,
 ) -> Rows:
-    """Check ids and users of the unmasked rows, and say what each row excludes."""
+    """Check ids and users of the unmasked rows, and gather what each row excludes."""
     shape = targets.shape
     numbers = np.arange(targets.size) if mask is None else np.flatnonzero(mask)
     kept = _take(targets, numbers)
@@ -151,7 +152,7 @@ def _take(array: npt.NDArray[np.integer], numbers: Integers) -> Integers:
 def _check_ids(
     name: str, ids: Integers, places: Integers, given: npt.NDArray[np.integer], items: range
 ) -> None:
-    """Refuse an id, as the number that was given: a cast may have made it negative."""
+    """Raise for an id, with the value as given: the cast to int64 may have made it negative."""
     if ids.size and (ids.min() < items.start or ids.max() >= items.stop):
         first = int(((ids < items.start) | (ids >= items.stop)).argmax())
         place = validation.place_of(int(places[first]), given.shape)

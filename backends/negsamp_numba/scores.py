@@ -1,4 +1,4 @@
-"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+"""Sources of the scores of a chunk of rows: by tiles in pass 1, by blocks in pass 2."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from negsamp_numba.embeddings import Embeddings, Floats
 from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers
 
-__all__ = ["CalledScores", "HeldScores", "OwnScores", "Scores", "SharedScores", "Some"]
+__all__ = ["Batch", "CalledScores", "HeldScores", "OwnScores", "Scores", "SharedScores"]
 
-Some = tuple[Integers, Floats]
-"""Which of the blocks that were asked for, and the scores of each."""
+Batch = tuple[Integers, Floats]
+"""A batch of requested blocks: their indices in the request, and their scores."""
 
 _VALUES_AT_ONCE = 1 << 18
+"""Embedding values converted to float32 at once where each row has its own candidates: 1 MiB."""
 
 
 class Scores(Protocol):
-    """float32 scores of rows by columns, a column being a place among the candidates."""
+    """float32 scores of rows x columns; a column is a position, or the index of a candidate."""
 
     @property
     def width(self) -> int:
@@ -35,15 +36,15 @@ class Scores(Protocol):
         ...
 
     def bound(self) -> float:
-        """Return a number that no score exceeds in size; NaN or inf if none is at hand."""
+        """Return a bound on the absolute scores; NaN or inf if none is known."""
         ...
 
     def tile(self, first: int, last: int, out: Floats) -> None:
         """Write columns [first, last) of all rows to `out`."""
         ...
 
-    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
-        """Yield block blocks[n] of row rows[n] for all n, as many at once as `out` has lines.
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Batch]:
+        """Yield the scores of block blocks[n] of row rows[n] for all n, in batches that fit `out`.
 
         Scores are -inf beyond the last column.
         """
@@ -68,13 +69,13 @@ class SharedScores:
         return self.largest_norm * Embeddings(self.queries).largest_norm()
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Multiply, through the BLAS."""
-        with np.errstate(over="ignore", invalid="ignore"):  # the sums tell of bad scores
+        """Multiply by BLAS."""
+        with np.errstate(over="ignore", invalid="ignore"):  # masses show bad scores
             np.matmul(self.queries, self.table[first:last].T, out=out)
 
-    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
-        """Multiply each row with its block; what is no float32 is converted block by block."""
-        return _in_turn(rows, blocks, out, self._multiply)
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Batch]:
+        """Multiply each row with its block; other dtypes are converted block by block."""
+        return _in_batches(rows, blocks, out, self._multiply)
 
     def _multiply(self, rows: Integers, blocks: Integers, out: Floats) -> None:
         table = self.table.whole()
@@ -89,7 +90,7 @@ class SharedScores:
 
 @dataclass(frozen=True)
 class OwnScores:
-    """Dot products of each query with its own line of (rows, columns) places in the table."""
+    """Dot products of each query with its own (rows, columns) places of the table."""
 
     products: SharedScores
     places: Integers
@@ -100,16 +101,16 @@ class OwnScores:
         return int(self.places.shape[1])
 
     def bound(self) -> float:
-        """Bound those of all items."""
+        """Bound the scores of all items."""
         return self.products.bound()
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Multiply embeddings where they lie; what is no float32 is gathered row by row."""
+        """Multiply embeddings in place; other dtypes are gathered and converted first."""
         self._multiply(self.products.queries, self.places[:, first:last], out)
 
-    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Batch]:
         """Multiply the block of each row."""
-        return _in_turn(rows, blocks, out, self._multiply_blocks)
+        return _in_batches(rows, blocks, out, self._multiply_blocks)
 
     def _multiply_blocks(self, rows: Integers, blocks: Integers, out: Floats) -> None:
         columns = blocks[:, None] * BLOCK + np.arange(BLOCK)
@@ -134,7 +135,7 @@ class OwnScores:
 
 @dataclass(frozen=True)
 class CalledScores:
-    """What a callable answers for `item_ids`, of which the lines `numbers` are sampled."""
+    """Scores by a callable of `item_ids`, of which the rows `numbers` are sampled."""
 
     score: Scorer
     item_ids: Integers
@@ -148,14 +149,14 @@ class CalledScores:
         return len(self.item_ids)
 
     def bound(self) -> float:
-        """Return inf."""
+        """Return inf: nothing is known of the scores of a callable."""
         return np.inf
 
     def tile(self, first: int, last: int, out: Floats) -> None:
-        """Call."""
+        """Call the scorer for the ids of the tile."""
         out[...] = arrays.as_float32(self._call(first, last)[self.numbers])
 
-    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Batch]:
         """Call once for each distinct block."""
         order = np.argsort(blocks, kind="stable")
         called, answer = -1, np.empty((0, 0), np.float32)
@@ -175,28 +176,28 @@ class CalledScores:
     def _call(self, first: int, last: int) -> npt.NDArray[Any]:
         item_ids = self.item_ids[first:last]
         scores = self.score(arrays.to_framework_of(self.like, item_ids.copy()))
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return arrays.to_numpy(scores)
 
 
 @dataclass(frozen=True)
 class HeldScores:
-    """The (rows, columns) scores of a tile that holds all columns, filled up with -inf."""
+    """Scores kept from pass 1, whose one tile held all columns; padded with -inf."""
 
     tile: Floats
 
-    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Some]:
-        """Copy."""
-        return _in_turn(rows, blocks, out, partial(_copy_blocks, self.tile))
+    def blocks(self, rows: Integers, blocks: Integers, out: Floats) -> Iterator[Batch]:
+        """Copy from the tile."""
+        return _in_batches(rows, blocks, out, partial(_copy_blocks, self.tile))
 
 
-def _in_turn(
+def _in_batches(
     rows: Integers,
     blocks: Integers,
     out: Floats,
     look_up: Callable[[Integers, Integers, Floats], None],
-) -> Iterator[Some]:
-    """Look up as many as `out` holds, over and over."""
+) -> Iterator[Batch]:
+    """Look up the requested blocks in batches that fit `out`."""
     for first in range(0, len(rows), len(out)):
         some = np.arange(first, min(first + len(out), len(rows)))
         inside = out[: len(some)]
@@ -215,7 +216,7 @@ def _copy_blocks(scores: Floats, rows: Integers, blocks: Integers, out: Floats) 
 def _four_products(
     query: Floats, table: Floats, lines: tuple[int, int, int, int]
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Multiply a query with four lines at a time: as fast as one where the cache is the limit."""
+    """Multiply a query by four table rows: as fast as by one where the cache is the limit."""
     p0 = p1 = p2 = p3 = np.float32(0)
     t0, t1, t2, t3 = table[lines[0]], table[lines[1]], table[lines[2]], table[lines[3]]
     for axis in range(len(query)):
@@ -253,7 +254,7 @@ def _multiply_blocks(
 
 @kernel
 def _multiply_places(queries: Floats, table: Floats, places: Integers, out: Floats) -> None:
-    """Multiply row r with the lines places[r] of `table`."""
+    """Multiply query r by the rows places[r] of `table`."""
     last = places.shape[1] - 1
     for row in range(len(places)):
         line = places[row]

@@ -1,4 +1,4 @@
-"""Where a number stands in an ascending list."""
+"""Search in ascending lists."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from negsamp_numba.compiling import part
 __all__ = ["first_above"]
 
 _FEW: Final = 32
-"""So few numbers are compared, all at once, faster than they are bisected."""
+"""Length up to which a vectorised linear scan is faster than bisection."""
 
 
 @part()
 def first_above(
     ascending: npt.NDArray[Any], first: int, last: int, number: float, step: int = 0
 ) -> int:
-    """Return the first index in [first, last) of a number above `number`, or `last`.
+    """Return the first index in [first, last) with a value above `number`, or `last`.
 
-    The number at an index is ``ascending[index] - step * index``; these too have to ascend.
+    The value at an index is ``ascending[index] - step * index``; these values must ascend too.
+    Bisection down to a few elements, then a scan that counts those not above `number`.
     """
     left = last - first
     while left > _FEW:

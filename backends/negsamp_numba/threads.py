@@ -1,7 +1,7 @@
-"""Threads: NUMBA_NUM_THREADS of them share the work, each with a BLAS of one thread.
+"""A pool of NUMBA_NUM_THREADS threads that share the rows of a call, with single-threaded BLAS.
 
-Kernels release the GIL, so plain threads do. Numba's own ``parallel=True`` is not used: over GNU
-OpenMP it aborts in a forked process, and two pools that spin cost more than the second gives.
+Kernels release the GIL, so Python threads suffice. Numba's ``parallel=True`` is not used: over GNU
+OpenMP it aborts in a forked process, and two pools that spin cost more than the second gains.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["ONE_BLAS_THREAD", "num_threads", "share"]
 
 
 def num_threads() -> int:
-    """Return how many threads work at once: NUMBA_NUM_THREADS, by default one a core."""
+    """Return the number of threads: NUMBA_NUM_THREADS, by default one per core."""
     return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
 def share(start: Callable[[], Callable[[int], None]], count: int, threads: int) -> None:
-    """Do the tasks 0, ..., count - 1 on up to `threads` threads, the caller's among them.
+    """Run tasks 0, ..., count - 1 on up to `threads` threads, that of the caller included.
 
-    Each thread calls `start` once, for scratch memory of its own, and what that returned once for
-    each task it takes. Tasks are taken in order and an exception stops the rest: of those that
-    were raised, that of the first task is raised here, whatever the number of threads.
+    Each thread calls `start` once, to allocate its own workspace, and the function that this
+    returns once per task. Tasks are taken in order, and an exception cancels those not yet taken.
+    The exception of the first failed task is raised here, whatever the number of threads.
     """
     tasks, lock = iter(range(count)), threading.Lock()
     problems: list[tuple[int, BaseException]] = []
@@ -44,7 +44,7 @@ def share(start: Callable[[], Callable[[int], None]], count: int, threads: int) 
             do = start()
             while (task := take()) is not None:
                 do(task)
-        except BaseException as error:  # noqa: BLE001  (raised below, by the thread that called)
+        except BaseException as error:  # noqa: BLE001  (raised below, in the thread of the caller)
             with lock:
                 problems.append((-1 if task is None else task, error))
                 for _ in tasks:
@@ -65,18 +65,18 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class _OneBlasThread:
-    """While any thread is inside, BLAS libraries use one thread; then what they used before."""
+    """Limits BLAS libraries to one thread while any thread is inside; the last out restores."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._put_back: Callable[[], None] | None = None
+        self._restore: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
                 limit = _blas().limit(limits=1, user_api="blas")
-                self._put_back = limit.restore_original_limits
+                self._restore = limit.restore_original_limits
             self._inside += 1
 
     def __exit__(
@@ -88,13 +88,13 @@ class _OneBlasThread:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self.forget()
+                self.reset()
 
-    def forget(self) -> None:
-        """Put the limits back whoever is inside: in a forked process nobody is."""
-        if self._put_back is not None:
-            self._put_back()
-        self._put_back, self._inside = None, 0
+    def reset(self) -> None:
+        """Restore the limits, whatever the count: in a forked process no thread is inside."""
+        if self._restore is not None:
+            self._restore()
+        self._restore, self._inside = None, 0
 
 
 @cache
@@ -106,10 +106,10 @@ ONE_BLAS_THREAD = _OneBlasThread()
 
 
 def _after_fork() -> None:
-    """Start afresh in the child: only the thread that forked lives on there."""
+    """Reset pool, lock and limits in the child, where only the forking thread exists."""
     _pool.cache_clear()
     ONE_BLAS_THREAD._lock = threading.Lock()
-    ONE_BLAS_THREAD.forget()
+    ONE_BLAS_THREAD.reset()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,7 +1,7 @@
-"""The weights of a catalogue, with a guide to the position at which a running sum is reached.
+"""Cumulative weights of a catalogue, with a guide table that narrows searches in them.
 
-C[p] is the sum of the weights before position p. Where every weight is 1, C[p] = p and there are no
-arrays: the compiler leaves the other branch out.
+C[p] is the sum of the weights before position p. If every weight is 1, C[p] = p and the arrays are
+None: kernels are then compiled without the branch that reads them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from negsamp_numba.compiling import part
 
-__all__ = ["Weights", "position_of", "weigh", "weight_before"]
+__all__ = ["Weights", "position_of", "weight_before", "weights_of"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -26,11 +26,11 @@ class Weights(NamedTuple):
     cumulative : int64, shape (num_items + 1,), or None
         C.
     guide : int32, shape (num_cells + 1,), or None
-        The integers below the total are cut into cells of ``2**shift``: the position p with
-        C[p] <= i < C[p + 1] of the first integer i of each cell. It narrows the search for a
-        position and changes no draw.
+        The integers below the total are divided into cells of ``2**shift``; for the first integer i
+        of each cell, the position p with C[p] <= i < C[p + 1]. A search is confined to the
+        positions of one cell, and its result does not change.
     shift : int
-        Logarithm of the size of a cell.
+        Binary logarithm of the size of a cell.
     """
 
     cumulative: Integers | None
@@ -38,8 +38,8 @@ class Weights(NamedTuple):
     shift: int
 
 
-def weigh(cumulative: Integers | None) -> Weights:
-    """Prepare the weights whose sums are C; None where every weight is 1."""
+def weights_of(cumulative: Integers | None) -> Weights:
+    """Build the weights of a catalogue from C; None if every weight is 1."""
     if cumulative is None:
         return Weights(None, None, 0)
     total, last = int(cumulative[-1]), len(cumulative) - 2

@@ -1,4 +1,4 @@
-"""The reference backend: NumPy, written to be read. Every other backend is held to its draws."""
+"""The reference backend, in plain NumPy: written to be read. All others must make its draws."""
 
 from negsamp_numpy.backend import NumpyBackend
 

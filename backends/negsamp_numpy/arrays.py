@@ -1,4 +1,4 @@
-"""Arrays in."""
+"""Conversion to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["to_numpy"]
 def to_numpy(values: Any) -> npt.NDArray[Any]:
     """Return a NumPy array, or raise InvalidInputError where none can be made.
 
-    A callable may answer with a tensor; one that has a gradient, say, says why it cannot be read.
+    A score callable may return a tensor, whose conversion may raise, as where it requires a
+    gradient.
     """
     try:
         return np.asarray(values)

@@ -1,4 +1,4 @@
-"""The backend class: makes arrays, cuts rows into chunks, puts kernels together."""
+"""The backend class: converts arrays, splits rows into chunks and calls the kernels."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ __all__ = ["NumpyBackend"]
 
 
 class NumpyBackend:
-    """Draws with NumPy; see :class:`negsamp.backend.Backend` for what the methods promise.
+    """Draws with NumPy; see :class:`negsamp.backend.Backend` for the contract.
 
     Attributes
     ----------
     name : str
-        What it is published as, in errors; a backend that derives from it has a name of its own.
+        Name of the entry point, for errors; a derived backend sets its own.
     rows_per_chunk, scores_per_tile, blocks_per_chunk : int
-        Bounds of the work in hand; no draw depends on them beyond rounding.
+        Bounds of the memory in use: rows processed at once, scores of a tile (float32), and block
+        masses of a chunk (float64). Draws do not depend on them beyond rounding.
     """
 
     name = "numpy"
@@ -59,7 +60,7 @@ class NumpyBackend:
         return arrays.to_numpy(values)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Return the array itself, or what a callable answered as one."""
+        """Return the array itself, or what a callable returned as an array."""
         return arrays.to_numpy(array)
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
@@ -67,7 +68,7 @@ class NumpyBackend:
         return gather(self._catalogue, targets, users, mask, exclude)
 
     def check(self, wait: bool) -> None:
-        """Do nothing: what is wrong with a call is raised in it."""
+        """Do nothing: every call raises its own errors."""
 
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Integers:
         """Return the pre-selected positions."""
@@ -140,7 +141,7 @@ class NumpyBackend:
 
 
 class _Result:
-    """Ids and log-probabilities of all targets, filled in chunk by chunk; 0 where masked."""
+    """Ids and log-probabilities of all targets, filled chunk by chunk; 0 where masked."""
 
     def __init__(self, rows: Rows, num_negatives: int) -> None:
         self._shape = (*rows.shape, num_negatives)

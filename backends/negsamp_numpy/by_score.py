@@ -1,10 +1,14 @@
-"""Draws in proportion to exp(alpha * score), without ever holding all scores.
+"""Draws in proportion to exp(alpha * score), without a matrix of all scores.
 
-Two-level inversion. Pass 1 goes over the columns tile by tile and keeps one number a block of 128:
-the logarithm of its mass, the sum of exp(alpha * score) over its admissible columns. A draw then
-picks a block from the masses by the first word, has the block's scores computed again, and picks
-the column by the second. With replacement all draws of a row pick their blocks before the first
-score is computed again, so that a callable is asked once for a block, whoever drew from it.
+Two-level inversion of the CDF. Pass 1 goes over the columns tile by tile and keeps one number per
+block of 128: the logarithm of its mass, the sum of exp(alpha * score) over its admissible columns.
+A draw then picks a block in proportion to the masses by its first word, computes the block's scores
+again, and picks a column of it by its second word. The product of the two probabilities is the
+law: (mass / total) * (exp(alpha * score) / mass).
+
+With replacement all draws pick their blocks before any score is computed again, so that a callable
+is called once per distinct block. Without, the mass of the block drawn from is updated after each
+draw.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ __all__ = ["draw"]
 Doubles = npt.NDArray[np.float64]
 
 MASSES_AT_ONCE = 1 << 18
-"""A callable's block masses are those of all rows, and no copy of them all is made."""
+"""Block masses that are copied at once, 2 MiB: with a callable there are those of all rows."""
 
 
 def draw(
@@ -37,7 +41,7 @@ def draw(
 ) -> tuple[Integers, Doubles]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
-    `excluded` holds columns; `tile` is the number of columns worked off at once.
+    `excluded` holds columns; `tile` is the number of columns processed at once.
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
     masses = block_masses(scores, excluded, alpha, tile)
@@ -65,7 +69,7 @@ def draw(
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
     log_q = log_weights - (0.0 if total is None else total[:, None])
-    return drawn, np.minimum(log_q, 0.0)  # the scores of the two passes differ by rounding
+    return drawn, np.minimum(log_q, 0.0)  # scores of the two passes may differ by rounding
 
 
 def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) -> Doubles:
@@ -86,7 +90,7 @@ def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) ->
 
 
 def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
-    """Refuse rows whose largest mass is NaN or, with nothing left to draw, -inf."""
+    """Raise if the largest mass of a row is NaN (a bad score) or -inf (nothing left to draw)."""
     if np.isnan(highest).any():
         wrong = int(np.isnan(highest).argmax())
         raise validation.invalid_score(int(rows.numbers[wrong]), rows.shape)
@@ -96,7 +100,7 @@ def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
 
 
 def pick_blocks(masses: Doubles, highest: Doubles, words: Integers) -> tuple[Integers, Doubles]:
-    """Return the blocks that (rows, draws) words pick, and the log of the sum of each row."""
+    """Return the blocks that (rows, draws) words pick, and the log of each row's total mass."""
     blocks, log_sums = np.empty(words.shape, dtype=np.int64), np.empty(len(masses))
     step = max(MASSES_AT_ONCE // masses.shape[1], 1)
     for first in range(0, len(masses), step):
@@ -111,14 +115,14 @@ def pick_blocks(masses: Doubles, highest: Doubles, words: Integers) -> tuple[Int
 def log_weights_of(
     scores: Floats, row: Integers, block: Integers, excluded: Excluded, alpha: float
 ) -> Doubles:
-    """Return alpha * score of a block of each of some rows, (draws, BLOCK), -inf where excluded."""
+    """Return alpha * score in the block of each draw, (draws, BLOCK); -inf where excluded."""
     log_weights = alpha * scores.astype(np.float64)
     log_weights[excluded.inside(row, block * BLOCK, BLOCK)] = -np.inf
     return log_weights
 
 
 def log_sum_exp(scores: npt.NDArray[np.floating], alpha: float = 1.0) -> Doubles:
-    """Return log sum exp(alpha * scores) over the last axis, shifted by its own maximum."""
+    """Return log sum exp(alpha * scores) over the last axis, shifted by the maximum."""
     highest = scores.max(axis=-1)
     shift = np.where(np.isneginf(highest), 0, highest).astype(scores.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -128,7 +132,10 @@ def log_sum_exp(scores: npt.NDArray[np.floating], alpha: float = 1.0) -> Doubles
 
 
 def pick(weights: Doubles, words: Integers) -> Integers:
-    """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
+    """Return for each line the first index whose running sum exceeds u * total.
+
+    The uniform number u is (word + 1/2) / 2**32.
+    """
     sums = np.cumsum(weights, axis=1)
     threshold = (words + 0.5) * 2.0**-32 * sums[:, -1]
     index: Integers = (sums <= threshold[:, None]).sum(axis=1)

@@ -1,9 +1,10 @@
 """Draws in proportion to fixed weights: Uniform and Popularity.
 
-In exact integers, with no rejection. Let C[p] be the sum of the weights before position p. A
-draw takes an integer t below the admissible weight of the row. Going through the excluded
-positions in ascending order, e is stepped over, and its weight added to t, as long as the
-admissible weight before e is at most t. The draw is then the position p with C[p] <= t < C[p + 1].
+The inverse of the CDF over the admissible positions, in exact integers and with no rejection. Let
+C[p] be the sum of the weights before position p. A draw takes a uniform integer t below the
+admissible weight of its row. For each excluded position e, in ascending order, that has an
+admissible weight of at most t before it, the weight of e is added to t. The draw is then the
+position p with C[p] <= t < C[p + 1].
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def admissible_weight(excluded: Excluded, cumulative: Integers | None) -> Intege
 def pick(integers: Integers, excluded: Excluded, cumulative: Integers | None) -> Integers:
     """Return the position of each integer below its row's admissible weight.
 
-    `integers` has shape (rows, draws). The excluded positions to step over are counted by
-    bisection, as the admissible weight before each never falls.
+    `integers` has shape (rows, draws). The number of excluded positions to skip is found by
+    bisection, as the admissible weight before them never decreases.
     """
     sums = _sums_before(_weight(excluded.places, cumulative))
     row_start = sums[excluded.offsets[:-1]]
@@ -71,11 +72,9 @@ def pick(integers: Integers, excluded: Excluded, cumulative: Integers | None) ->
     last = np.broadcast_to(excluded.offsets[1:, None], integers.shape)
     for _ in range(int(excluded.counts.max(initial=0)).bit_length()):
         middle = (first + last) // 2
-        step_over = (first < last) & (
-            admissible_before[np.minimum(middle, len(before) - 1)] <= integers
-        )
-        first = np.where(step_over, middle + 1, first)
-        last = np.where(step_over, last, middle)
+        skip = (first < last) & (admissible_before[np.minimum(middle, len(before) - 1)] <= integers)
+        first = np.where(skip, middle + 1, first)
+        last = np.where(skip, last, middle)
     shifted = integers + (sums[first] - row_start[:, None])
     if cumulative is None:
         return shifted
@@ -89,7 +88,7 @@ def _weight(places: Integers, cumulative: Integers | None) -> Integers:
 
 
 def _sums_before(values: Integers) -> Integers:
-    """Return 0 and the running sums; they may wrap modulo 2**64, their differences are exact."""
+    """Return the exclusive prefix sums; they may wrap modulo 2**64, but differences are exact."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
 
 

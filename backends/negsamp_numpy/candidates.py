@@ -13,8 +13,8 @@ __all__ = ["one_for_all_rows", "one_for_each_row"]
 def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:
     """Return `count` distinct places below `width`, ascending.
 
-    Each place has a key of 63 random bits; those with the smallest keys are taken, and of equal
-    keys at the margin the first.
+    Each place has a key of 63 random bits, and those with the smallest keys are selected; ties at
+    the largest selected key go to the lowest places.
     """
     high, low = stream.words(CANDIDATES, np.arange(width))
     keys = high << 31 | low >> 1
@@ -27,9 +27,8 @@ def one_for_all_rows(stream: Stream, width: int, count: int) -> Integers:
 def one_for_each_row(stream: Stream, width: int, count: int, numbers: Integers) -> Integers:
     """Return `count` distinct places below `width` for each row, ascending, (rows, count).
 
-    Floyd's algorithm: step m draws t below width - steps + m + 1 and takes t, or the largest
-    value that t could have had if t is taken already. The smaller of the subset and its
-    complement is drawn.
+    Floyd's algorithm: step m draws t in [0, width - steps + m] and selects t or, if t is selected
+    already, the upper end of that range. Of the subset and its complement the smaller is drawn.
     """
     steps = min(count, width - count)
     row = np.arange(len(numbers))

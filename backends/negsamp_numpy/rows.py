@@ -19,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Excluded:
-    """Excluded places of each row, in compressed rows: ascending and distinct within a row.
+    """Excluded places of each row in CSR form: ascending and distinct within a row.
 
     A place is a position in the catalogue, or a column among pre-selected candidates; `width` is
     the number of places.
@@ -31,7 +31,7 @@ class Excluded:
 
     @classmethod
     def of_pairs(cls, rows: Integers, places: Integers, num_rows: int, width: int) -> Excluded:
-        """Sort pairs (row, place) and drop what stands twice."""
+        """Build from pairs (row, place) in any order; duplicates are dropped."""
         keys = np.unique(rows * width + places)
         offsets = np.searchsorted(keys, np.arange(num_rows + 1) * width)
         return cls(offsets, keys % width, width)
@@ -48,13 +48,13 @@ class Excluded:
 
     @cached_property
     def keys(self) -> Integers:
-        """One number for each row and place, ascending."""
+        """One sort key per row and place, ``row * width + place``; ascending."""
         return self.rows * self.width + self.places
 
     def inside(self, rows: Integers, first: Integers, count: int) -> tuple[Integers, Integers]:
         """Find the places of rows[i] that are in [first[i], first[i] + count).
 
-        Returns the index i of each, and how far behind first[i] it is.
+        Returns the index i of each, and its offset from first[i].
         """
         last = np.minimum(first + count, self.width)
         begin, end = (np.searchsorted(self.keys, rows * self.width + to) for to in (first, last))
@@ -63,16 +63,16 @@ class Excluded:
         return index, self.places[begin[index] + within] - first[index]
 
     def adding(self, places: Integers) -> Excluded:
-        """Return the same with one more place in each row."""
+        """Return these with one more place in each row."""
         rows = np.concatenate([self.rows, np.arange(len(places))])
         return Excluded.of_pairs(
             rows, np.concatenate([self.places, places]), len(places), self.width
         )
 
     def among(self, candidates: Integers) -> Excluded:
-        """Return the same in terms of columns of `candidates`, without what is not among them.
+        """Return the excluded candidates, as columns of `candidates`.
 
-        `candidates` holds ascending places: shape (count,), or (rows, count) with a line a row.
+        `candidates` holds ascending places: shape (count,) for all rows, or (rows, count).
         """
         num_rows, count = len(self.offsets) - 1, candidates.shape[-1]
         if candidates.ndim == 1:
@@ -96,9 +96,9 @@ class Rows:
     shape : tuple of int
         Shape of the targets.
     numbers : int64, shape (num_rows,)
-        Place of each sampled row among all targets in C order: its number in the stream.
+        Index of each sampled row among all targets in C order, by which the stream counts rows.
     excluded : Excluded
-        Positions in the catalogue: the target, the user's interactions, and what was added.
+        Positions in the catalogue: the target, the user's interactions, and `exclude`.
     """
 
     shape: tuple[int, ...]
@@ -109,7 +109,7 @@ class Rows:
         return len(self.numbers)
 
     def chunks(self, size: int) -> Iterator[Rows]:
-        """Cut into runs of at most `size` rows."""
+        """Split into chunks of at most `size` rows."""
         for start in range(0, len(self), max(size, 1)):
             stop = min(start + size, len(self))
             offsets = self.excluded.offsets[start : stop + 1]
@@ -180,7 +180,7 @@ def gather(
 def _check_ids(
     name: str, ids: Integers, places: Integers, given: npt.NDArray[np.integer], items: range
 ) -> None:
-    """Refuse an id, as the number that was given: a cast may have made it negative."""
+    """Raise for an id, with the value as given: the cast to int64 may have made it negative."""
     outside = (ids < items.start) | (ids >= items.stop)
     if outside.any():
         first = int(outside.argmax())

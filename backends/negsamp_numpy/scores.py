@@ -1,4 +1,4 @@
-"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+"""Sources of the scores of a chunk of rows: by tiles in pass 1, by blocks in pass 2."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from negsamp_numpy.rows import Integers
 __all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores", "as_float32"]
 
 BLOCK = 128
-"""Columns a block: the unit of the two-level draw, the same on every backend."""
+"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 Floats = npt.NDArray[np.float32]
 
 Drawn = tuple[Integers, Integers, Floats]
-"""Some draws: the row of each, its number in the row, and (draws, BLOCK) scores of its block."""
+"""A batch of draws: their rows, their numbers within the row, and (draws, BLOCK) scores."""
 
-_quietly = np.errstate(over="ignore", invalid="ignore")
-"""What overflows is found, and told of, where blocks are summed; if it counts."""
+_overflow_ignored = np.errstate(over="ignore", invalid="ignore")
+"""No warnings: overflow shows in the block masses, which are checked, unless it is excluded."""
 
 
-@_quietly
+@_overflow_ignored
 def as_float32(numbers: npt.NDArray[Any]) -> Floats:
     """Return numbers as float32, infinite beyond its range."""
     return numbers.astype(np.float32, copy=False)
 
 
 class Scores(Protocol):
-    """float32 scores of rows by columns, a column being a place among the candidates."""
+    """float32 scores of rows x columns; a column is a position, or the index of a candidate."""
 
     @property
     def width(self) -> int:
@@ -47,7 +47,7 @@ class Scores(Protocol):
         ...
 
     def blocks(self, block: Integers) -> Iterator[Drawn]:
-        """Yield all draws for (rows, draws) blocks, as many at once as there are rows.
+        """Yield the scores of the blocks of all draws, (rows, draws), in batches of len(rows).
 
         Scores are -inf beyond the last column.
         """
@@ -66,16 +66,16 @@ class SharedScores:
         """Number of columns."""
         return len(self.table)
 
-    @_quietly
+    @_overflow_ignored
     def tile(self, first: int, last: int) -> Floats:
-        """Multiply."""
+        """Multiply the queries by the embeddings of the tile."""
         return self.queries @ self.table[first:last].astype(np.float32, copy=False).T
 
     def blocks(self, block: Integers) -> Iterator[Drawn]:
-        """Multiply, draw by draw, the rows that want the same block together."""
+        """Multiply, draw by draw, with one product for all rows that need the same block."""
         return _draw_by_draw(block, self._one_block)
 
-    @_quietly
+    @_overflow_ignored
     def _one_block(self, block: Integers) -> Floats:
         scores = np.full((len(self.queries), BLOCK), -np.inf, dtype=np.float32)
         for wanted in np.unique(block):
@@ -87,7 +87,7 @@ class SharedScores:
 
 @dataclass(frozen=True)
 class OwnScores:
-    """Dot products of each query with its own line of (rows, columns) places in a table."""
+    """Dot products of each query with its own (rows, columns) places of a table."""
 
     queries: Floats
     table: npt.NDArray[Any]
@@ -112,7 +112,7 @@ class OwnScores:
         places = np.take_along_axis(self.places, np.where(beyond, 0, columns), axis=1)
         return np.where(beyond, np.float32(-np.inf), self._products(places))
 
-    @_quietly
+    @_overflow_ignored
     def _products(self, places: Integers) -> Floats:
         table = self.table[places].astype(np.float32, copy=False)
         products: Floats = np.matmul(table, self.queries[:, :, None])[:, :, 0]
@@ -121,7 +121,7 @@ class OwnScores:
 
 @dataclass(frozen=True)
 class CalledScores:
-    """What a callable answers for `item_ids`, of which the lines `numbers` are sampled."""
+    """Scores by a callable of `item_ids`, of which the rows `numbers` are sampled."""
 
     score: Scorer
     item_ids: Integers
@@ -134,16 +134,16 @@ class CalledScores:
         return len(self.item_ids)
 
     def tile(self, first: int, last: int) -> Floats:
-        """Call."""
+        """Call the scorer for the ids of the tile."""
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.copy())
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return as_float32(arrays.to_numpy(scores)[self.numbers])
 
     def blocks(self, block: Integers) -> Iterator[Drawn]:
-        """Call once for each distinct block, whose draws come one after the other."""
+        """Call once per distinct block: draws are sorted by block, and the last result is kept."""
         order = np.argsort(block, axis=None, kind="stable")
-        called, answer = -1, np.empty((0, 0), dtype=np.float32)
+        called, returned = -1, np.empty((0, 0), dtype=np.float32)
         for start in range(0, block.size, len(block)):
             row, draw = np.unravel_index(order[start : start + len(block)], block.shape)
             own = block[row, draw]
@@ -151,9 +151,9 @@ class CalledScores:
             for wanted in np.unique(own).tolist():
                 if wanted != called:
                     first = wanted * BLOCK
-                    called, answer = wanted, self.tile(first, min(first + BLOCK, self.width))
+                    called, returned = wanted, self.tile(first, min(first + BLOCK, self.width))
                 here = np.flatnonzero(own == wanted)
-                scores[here, : answer.shape[1]] = answer[row[here]]
+                scores[here, : returned.shape[1]] = returned[row[here]]
             yield row, draw, scores
 
 

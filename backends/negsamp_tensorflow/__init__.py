@@ -1,4 +1,4 @@
-"""The TensorFlow backend: eager, inside ``tf.function`` and under XLA, from the same kernels."""
+"""The TensorFlow backend: the same kernels in eager mode, in ``tf.function`` and under XLA."""
 
 from negsamp_tensorflow.backend import TensorflowBackend
 from negsamp_tensorflow.graph_sampler import GraphSampler

@@ -1,4 +1,4 @@
-"""The backend class: makes tensors, cuts rows into chunks, puts kernels together."""
+"""The backend class: converts tensors, splits rows into chunks and calls the kernels."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from negsamp_tensorflow.draws import Draws, in_chunks, negatives
 from negsamp_tensorflow.rows import Rows, UserItems, gather
 from negsamp_tensorflow.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
 from negsamp_tensorflow.stream import words
-from negsamp_tensorflow.tracing import as_written, unrecorded
+from negsamp_tensorflow.tracing import no_autograph, unrecorded
 
 __all__ = ["TensorflowBackend"]
 
 
 class TensorflowBackend:
-    """Draws with TensorFlow; see :class:`negsamp.backend.Backend` for what the methods promise.
+    """Draws with TensorFlow; see :class:`negsamp.backend.Backend` for the contract.
 
     Inside ``tf.function`` the key and the call of a stream, alpha, and the number of candidates may
-    be tensors; see :class:`GraphSampler`, which makes them so.
+    be tensors: those of the variables of :class:`GraphSampler`.
 
     Attributes
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk, places_per_chunk : int
-        Bounds of the work in hand; no draw depends on them beyond rounding.
+        Bounds of the memory in use: rows processed at once, scores of a tile (float32), block
+        masses of a chunk (float64), and entries of a chunk's rows x items tables, which rows with
+        their own candidates need. Draws do not depend on them beyond rounding.
     """
 
     rows_per_chunk = 512
@@ -60,7 +62,7 @@ class TensorflowBackend:
         return {"version": f"TensorFlow {tf.__version__}", "devices": ", ".join(devices)}
 
     def asarray(self, values: Any, like: Any = None) -> Tensor:
-        """Return `values` as a tensor that no gradient flows through."""
+        """Return `values` as a tensor that stops gradients."""
         check_framework("tensorflow", "TensorFlow tensors and NumPy arrays", values)
         try:
             return tf.stop_gradient(tf.convert_to_tensor(values))
@@ -76,9 +78,9 @@ class TensorflowBackend:
         """Check ids and users, and gather exclusions."""
         return gather(self._catalogue.items, self._user_items, targets, users, mask, exclude)
 
-    @as_written
+    @no_autograph
     def check(self, wait: bool) -> None:
-        """Do nothing: a call raises what is wrong with it."""
+        """Do nothing: every call raises its own errors."""
 
     def candidates(self, rows: Rows, stream: Stream, candidates: Candidates) -> Tensor:
         """Return the pre-selected positions."""
@@ -108,11 +110,11 @@ class TensorflowBackend:
         )
         return self.negatives(rows, draws, candidates)
 
-    @as_written
+    @no_autograph
     def draw_by_weight(
         self, rows: Rows, stream: Stream, num_negatives: int, replacement: bool
     ) -> Draws:
-        """Do the work of :meth:`by_weight`, refusing nothing."""
+        """Draw for :meth:`by_weight` without raising: errors are recorded in the result."""
         drawn = self._words(rows, stream, num_negatives)
 
         def draw(numbers: Tensor) -> Draws:
@@ -122,7 +124,7 @@ class TensorflowBackend:
 
         return in_chunks(rows, self.rows_per_chunk, num_negatives, draw)
 
-    @as_written
+    @no_autograph
     def draw_by_score(
         self,
         rows: Rows,
@@ -133,7 +135,7 @@ class TensorflowBackend:
         alpha: Any,
         candidates: Candidates | None,
     ) -> Draws:
-        """Do the work of :meth:`by_score`, refusing nothing that the kernels find."""
+        """Draw for :meth:`by_score`; errors that the kernels find are recorded in the result."""
         num_items, called = len(self._catalogue.items), not isinstance(score, DotProduct)
         if isinstance(score, DotProduct):
             score = DotProduct(self.asarray(score.queries), self.asarray(score.items))
@@ -166,7 +168,7 @@ class TensorflowBackend:
     def negatives(
         self, rows: Rows, draws: Draws, candidates: Candidates | None = None
     ) -> Negatives:
-        """Refuse what the kernels found, and give each target its negatives."""
+        """Raise the errors recorded in `draws`, and return the negatives of all targets."""
         count = None if candidates is None else candidates.count
         return negatives(self._catalogue.items, rows, draws, count)
 
@@ -181,12 +183,12 @@ class TensorflowBackend:
         return one_for_each_row(stream, num_items, candidates.count, numbers)
 
     def _rows_at_once(self, candidates: Candidates | None, num_negatives: int, dim: int) -> int:
-        """Return how many rows a chunk has, if a score takes `dim` values of a tile.
+        """Return the rows of a chunk, if a score takes `dim` values of a tile.
 
-        Where many `num_negatives` are drawn with replacement, a tile holds all scores of a few
-        rows, and no block is multiplied again for a draw. But then the table is read for few rows:
-        as on the compiled backend, that pays while the lines read for a row are at most a fifth of
-        those that would be multiplied again.
+        Draws with replacement (`num_negatives` is 0 for others) need no block again if a tile holds
+        all scores of the chunk. The chunk is then small, and reads the whole item table for few
+        rows; that is faster as long as the table lines read per row are at most a fifth of those
+        computed again, as measured on a CPU in eager mode and in graphs.
         """
         num_items = len(self._catalogue.items)
         size = min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_items)
@@ -202,7 +204,7 @@ class TensorflowBackend:
     def _scores(
         self, score: Scorer, columns: Columns, numbers: Tensor, rows: Rows, alpha: Any
     ) -> Scores:
-        """Return the scores of a chunk."""
+        """Return the scores of a chunk of rows."""
         start, alpha = self._catalogue.items.start, tf.cast(alpha, tf.float32)
         if not isinstance(score, DotProduct):
             return CalledScores(score, start, columns, numbers, rows.num_rows, alpha)

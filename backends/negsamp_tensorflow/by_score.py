@@ -1,4 +1,10 @@
-"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference."""
+"""Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
+
+Pass 1 computes scores tile by tile and keeps the log of each block's mass, the sum over its 128
+columns. A draw picks a block in proportion to the masses by its first word, computes the scores of
+the block again, and picks a column by its second. Nothing raises here: errors are recorded per row,
+since a graph cannot raise.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,7 @@ _NOTHING: Final = -math.inf
 
 
 class _Picked(NamedTuple):
-    """Draws as columns, before anything is refused.
+    """Draws as columns, and what may be wrong with them.
 
     Attributes
     ----------
@@ -43,8 +49,8 @@ class _Picked(NamedTuple):
 def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, tile: int) -> Draws:
     """Return draws for words of shape (rows, num_negatives, 2).
 
-    `excluded` holds distinct columns, -1 for none; `tile` is the number of columns worked off at
-    once. If it covers all columns and replacement is allowed, no score is computed again.
+    `excluded` holds distinct columns, -1 for none; `tile` is the number of columns processed at
+    once. If it covers all columns, draws with replacement compute no score again.
     """
     num_negatives = int(words.shape[1])
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
@@ -56,19 +62,19 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     log_q = tf.cast(tf.minimum(log_q, 0.0), tf.float32)
     draws = Draws(picked.columns, log_q, tf.zeros_like(picked.stuck, tf.int32), admissible)
     return (
-        draws.noting(NO_SCORE, picked.stuck >= 0, picked.stuck)
-        .noting(INVALID_SCORE, picked.invalid)
-        .noting(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
+        draws.with_problem(NO_SCORE, picked.stuck >= 0, picked.stuck)
+        .with_problem(INVALID_SCORE, picked.invalid)
+        .with_problem(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
     )
 
 
 def holds_all(columns: Columns, tile: int) -> bool:
-    """Return whether a tile holds all columns, of which none is spare."""
+    """Return whether one tile holds all columns, and all of them are in use."""
     return not tf.is_tensor(columns.count) and columns.width <= -(-tile // BLOCK) * BLOCK
 
 
 def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
-    """Draw with replacement, all at once, from scores of all columns that are held."""
+    """Draw with replacement, all draws at once, from scores that one tile holds."""
     num_rows, blocks = tf.shape(excluded, tf.int64)[0], -(-scores.columns.width // BLOCK)
     log_weights = _tile_of(scores, excluded, tf.constant(0, tf.int64), blocks)
     masses = log_sum_exp(log_weights)
@@ -76,7 +82,7 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), blocks - 1)
     lines = tf.reshape(log_weights, [-1, BLOCK])
     line = tf.range(num_rows)[:, None] * blocks + block
-    if int(words.shape[1]) < blocks:  # else every block once, rather than each as often as drawn
+    if int(words.shape[1]) < blocks:  # else the sums of all blocks are fewer
         lines = tf.gather(lines, tf.reshape(line, [-1]))
         line = tf.reshape(tf.range(tf.size(line, tf.int64)), tf.shape(line))
     lines = tf.cast(lines, tf.float64)
@@ -95,26 +101,26 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
 def _one_by_one(
     scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, tile: int
 ) -> _Picked:
-    """Compute the block of each draw again, one draw of all rows after the other."""
+    """Draw one negative of all rows after another, computing its block again."""
     num_negatives = int(words.shape[1])
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
-    shares = shares_of(masses) if replacement else None  # without it masses change at each draw
-    asked = None
-    if shares is not None and isinstance(scores, CalledScores):  # each block once for all draws
+    shares = shares_of(masses) if replacement else None  # else masses change with each draw
+    called = None
+    if shares is not None and isinstance(scores, CalledScores):  # once per block for all draws
         blocks = tf.map_fn(lambda word: pick(shares, word), tf.transpose(words[:, :, 0]))
-        asked = blocks, scores.blocks(blocks)
+        called = blocks, scores.blocks(blocks)
 
     def step(
         j: Tensor, excluded: Tensor, masses: Tensor, drawn: Tensor, logs: Tensor, stuck: Tensor
     ) -> tuple[Tensor, ...]:
         highest = tf.reduce_max(masses, axis=1)
         stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
-        if asked is None:
+        if called is None:
             block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
             found = scores.blocks(block)
         else:
-            block, found = (tf.gather(each, j) for each in asked)
+            block, found = (tf.gather(each, j) for each in called)
         inside = log_weights_of(block, found, scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
@@ -125,7 +131,7 @@ def _one_by_one(
         logs = tf.where(own, log_weight[:, None], logs)
         if not replacement:
             excluded = tf.concat([excluded[:, 1:], column[:, None]], axis=1)
-            left = log_sum_exp(_hide(inside, place[:, None]))
+            left = log_sum_exp(_mask(inside, place[:, None]))
             index = tf.stack([tf.range(tf.shape(block, tf.int64)[0]), block], axis=1)
             masses = tf.tensor_scatter_nd_update(masses, index, left)
         return j + 1, excluded, masses, drawn, logs, stuck
@@ -167,7 +173,7 @@ def _tile_of(scores: Scores, excluded: Tensor, first: Tensor, blocks: int) -> Te
     """Return log-weights from column `first` on, float32 (rows, blocks, BLOCK)."""
     inside = first + tf.range(blocks * BLOCK, dtype=tf.int64) < scores.columns.count
     part = tf.where(inside, scores.tile(first, blocks * BLOCK), _NOTHING)
-    return tf.reshape(_hide(part, excluded - first), tf.stack([tf.shape(part)[0], blocks, BLOCK]))
+    return tf.reshape(_mask(part, excluded - first), tf.stack([tf.shape(part)[0], blocks, BLOCK]))
 
 
 def shares_of(masses: Tensor) -> Tensor:
@@ -180,7 +186,7 @@ def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Ten
     first = block[:, None] * BLOCK
     inside = first + tf.range(BLOCK, dtype=tf.int64) < columns.count
     found = tf.where(inside, found, _NOTHING)
-    return tf.cast(_hide(found, excluded - first), tf.float64)
+    return tf.cast(_mask(found, excluded - first), tf.float64)
 
 
 def _has_nan(masses: Tensor) -> Tensor:
@@ -189,7 +195,7 @@ def _has_nan(masses: Tensor) -> Tensor:
 
 
 def log_sum_exp(log_weights: Tensor) -> Tensor:
-    """Return log sum exp over the last axis in float64, shifted by its own maximum."""
+    """Return log sum exp over the last axis in float64, shifted by the maximum."""
     highest = tf.reduce_max(log_weights, axis=-1)
     shift = tf.where(tf.equal(highest, _NOTHING), tf.zeros_like(highest), highest)
     sums = tf.reduce_sum(tf.exp(log_weights - shift[..., None]), axis=-1)
@@ -197,22 +203,25 @@ def log_sum_exp(log_weights: Tensor) -> Tensor:
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
-    """Return for each line the first index whose running sum exceeds (word + 1/2) / 2**32."""
+    """Return for each line the first index whose running sum exceeds u * total.
+
+    The uniform number u is (word + 1/2) / 2**32.
+    """
     sums = tf.cumsum(weights, axis=1)
     threshold = _thresholds(words, sums[:, -1])
     return tf.reduce_sum(tf.cast(sums <= threshold[:, None], tf.int64), axis=1)
 
 
 def _thresholds(words: Tensor, totals: Tensor) -> Tensor:
-    """Return (word + 1/2) / 2**32 of each total, below it."""
+    """Return u * total, with the uniform number u = (word + 1/2) / 2**32."""
     return (tf.cast(words, tf.float64) + 0.5) * 2.0**-32 * totals
 
 
-def _hide(log_weights: Tensor, columns: Tensor) -> Tensor:
-    """Put -inf at some columns of each row; those outside are passed over.
+def _mask(log_weights: Tensor, columns: Tensor) -> Tensor:
+    """Set some columns of each row to -inf, ignoring columns outside.
 
-    An update has to go somewhere: where there is nothing to hide, it puts again what the first
-    column holds, or is to hold.
+    The scatter has a fixed number of updates: those that are not needed go to column 0, and write
+    the value that it is to have anyway.
     """
     width = int(log_weights.shape[1])
     inside = (columns >= 0) & (columns < width)

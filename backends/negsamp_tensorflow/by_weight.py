@@ -1,8 +1,8 @@
 """Draws in proportion to fixed weights: the integers of the reference, in tensors.
 
-The reference steps over what a row excludes in one pass. Here the user's places stay where they
-are, in compressed rows, and there are two passes: over the few places beside them, in terms of the
-weight that the user's places leave, and then over the user's.
+The reference skips all exclusions of a row in one search. Here the user's places stay in the CSR
+arrays of the interactions, and there are two: the first skips the row's few other places, in terms
+of the weight that the user's places leave admissible, and the second the user's places.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def draw(excluded: Excluded, words: Tensor, replacement: bool, cumulative: Tenso
     wanted = 1 if replacement else int(words.shape[1])
     problem = tf.zeros_like(total, tf.int32)
     draws = Draws(places, tf.cast(log_q, tf.float32), problem, admissible)
-    return draws.noting(NO_WEIGHT, stuck >= 0, stuck).noting(
+    return draws.with_problem(NO_WEIGHT, stuck >= 0, stuck).with_problem(
         TOO_FEW, admissible < wanted, admissible
     )
 
@@ -43,7 +43,7 @@ def draw(excluded: Excluded, words: Tensor, replacement: bool, cumulative: Tenso
 def _successive(
     excluded: Excluded, words: Tensor, cumulative: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Draw without replacement; return the places, and the draw that found nothing left or -1."""
+    """Draw without replacement; return places, and the first draw with nothing left, or -1."""
     num_negatives = int(words.shape[1])
 
     def step(
@@ -82,8 +82,8 @@ def pick(integers: Tensor, excluded: Excluded, cumulative: Tensor | None) -> Ten
     users_before = tf.gather(sums, excluded.index_of(few)) - row_start
     of_few = tf.cumsum(tf.pad(_weight_of_few(excluded, cumulative), [[0, 0], [1, 0]]), axis=1)
     admissible_before = _before(few, cumulative) - users_before - of_few[:, :-1]
-    stepped_over = count_up_to(admissible_before, integers)
-    shifted = integers + tf.gather(of_few, stepped_over, axis=1, batch_dims=1)
+    skipped = count_up_to(admissible_before, integers)
+    shifted = integers + tf.gather(of_few, skipped, axis=1, batch_dims=1)
 
     def before(index: Tensor) -> Tensor:
         place = tf.gather(excluded.user_items.places, index)

@@ -1,7 +1,7 @@
-"""Pre-selection: uniform subsets of the catalogue (eq. 6), those of the reference.
+"""Pre-selection: uniform subsets of the catalogue (eq. 6), the same as the reference's.
 
-How many are selected may be a tensor. Shapes then are those of the whole catalogue, and no graph
-has to be traced again when the number changes.
+The number of candidates may be a tensor. Arrays then have the length of the whole catalogue, so
+that no graph needs to be traced again when the number changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Columns:
     width : int
         The same, or the number of places of the catalogue where `count` is a tensor.
     places : int64, shape (width,) or (rows, width), or None
-        The place of each column, anything beyond the last; None where every place is a column.
+        The place of each column, arbitrary beyond `count`; None if every place is a column.
     column_of : int64, shape (num_places,) or (rows, num_places), or None
         The column of each place, -1 for none.
     """
@@ -41,7 +41,7 @@ class Columns:
 
     @classmethod
     def of(cls, taken: Tensor, count: Any) -> Columns:
-        """Take the places where `taken`, of which there are `count` in each row."""
+        """Build from a mask of the selected places, `count` in each row."""
         num_places = int(taken.shape[-1])
         width = count if isinstance(count, int) else num_places
         column = tf.cumsum(tf.cast(taken, tf.int64), axis=-1) - 1
@@ -57,7 +57,7 @@ class Columns:
         return cls(count, width, places, column_of)
 
     def columns_of(self, places: Tensor) -> Tensor:
-        """Return the columns of places (rows, any), -1 for what is no place or no candidate."""
+        """Return the columns of (rows, any) places, -1 if out of range or not a candidate."""
         none = tf.constant(-1, tf.int64)
         if self.column_of is None:
             return tf.where(places < self.width, places, none)
@@ -68,7 +68,7 @@ class Columns:
         return tf.where(places < num_places, columns, none)
 
     def places_of(self, columns: Tensor) -> Tensor:
-        """Return the places of columns (rows, any), or (any,) where all rows have the same."""
+        """Return the places of (rows, any) columns, or of (any,) if all rows share them."""
         columns = tf.minimum(columns, self.width - 1)
         if self.places is None:
             return columns
@@ -77,7 +77,7 @@ class Columns:
 
 
 def one_for_all_rows(stream: Stream, num_places: int, count: Any) -> Columns:
-    """Select the `count` places with the smallest keys, and of equal keys the first."""
+    """Select the `count` places with the smallest random keys; ties go to the lowest places."""
     drawn = words(stream, CANDIDATES, num_places)
     keys = tf.bitwise.left_shift(drawn[:, 0], tf.constant(31, tf.int64)) | (drawn[:, 1] // 2)
     order = tf.argsort(keys, stable=True)

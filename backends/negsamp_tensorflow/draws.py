@@ -1,4 +1,4 @@
-"""What the kernels return, how it is put together from chunks of rows, and made into negatives."""
+"""Results of the kernels: collected chunk by chunk, checked, and converted to negatives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from negsamp_tensorflow.rows import Rows
 __all__ = ["INVALID_SCORE", "NO_SCORE", "NO_WEIGHT", "TOO_FEW", "Draws", "in_chunks", "negatives"]
 
 TOO_FEW, INVALID_SCORE, NO_SCORE, NO_WEIGHT = 1, 2, 3, 4
-"""What can keep a row from being drawn for; 0 is nothing."""
+"""Error codes of a row; 0 is none."""
 
 
 class Draws(NamedTuple):
@@ -27,29 +27,30 @@ class Draws(NamedTuple):
         Positions in the catalogue.
     log_q : float32, shape (rows, num_negatives)
     problem : int32, shape (rows,)
-        0, or why what stands in the row is no draw.
-    told : int64, shape (rows,)
-        What is told of the problem: how many places are admissible, or were drawn before.
+        0, or an error code: the other values of the row are then arbitrary.
+    detail : int64, shape (rows,)
+        For the message: how many places are admissible, or how many were drawn before.
     """
 
     places: Tensor
     log_q: Tensor
     problem: Tensor
-    told: Tensor
+    detail: Tensor
 
-    def noting(self, problem: int, where: Tensor, told: Any = 0) -> Draws:
-        """Return the same with another problem in some rows, that goes before what was there."""
-        told = tf.broadcast_to(tf.cast(told, tf.int64), tf.shape(self.told))
+    def with_problem(self, problem: int, where: Tensor, detail: Any = 0) -> Draws:
+        """Return the same with an error code set in some rows, replacing any set before."""
+        detail = tf.broadcast_to(tf.cast(detail, tf.int64), tf.shape(self.detail))
         return self._replace(
-            problem=tf.where(where, problem, self.problem), told=tf.where(where, told, self.told)
+            problem=tf.where(where, problem, self.problem),
+            detail=tf.where(where, detail, self.detail),
         )
 
 
 def in_chunks(rows: Rows, size: int, num_negatives: int, draw: Callable[[Tensor], Draws]) -> Draws:
-    """Draw for the sampled rows, about `size` of them at once, given their numbers.
+    """Call `draw` with the numbers of at most `size` sampled rows at a time; collect the results.
 
-    All chunks are of one size, which XLA wants: the last draws for its last row more than once.
-    The loop ends with the sampled rows, so that the others cost nothing.
+    XLA needs chunks of one size, so the last one is padded with its last row. Sampled rows come
+    first in `rows.order`, and the loop ends with them: masked rows cost nothing.
     """
     num_rows = rows.num_rows
     size = tf.minimum(size, num_rows) if tf.is_tensor(num_rows) else min(size, num_rows)
@@ -78,12 +79,10 @@ def in_chunks(rows: Rows, size: int, num_negatives: int, draw: Callable[[Tensor]
 
 
 def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None) -> Negatives:
-    """Refuse what was found, and give each target its ids and log-probabilities.
+    """Raise the recorded errors, and return ids and log-probabilities of all targets.
 
-    `num_candidates` is None where none are pre-selected.
-
-    Where nothing is refused although something is wrong, which is under XLA, a row gets an id that
-    is not its target, and log_q NaN.
+    `num_candidates` is None without a pre-selection. Under XLA nothing can be raised: a row with an
+    error gets an id that is not its target, and log_q NaN.
     """
     num_negatives, preselected = int(draws.places.shape[1]), num_candidates is not None
 
@@ -96,14 +95,14 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None
         return validation.invalid_score(number, shape)
 
     count = num_candidates if preselected else len(items)
-    candidates = tf.fill(tf.shape(draws.told), tf.cast(count, tf.int64))
-    rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.told, candidates)
-    for problem, word in (
+    candidates = tf.fill(tf.shape(draws.detail), tf.cast(count, tf.int64))
+    rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.detail, candidates)
+    for problem, error_of in (
         (INVALID_SCORE, invalid),
         (NO_SCORE, validation.no_finite_score),
         (NO_WEIGHT, validation.no_weight),
     ):
-        rows.refuse(word, tf.equal(draws.problem, problem), draws.told)
+        rows.refuse(error_of, tf.equal(draws.problem, problem), draws.detail)
     wrong = (rows.bad | (draws.problem != 0))[:, None]
     target = rows.few[:, :1]
     other = tf.where(target == 0, min(1, len(items) - 1), 0)

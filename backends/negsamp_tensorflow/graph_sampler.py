@@ -19,12 +19,12 @@ from negsamp.stream import Stream
 from negsamp_tensorflow.backend import TensorflowBackend
 from negsamp_tensorflow.draws import Draws
 from negsamp_tensorflow.rows import Rows
-from negsamp_tensorflow.tracing import as_written
+from negsamp_tensorflow.tracing import no_autograph
 
 __all__ = ["GraphSampler"]
 
 _LAWS = (Uniform._draw, Popularity._draw, GenNi._draw)
-"""What :meth:`GraphSampler._draw` does in a graph."""
+"""The laws that :meth:`GraphSampler._draw` implements."""
 
 _ONE_EACH = (
     "make one for each replica outside the strategy's scope, GraphSampler(sampler.spawn(replica))"
@@ -109,11 +109,11 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             )
         if type(sampler)._draw not in _LAWS:
             raise ConfigError(
-                f"{type(sampler).__name__} has a _draw of its own, which a graph does not call: "
+                f"{type(sampler).__name__} overrides _draw, which a graph does not call: "
                 "GraphSampler draws by the laws of Uniform, Popularity and GenNi"
             )
         if tf.distribute.has_strategy():
-            raise ConfigError(f"no GraphSampler can be made in a strategy's scope: {_ONE_EACH}")
+            raise ConfigError(f"a GraphSampler cannot be made in a strategy's scope: {_ONE_EACH}")
         super().__init__()
         self.sampler = sampler
         self._replica: Any = None
@@ -125,7 +125,7 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
         self._progress = _Progress(self)
         self.load_state_dict(sampler.state_dict())
 
-    @as_written
+    @no_autograph
     def sample(
         self,
         targets: Any,
@@ -245,7 +245,7 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
             )
 
     def _check_replica(self) -> None:
-        """Refuse a second replica: both would draw the same, and race for the variables."""
+        """Raise in a second replica: both would draw the same, and race on the variables."""
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
             return
@@ -288,13 +288,13 @@ class GraphSampler(tf.Module):  # type: ignore[misc]
 
 
 class _Progress(tf.train.experimental.PythonState):  # type: ignore[misc]
-    """What a checkpoint holds of a sampler: its state, as JSON."""
+    """The sampler's state as JSON, for checkpoints."""
 
     def __init__(self, owner: GraphSampler) -> None:
         self._owner = owner
 
     def serialize(self) -> str:
-        """Return the state; ``tf.saved_model.save`` asks for it while it builds a graph."""
+        """Return the state, eagerly: ``tf.saved_model.save`` calls this while it builds a graph."""
         with eager_mode():
             return json.dumps(self._owner.state_dict())
 

@@ -1,7 +1,7 @@
-"""How bad input is refused: by an error of negsamp in eager mode, by an assertion in a graph.
+"""Errors for invalid input: raised in eager mode, asserted in a graph.
 
-In a graph the words of the error are put together by string operations when the graph runs. XLA
-has neither these nor assertions: there it is left to the kernels that the result is safe.
+In a graph the message is built by string operations when the graph runs. XLA supports neither these
+nor assertions: there nothing is raised, and the kernels must return safe results.
 """
 
 from __future__ import annotations
@@ -16,60 +16,61 @@ from tensorflow import Tensor
 from negsamp.validation import row_name
 from negsamp_tensorflow.tracing import in_xla
 
-__all__ = ["Word", "refuse"]
+__all__ = ["MakeError", "refuse"]
 
-Word = Callable[..., Exception]
-"""Words a refusal, given the number of what is wrong, the shape that counts it, and values."""
+MakeError = Callable[..., Exception]
+"""Builds an error from the flat index of the invalid element, the array's shape, and values."""
 
 
-def refuse(word: Word, wrong: Tensor, shape: Tensor, *values: Tensor) -> list[Any]:
-    """Refuse the first that is wrong; return the assertions that a result has to wait for.
+def refuse(make_error: MakeError, wrong: Tensor, shape: Tensor, *values: Tensor) -> list[Any]:
+    """Raise for the first invalid element, or return assertions that results must depend on.
 
     Parameters
     ----------
-    word : callable
+    make_error : callable
     wrong : bool, shape (n,)
-        In C order of `shape`.
+        Which elements are invalid, in C order of `shape`.
     shape : int64, shape (rank,)
     *values : integers of any type, shape (n,)
-        What is told of each: an id, a number.
+        Details of each element for the message, such as an id or a count.
     """
     if tf.executing_eagerly():
         if bool(tf.reduce_any(wrong)):
             first = int(_first(wrong))
-            raise word(first, tuple(shape.numpy().tolist()), *(int(each[first]) for each in values))
+            details = (int(each[first]) for each in values)
+            raise make_error(first, tuple(shape.numpy().tolist()), *details)
         return []
     if in_xla():
         return []
 
-    def sentence() -> Tensor:
+    def message() -> Tensor:
         first = _first(wrong)
-        return _sentence(word, first, shape, [each[first] for each in values])
+        return _message(make_error, first, shape, [each[first] for each in values])
 
     right = ~tf.reduce_any(wrong)
-    return [tf.debugging.Assert(right, [tf.cond(right, lambda: tf.constant(""), sentence)])]
+    return [tf.debugging.Assert(right, [tf.cond(right, lambda: tf.constant(""), message)])]
 
 
-def _sentence(word: Word, number: Tensor, shape: Tensor, values: list[Tensor]) -> Tensor:
-    """Put a place and values into the words of a refusal, which are others for none and one."""
+def _message(make_error: MakeError, number: Tensor, shape: Tensor, values: list[Tensor]) -> Tensor:
+    """Fill index and values into the message of an error, which differs for counts of 0 and 1."""
     rank = int(shape.shape[0])
     index = number // tf.math.cumprod(shape, exclusive=True, reverse=True) % shape
     place = tf.strings.reduce_join(tf.strings.as_string(index), separator=", ")
     parts = [place, *(tf.strings.as_string(each) for each in values)]
     blanks = [f"{{{number}}}" for number in range(1, len(parts))]
 
-    def text(told: list[Any]) -> Tensor:
-        words = str(word(0, (), *told)).replace("[]", "[{0}]", 1)
+    def text(details: list[Any]) -> Tensor:
+        words = str(make_error(0, (), *details)).replace("[]", "[{0}]", 1)
         if rank and words.startswith(unnamed := row_name(0, ())):
             words = ("row {0}" if rank == 1 else "row ({0})") + words.removeprefix(unnamed)
         pieces = re.split(r"\{(\d)\}", words)
         pieces[1::2] = [parts[int(number)] for number in pieces[1::2]]
         return tf.strings.join(pieces)
 
-    sentence = text(blanks)
-    for few in (0, 1):
-        sentence = tf.where(tf.equal(values[0], few), text([few, *blanks[1:]]), sentence)
-    return sentence
+    message = text(blanks)
+    for count in (0, 1):
+        message = tf.where(tf.equal(values[0], count), text([count, *blanks[1:]]), message)
+    return message
 
 
 def _first(wrong: Tensor) -> Tensor:

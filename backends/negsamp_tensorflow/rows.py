@@ -1,4 +1,4 @@
-"""The rows of a call, and what each of them excludes."""
+"""The rows of a call, and what each excludes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tensorflow import Tensor
 from negsamp import validation
 from negsamp.backend import Catalogue
 from negsamp_tensorflow.bisection import bisect
-from negsamp_tensorflow.refusals import Word, refuse
+from negsamp_tensorflow.refusals import MakeError, refuse
 
 __all__ = ["Excluded", "Rows", "UserItems", "gather"]
 
 
 @dataclass(frozen=True)
 class UserItems:
-    """Interactions on the device, in compressed rows.
+    """Interactions on the device, in CSR form.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class UserItems:
     offsets : int64, shape (num_users + 1,)
         User u's places are ``places[offsets[u]:offsets[u + 1]]``.
     weight_before : int64, shape (num_interactions + 1,)
-        Sums of the weights of the places; they may wrap, their differences are exact.
+        Exclusive prefix sums of the places' weights; they may wrap, but differences are exact.
     longest : int
         The largest number of places of one user.
     """
@@ -40,7 +40,7 @@ class UserItems:
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> UserItems:
-        """Take the interactions of a catalogue; without any, there is one user with none."""
+        """Copy the interactions of a catalogue; without any, there is one user without items."""
         interactions, cumulative = catalogue.interactions, catalogue.cumulative
         places, offsets = np.empty(0, np.int64), np.zeros(2, np.int64)
         if interactions is not None:
@@ -64,15 +64,15 @@ class UserItems:
 
 @dataclass(frozen=True)
 class Excluded:
-    """What some rows exclude: a stretch of the interactions, and a few places beside it.
+    """Exclusions of some rows: a range of the interactions, and a few other places.
 
     Attributes
     ----------
     user_items : UserItems
     first, last : int64, shape (rows,)
-        The stretch.
+        The range ``places[first:last]`` of the user's items.
     few : int64, shape (rows, num_few)
-        Places that are not in the stretch; ascending and distinct, then `width` for none.
+        Places that are not in the range: ascending and distinct, padded with `width`.
     width : int
         Number of places.
     """
@@ -85,7 +85,7 @@ class Excluded:
 
     @classmethod
     def of(cls, user_items: UserItems, users: Tensor, few: Tensor, width: int) -> Excluded:
-        """Take a user's places, and those of `few`, in any order, that are not among them."""
+        """Build from users and further places `few`, in any order; duplicates are dropped."""
         first, last = tf.gather(user_items.offsets, users), tf.gather(user_items.offsets, users + 1)
         few = tf.sort(few, axis=1)
         twice = tf.concat([tf.zeros_like(few[:, :1], tf.bool), few[:, 1:] == few[:, :-1]], axis=1)
@@ -104,7 +104,7 @@ class Excluded:
 
     @property
     def places(self) -> Tensor:
-        """All places, in no order, and `width` for none: (rows, num_few + longest)."""
+        """All places, unordered and padded with `width`: (rows, num_few + longest)."""
         if not self.user_items.longest:
             return self.few
         index = self.first[:, None] + tf.range(self.user_items.longest, dtype=tf.int64)
@@ -114,7 +114,7 @@ class Excluded:
         return tf.concat([self.few, tf.where(inside, places, none)], axis=1)
 
     def index_of(self, places: Tensor) -> Tensor:
-        """Return where the stretch of each row reaches the places (rows, any)."""
+        """Return where (rows, any) places would be inserted in the range of each row."""
         return bisect(
             tf.broadcast_to(self.first[:, None], tf.shape(places)),
             tf.broadcast_to(self.last[:, None], tf.shape(places)),
@@ -123,12 +123,12 @@ class Excluded:
         )
 
     def with_room(self, num_places: int) -> Excluded:
-        """Return the same, able to take more places."""
+        """Return the same with padding for more places."""
         none = tf.fill([tf.shape(self.few)[0], num_places], tf.constant(self.width, tf.int64))
         return self.holding(tf.concat([self.few, none], axis=1))
 
     def adding(self, places: Tensor) -> Excluded:
-        """Return the same with one more place in each row, new to it and in the room made."""
+        """Return the same with one more, new place in each row, which must have padding left."""
         few = tf.concat([self.few[:, :-1], places[:, None]], axis=1)
         return self.holding(tf.sort(few, axis=1))
 
@@ -139,7 +139,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a call, one a target, in C order.
+    """The rows of a call, one per target, in C order.
 
     Attributes
     ----------
@@ -151,14 +151,14 @@ class Rows:
         The numbers of the sampled rows, then those of the others.
     num_sampled : int64
     few : int64, shape (num_rows, 1 + num_excluded)
-        Places of the target and of what was added, or `width` for none.
+        Places of the target and of `exclude`; `width` for none.
     users : int64, shape (num_rows,)
     bad : bool, shape (num_rows,)
-        Whether a row has an id or a user that does not exist, and has been given others.
+        Whether a row has an invalid id or user, which is replaced by a valid one.
     width : int
         Number of places.
     assertions : list
-        What a graph has to check before a result is looked at.
+        Assertions that results of a graph must depend on.
     """
 
     shape: Tensor
@@ -173,7 +173,7 @@ class Rows:
 
     @property
     def num_rows(self) -> Any:
-        """Number of rows: an int wherever it is known."""
+        """Number of rows: an int if known while tracing, else a tensor."""
         known = self.sampled.shape[0]
         return tf.shape(self.sampled)[0] if known is None else known
 
@@ -182,9 +182,9 @@ class Rows:
         few, users = tf.gather(self.few, numbers), tf.gather(self.users, numbers)
         return Excluded.of(user_items, users, few, self.width)
 
-    def refuse(self, word: Word, wrong: Tensor, *values: Tensor) -> None:
-        """Refuse the first of the sampled rows that are wrong."""
-        self.assertions.extend(refuse(word, wrong & self.sampled, self.shape, *values))
+    def refuse(self, make_error: MakeError, wrong: Tensor, *values: Tensor) -> None:
+        """Raise, or assert, for the first of the sampled rows that are invalid."""
+        self.assertions.extend(refuse(make_error, wrong & self.sampled, self.shape, *values))
 
 
 def gather(
@@ -242,19 +242,19 @@ def _outside(ids: Tensor, items: range) -> Tensor:
     return (ids < items.start) | (ids >= items.stop)
 
 
-def _outside_catalogue(name: str, items: range) -> Word:
-    def word(number: int, shape: tuple[int, ...], item: Any) -> Exception:
+def _outside_catalogue(name: str, items: range) -> MakeError:
+    def make_error(number: int, shape: tuple[int, ...], item: Any) -> Exception:
         place = validation.place_of(number, shape)
         return validation.outside_catalogue(name, place, item, items)
 
-    return word
+    return make_error
 
 
-def _unknown_user(num_users: int) -> Word:
-    def word(number: int, shape: tuple[int, ...], user: Any) -> Exception:
+def _unknown_user(num_users: int) -> MakeError:
+    def make_error(number: int, shape: tuple[int, ...], user: Any) -> Exception:
         return validation.unknown_user(validation.place_of(number, shape), user, num_users)
 
-    return word
+    return make_error
 
 
 def _count(each: Tensor) -> Tensor:

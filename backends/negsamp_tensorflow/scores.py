@@ -1,4 +1,4 @@
-"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+"""Sources of the scores of a chunk of rows: by tiles in pass 1, by blocks in pass 2."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from negsamp_tensorflow.candidates import Columns
 __all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
 
 BLOCK = 128
-"""Columns a block: the unit of the two-level draw, the same on every backend."""
+"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 
 class Scores(Protocol):
-    """float32 scores of rows by columns, times alpha; anything beyond the last column."""
+    """alpha times the float32 scores of rows x columns; arbitrary beyond the last column."""
 
     @property
     def columns(self) -> Columns:
@@ -37,9 +37,9 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class SharedScores:
-    """Dot products of (rows, dim) queries with the lines of a table, the same for all rows.
+    """Dot products of (rows, dim) queries with columns that all rows share.
 
-    `items` holds a line an id, of which `start` is the first of the catalogue.
+    Row i of `items` is the embedding of item id i; `start` is the first id of the catalogue.
     """
 
     queries: Tensor
@@ -48,34 +48,34 @@ class SharedScores:
     columns: Columns
 
     def tile(self, first: Tensor, size: int) -> Tensor:
-        """Gather the lines and multiply."""
+        """Gather the embeddings of the tile and multiply."""
         places = self.columns.places_of(first + tf.range(size, dtype=tf.int64))
-        return tf.matmul(self.queries, self._lines(places), transpose_b=True)
+        return tf.matmul(self.queries, self._embeddings(places), transpose_b=True)
 
     def blocks(self, block: Tensor) -> Tensor:
         """Gather the block of each row and multiply."""
         places = self.columns.places_of(block[:, None] * BLOCK + tf.range(BLOCK, dtype=tf.int64))
-        return tf.linalg.matvec(self._lines(places), self.queries)
+        return tf.linalg.matvec(self._embeddings(places), self.queries)
 
-    def _lines(self, places: Tensor) -> Tensor:
+    def _embeddings(self, places: Tensor) -> Tensor:
         return tf.cast(tf.gather(self.items, self.start + places), tf.float32)
 
 
 @dataclass(frozen=True)
 class OwnScores(SharedScores):
-    """The same where each row has columns of its own."""
+    """Dot products of queries with columns of their own."""
 
     def tile(self, first: Tensor, size: int) -> Tensor:
-        """Gather (rows, size, dim) lines and multiply."""
+        """Gather (rows, size, dim) embeddings and multiply."""
         columns = first + tf.range(size, dtype=tf.int64)
         rows = tf.shape(self.queries)[0]
         places = self.columns.places_of(tf.broadcast_to(columns, tf.stack([rows, size])))
-        return tf.linalg.matvec(self._lines(places), self.queries)
+        return tf.linalg.matvec(self._embeddings(places), self.queries)
 
 
 @dataclass(frozen=True)
 class CalledScores:
-    """What a callable answers for all rows, of which `numbers` are wanted, times `alpha`."""
+    """Scores by a callable, of which the rows `numbers` are sampled, times `alpha`."""
 
     score: Scorer
     start: int
@@ -85,26 +85,26 @@ class CalledScores:
     alpha: Tensor
 
     def tile(self, first: Tensor, size: int) -> Tensor:
-        """Call; in eager mode, for no more ids than there are columns."""
+        """Call the scorer; in eager mode without the ids beyond the last column."""
         columns = first + tf.range(size, dtype=tf.int64)
         if tf.executing_eagerly():
             columns = columns[columns < self.columns.count]
         ids = self.start + self.columns.places_of(columns)
-        answer = self.score(ids)
-        if tf.is_tensor(answer) and answer.shape.rank is None:  # tf.numpy_function does not tell
-            answer = tf.ensure_shape(answer, [None, None])
+        returned = self.score(ids)
+        if tf.is_tensor(returned) and returned.shape.rank is None:  # as from tf.numpy_function
+            returned = tf.ensure_shape(returned, [None, None])
         num_rows = None if tf.is_tensor(self.num_rows) else self.num_rows
-        validation.check_answer(answer, num_rows, ids.shape[0])
-        own = tf.gather(tf.stop_gradient(tf.convert_to_tensor(answer)), self.numbers)
+        validation.check_returned(returned, num_rows, ids.shape[0])
+        own = tf.gather(tf.stop_gradient(tf.convert_to_tensor(returned)), self.numbers)
         return tf.pad(tf.cast(own, tf.float32) * self.alpha, [[0, 0], [0, size - ids.shape[0]]])
 
     def blocks(self, block: Tensor) -> Tensor:
-        """Call once for each distinct block of (rows,), or of (draws, rows)."""
+        """Call once per distinct block of (rows,), or of (draws, rows)."""
         none = tf.constant(-(-self.columns.width // BLOCK), tf.int64)
 
         def step(wanted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-            answer = self.tile(wanted * BLOCK, BLOCK)
-            scores = tf.where((block == wanted)[..., None], answer, scores)
+            returned = self.tile(wanted * BLOCK, BLOCK)
+            scores = tf.where((block == wanted)[..., None], returned, scores)
             return tf.reduce_min(tf.where(block > wanted, block, none)), scores
 
         nothing = tf.zeros(tf.concat([tf.shape(block), [BLOCK]], axis=0))

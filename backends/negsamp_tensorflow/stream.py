@@ -1,4 +1,4 @@
-"""The words of the stream, which are what TensorFlow's own Philox4x32-10 gives."""
+"""The words of the stream, from TensorFlow's own Philox4x32-10 kernel."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from negsamp.stream import Stream
 __all__ = ["below", "words", "words_of_rows"]
 
 _PHILOX = 1
+"""TensorFlow's number of the algorithm, ``tf.random.Algorithm.PHILOX``."""
 _MASK = 0xFFFFFFFF
 
 
 def words(stream: Stream, use: int, count: Any, first_block: Any = 0) -> Tensor:
     """Return the two words of each of `count` draws, int64 (count, 2).
 
-    The draws are those from number ``2 * first_block`` on: a block of the counter holds the words
-    of two. Key and call of the stream are Python integers, or int64 tensors of the same bits.
+    The first draw is number ``2 * first_block``, since a block of the counter has the words of two
+    draws. Key and call of the stream are Python integers, or int64 tensors of the same bits.
 
     Raises
     ------
     InvalidInputError
-        If a graph is being traced and the number of the call is no tensor, so that it would not
-        change.
+        If a graph is being traced and the number of the call is not a tensor: it would be a
+        constant of the graph.
     """
     if not tf.executing_eagerly() and not tf.is_tensor(stream.call):
         raise InvalidInputError(
@@ -47,7 +48,7 @@ def words(stream: Stream, use: int, count: Any, first_block: Any = 0) -> Tensor:
 
 
 def words_of_rows(stream: Stream, use: int, numbers: Tensor, steps: Any, most: int) -> Tensor:
-    """Return the words of draws ``number * steps`` and on, int64 (rows, most, 2)."""
+    """Return the words of `most` draws of each row from ``number * steps`` on, (rows, most, 2)."""
 
     def of_row(number: Tensor) -> Tensor:
         first = number * tf.cast(steps, tf.int64)
@@ -67,7 +68,7 @@ def below(draws: Tensor, bound: Tensor) -> Tensor:
 
 
 def _high(value: Tensor) -> Tensor:
-    """Return the upper half of 64 bits."""
+    """Return the upper 32 of 64 bits."""
     return tf.bitwise.right_shift(value, tf.constant(32, tf.int64)) & _MASK
 
 

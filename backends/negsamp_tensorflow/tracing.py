@@ -1,4 +1,4 @@
-"""How the kernels are run: as they are written, and with no gradient recorded."""
+"""Tracing of the kernels: without AutoGraph, and without a gradient tape."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-__all__ = ["as_written", "in_xla", "unrecorded"]
+__all__ = ["in_xla", "no_autograph", "unrecorded"]
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
-def as_written(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Trace a function and what it calls as they are: loops and branches are spelled out there."""
+def no_autograph(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Trace a function and its callees without AutoGraph: they use TensorFlow's own loops."""
 
     @wraps(function)
     def unconverted(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
@@ -28,15 +28,15 @@ def as_written(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
 
 
 def in_xla() -> bool:
-    """Return whether what is traced is for XLA to compile."""
+    """Return whether the function being traced is compiled by XLA."""
     if tf.executing_eagerly():
         return False
     return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def unrecorded() -> AbstractContextManager[Any]:
-    """Return a context in which no tape of eager mode keeps what is computed.
+    """Return a context in which no gradient tape of eager mode records operations.
 
-    A graph needs none: it keeps what a gradient needs, and none goes through a sampler.
+    A graph needs none: it keeps only what a gradient needs, and none flows through a sampler.
     """
     return tf.init_scope() if tf.executing_eagerly() else nullcontext()

@@ -1,4 +1,4 @@
-"""The PyTorch backend: tensors in, tensors out, on their device."""
+"""The PyTorch backend: draws on the device of the tensors that it is given."""
 
 from negsamp_torch.backend import TorchBackend
 from negsamp_torch.graphs import Capturable, capturable

@@ -1,4 +1,4 @@
-"""The backend class: makes tensors, cuts rows into chunks, puts kernels together."""
+"""The backend class: converts tensors, and dispatches to Triton, eager or sharded kernels."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
 from negsamp_torch import by_score, by_weight, fused
 from negsamp_torch.candidates import one_for_all_rows, one_for_each_row
-from negsamp_torch.complaints import Complain, Complaints, Deferred, Immediate
 from negsamp_torch.request import Request
 from negsamp_torch.results import Result
+from negsamp_torch.row_errors import Deferred, Immediate, RaiseError, RowErrors
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import (
     BLOCK,
@@ -42,23 +42,24 @@ __all__ = ["TorchBackend"]
 
 
 class TorchBackend:
-    """Draws with PyTorch; see :class:`negsamp.backend.Backend` for what the methods promise.
+    """Draws with PyTorch; see :class:`negsamp.backend.Backend` for the contract.
 
     Attributes
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk, bytes_per_chunk : int
-        Bounds of the work in hand, the last where kernels in Triton draw; no draw depends on them
-        beyond rounding.
+        Bounds of the memory in use: rows processed at once, scores of a tile (float32) and block
+        masses of a chunk (float64); with Triton kernels, bytes of block masses of a chunk. Draws
+        do not depend on them beyond rounding.
     fused : bool or None
-        Whether kernels in Triton draw. None, the default: on CUDA devices where Triton is
-        installed.
+        Whether Triton kernels draw. None, the default: on CUDA devices if Triton is installed.
     deferred : bool or None
-        Whether what kernels find wrong is raised by a later :meth:`check`, so that no call waits.
-        None, the default: on CUDA devices.
-    complaints : Complaints
-        Where kernels say what they have found wrong, if it is raised later.
+        Whether errors that kernels find are raised by a later :meth:`check`, so that no call waits
+        for the device. None, the default: on CUDA devices.
+    row_errors : RowErrors
+        Keeps deferred errors.
     factor : float32 Tensor, shape (1,), or None
-        alpha / ln 2 on the device, for graphs to read in every replay; None: that of each call.
+        alpha / ln 2 on the device, which captured graphs read in every replay; None: that of the
+        call.
     """
 
     fused: bool | None = None
@@ -72,7 +73,7 @@ class TorchBackend:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._tables: dict[torch.device, Tables] = {}
-        self.complaints: Complaints = Deferred()
+        self.row_errors: RowErrors = Deferred()
         self.factor: Tensor | None = None
 
     @staticmethod
@@ -83,7 +84,7 @@ class TorchBackend:
         return {"version": f"PyTorch {torch.__version__}", "devices": ", ".join(["cpu", *cuda])}
 
     def asarray(self, values: Any, like: Any = None) -> Tensor:
-        """Return `values` as a detached tensor, on the device of `like` if it was none before."""
+        """Return `values` detached; what is not a tensor yet is put on the device of `like`."""
         device = like.device if isinstance(like, Tensor) else None
         if isinstance(values, Tensor):
             if values.device.type == "mps":
@@ -105,26 +106,26 @@ class TorchBackend:
             raise validation.no_array(values, error) from None
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Copy a tensor, or what a callable answered, to the host; bfloat16 becomes float32."""
+        """Copy a tensor, or what a callable returned, to the host; bfloat16 becomes float32."""
         if isinstance(array, Tensor):
             array = array.detach()
             array = (array.float() if array.dtype == torch.bfloat16 else array).cpu().numpy()
         return np.asarray(array)
 
     def check(self, wait: bool) -> None:
-        """Raise what kernels have found wrong with earlier calls."""
-        self.complaints.settle(wait)
+        """Raise the deferred errors of earlier calls."""
+        self.row_errors.check(wait)
 
     def is_fused(self, device: torch.device) -> bool:
-        """Return whether kernels in Triton draw on a device."""
+        """Return whether Triton kernels draw on a device."""
         return fused.works_on(device) if self.fused is None else self.fused
 
     def rows(self, targets: Tensor, users: Any, mask: Any, exclude: Any) -> Request:
-        """Gather exclusions; ids and users are checked here or, with kernels, as they draw."""
+        """Gather exclusions; ids and users are checked here, or by the Triton kernels if fused."""
         user_items = self._tables_on(targets.device).user_items
         request = Request(self._catalogue.items, user_items, targets, users, mask, exclude)
         if not self.is_fused(targets.device):
-            request.rows  # noqa: B018
+            request.rows  # noqa: B018 - checks now
         return request
 
     def candidates(self, request: Request, stream: Stream, candidates: Candidates) -> Tensor:
@@ -256,8 +257,8 @@ class TorchBackend:
             tables.cumulative,
             tables.weights_before,
         )
-        complain = partial(request.complain, rows.status, num_negatives, replacement)
-        self._file(request, rows.status, complain)
+        raise_error = partial(request.raise_error, rows.status, num_negatives, replacement)
+        self._record(request, rows.status, raise_error)
         return _in_shape(request, *drawn)
 
     def _by_score_fused(
@@ -290,33 +291,35 @@ class TorchBackend:
         candidates_of = None
         if candidates is not None:
             candidates_of = partial(self._candidates, stream=stream, candidates=candidates)
-        complain = partial(request.complain, rows.status, num_negatives, replacement, candidates_of)
-        self._file(request, rows.status, complain)
+        raise_error = partial(
+            request.raise_error, rows.status, num_negatives, replacement, candidates_of
+        )
+        self._record(request, rows.status, raise_error)
         return _in_shape(request, *drawn)
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
 
     def _rows_held(self, width: int, num_negatives: int) -> int:
-        """Return of how many rows a tile holds all scores, or infinity where that does not pay.
+        """Return how many rows a tile can hold all scores of, or no bound where that is slower.
 
-        No block is then multiplied again for one of `num_negatives` draws with replacement, but the
-        table is read for few rows: that pays while the lines read for a row are at most a fifth of
-        those multiplied again.
+        Draws with replacement (`num_negatives` is 0 for others) then need no block again, but the
+        whole item table is read for few rows: faster as long as the table lines read per row are at
+        most a fifth of those computed again, as measured on a CPU.
         """
         held = self.scores_per_tile // (-(-width // BLOCK) * BLOCK)
         return held if 5 * width <= num_negatives * BLOCK * held else sys.maxsize
 
     def _factor(self, alpha: float, device: torch.device) -> Tensor:
-        """Return what kernels multiply scores by, filled in on the device."""
+        """Return alpha / ln 2 on the device, without a copy from the host, which would wait."""
         if self.factor is not None:
             return self.factor
         return torch.full((1,), factor_of(alpha), dtype=torch.float32, device=device)
 
-    def _file(self, request: Request, status: Tensor, complain: Complain) -> None:
-        """Raise what went wrong with some rows, now or later."""
+    def _record(self, request: Request, status: Tensor, raise_error: RaiseError) -> None:
+        """Raise the errors of rows, now or, if deferred, in a later :meth:`check`."""
         deferred = request.device.type == "cuda" if self.deferred is None else self.deferred
-        (self.complaints if deferred else Immediate()).file(request, status, complain)
+        (self.row_errors if deferred else Immediate()).record(request, status, raise_error)
 
     def _tables_on(self, device: torch.device) -> Tables:
         if device not in self._tables:

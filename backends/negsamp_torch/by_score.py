@@ -1,7 +1,10 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference, eager.
 
-Scores are scaled once by alpha / ln 2 and raised to powers of two. Where a bound on the scores is
-small enough no maximum is taken; elsewhere every block is shifted by its own.
+Scores are scaled by alpha / ln 2 to exponents of two. Pass 1 computes them tile by tile and keeps
+log2 of the mass of each block of 128 columns, the sum of 2 ** exponent. A draw picks a block in
+proportion to the masses by its first word, computes its scores again, and picks a column by its
+second. If a bound on the exponents is below `SAFE_EXPONENT` no maximum is taken; else every block
+is shifted by its own.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from negsamp_torch.scores import BLOCK, Scores, factor_of
 __all__ = ["draw"]
 
 SAFE_EXPONENT = 100.0
-"""Powers of two up to this size, summed over 2**24 items, stay inside float32."""
+"""Bound on exponents without a shift: 2**24 powers of at most 2**100 sum to less than 2**128."""
 
 MASSES_AT_ONCE = 1 << 18
-"""A callable's block masses are those of all rows, and no copy of them all is made."""
+"""Block masses that are copied at once, 2 MiB: with a callable there are those of all rows."""
 
 
 def draw(
@@ -37,7 +40,7 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Return columns and log-probabilities, both of shape (rows, num_negatives).
 
-    `excluded` holds columns; `tile` is the number of columns worked off at once.
+    `excluded` holds columns; `tile` is the number of columns processed at once.
     """
     rows.check_enough(excluded, num_negatives, replacement, scores.width)
     exponents = scores.scaled(factor_of(alpha))
@@ -57,7 +60,7 @@ def draw(
 def _from_held(
     rows: Rows, excluded: Excluded, exponents: Scores, high: Tensor, low: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw with replacement from scores of all columns that are held.
+    """Draw with replacement, all draws at once, from scores that one tile holds.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def _from_held(
     blocks, total = _pick_blocks(masses, highest, high)
     lines = lines.view(-1, BLOCK)
     line = torch.arange(len(rows), device=high.device)[:, None] * num_blocks + blocks
-    if high.shape[1] < num_blocks:  # else every block once, rather than each as often as drawn
+    if high.shape[1] < num_blocks:  # else the sums of all blocks are fewer
         lines = lines[line.flatten()]
         line = torch.arange(len(lines), device=high.device).view_as(line)
     lines = lines.double()
@@ -92,7 +95,7 @@ def _by_windows(
     low: Tensor,
     replacement: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute the block of each draw again; without replacement, one draw after the other.
+    """Draw, computing the block of each draw again; without replacement, one draw at a time.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def _by_windows(
         _check_highest(rows, highest, first)
         blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
         total = log_sums if first == 0 else total
-        wanted = blocks.T.flatten()  # draw by draw
+        wanted = blocks.T.flatten()  # ordered by draw, then row
         each_row = torch.arange(len(wanted), device=device) % max(len(rows), 1)
         for some, found in exponents.windows(each_row, wanted * BLOCK):
             row, j, block = each_row[some], first + some // len(rows), wanted[some]
@@ -125,7 +128,7 @@ def _by_windows(
 
 
 def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent of each block, float64 (rows, blocks)."""
+    """Return log2 of the sum of 2 ** exponent over each block, float64 (rows, blocks)."""
     num_rows, device = len(excluded.offsets) - 1, excluded.places.device
     num_blocks = -(-exponents.width // BLOCK)
     bound = exponents.bound()
@@ -153,14 +156,14 @@ def _tile_of(exponents: Scores, excluded: Excluded, first: int, tile: int, work:
 
 
 def exponents_of(found: Tensor, row: Tensor, block: Tensor, excluded: Excluded) -> Tensor:
-    """Return the exponents of a block of each of some rows in float64, -inf where excluded."""
+    """Return the exponents in the block of each draw as float64; -inf where excluded."""
     exponents = found.double()
     exponents[excluded.inside(row, block * BLOCK, BLOCK)] = -torch.inf
     return exponents
 
 
 def log2_sum_exp2(exponents: Tensor) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by its own maximum."""
+    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by the maximum."""
     highest = exponents.amax(-1)
     shift = highest.masked_fill(highest == -torch.inf, 0.0)
     sums = torch.exp2(exponents - shift[..., None]).sum(-1)
@@ -168,17 +171,18 @@ def log2_sum_exp2(exponents: Tensor) -> Tensor:
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
-    """Return for each word the first index whose running sum exceeds (word + 1/2) / 2**32.
+    """Return for each word the first index whose running sum exceeds u * total.
 
-    Weights are (lines, columns), and words (lines, draws).
+    The uniform number u is (word + 1/2) / 2**32. Weights are (lines, columns), and words
+    (lines, draws).
     """
     sums = weights.cumsum(1)
     places = torch.searchsorted(sums, _unit(words) * sums[:, -1:], right=True)
-    return places.clamp_(max=weights.shape[1] - 1)  # sums that are NaN exceed nothing
+    return places.clamp_(max=weights.shape[1] - 1)  # NaN sums exceed no threshold
 
 
 def _unit(words: Tensor) -> Tensor:
-    """Return (word + 1/2) / 2**32."""
+    """Return the uniform number (word + 1/2) / 2**32."""
     return (words.double() + 0.5) * 2.0**-32
 
 
@@ -192,7 +196,7 @@ def _first_above(sums: Tensor, start: Tensor, thresholds: Tensor) -> Tensor:
 
 
 def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the blocks that (rows, draws) words pick, and log2 of the sum of each row."""
+    """Return the blocks that (rows, draws) words pick, and log2 of each row's total mass."""
     blocks, log_sums = torch.empty_like(words), torch.empty_like(highest)
     step = max(MASSES_AT_ONCE // masses.shape[1], 1)
     for first in range(0, len(masses), step):
@@ -204,7 +208,7 @@ def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor
 
 
 def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
-    """Refuse rows whose largest mass is NaN, +inf or, with nothing left to draw, -inf."""
+    """Raise if the largest mass of a row is NaN or +inf, or -inf (nothing left to draw)."""
     if bool(highest.isfinite().all()):
         return
     invalid = ~(highest < torch.inf)
@@ -215,7 +219,7 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
 
 
 def _check_drawn(rows: Rows, log_weights: Tensor) -> None:
-    """Refuse rows with a score that is NaN where it was computed again."""
+    """Raise for rows with a score that is NaN when computed again."""
     invalid = log_weights.isnan().any(1)
     if bool(invalid.any()):
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)

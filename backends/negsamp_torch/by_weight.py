@@ -53,8 +53,8 @@ def admissible_weight(excluded: Excluded, cumulative: Tensor | None) -> Tensor:
 def pick(integers: Tensor, excluded: Excluded, cumulative: Tensor | None) -> Tensor:
     """Return the position of each integer below its row's admissible weight.
 
-    `integers` has shape (rows, draws). The excluded positions to step over are counted by
-    bisection, as the admissible weight before each never falls.
+    `integers` has shape (rows, draws). The number of excluded positions to skip is found by
+    bisection, as the admissible weight before them never decreases.
     """
     counts = excluded.counts
     sums = _sums_before(_weight(excluded.places, cumulative))
@@ -66,11 +66,9 @@ def pick(integers: Tensor, excluded: Excluded, cumulative: Tensor | None) -> Ten
     longest = int(counts.max()) if len(counts) else 0
     for _ in range(longest.bit_length()):
         middle = (first + last) // 2
-        step_over = (first < last) & (
-            admissible_before[middle.clamp(max=len(before) - 1)] <= integers
-        )
-        first = torch.where(step_over, middle + 1, first)
-        last = torch.where(step_over, last, middle)
+        skip = (first < last) & (admissible_before[middle.clamp(max=len(before) - 1)] <= integers)
+        first = torch.where(skip, middle + 1, first)
+        last = torch.where(skip, last, middle)
     shifted = integers + (sums[first] - row_start[:, None])
     if cumulative is None:
         return shifted
@@ -84,7 +82,7 @@ def _weight(places: Tensor, cumulative: Tensor | None) -> Tensor:
 
 
 def _sums_before(values: Tensor) -> Tensor:
-    """Return 0 and the running sums; they may wrap modulo 2**64, their differences are exact."""
+    """Return the exclusive prefix sums; they may wrap modulo 2**64, but differences are exact."""
     return torch.cat([values.new_zeros(1), values.cumsum(0)])
 
 

@@ -1,4 +1,4 @@
-"""Pre-selection: uniform subsets of the catalogue (eq. 6), those of the reference."""
+"""Pre-selection: uniform subsets of the catalogue (eq. 6), the same as the reference's."""
 
 from __future__ import annotations
 

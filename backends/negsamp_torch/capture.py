@@ -1,4 +1,4 @@
-"""Whether a CUDA graph is being captured, during which much of CUDA is forbidden."""
+"""Detection of CUDA graph capture, during which synchronisation is forbidden."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["is_capturing"]
 
 
 def is_capturing() -> bool:
-    """Return whether the current stream is captured; False where CUDA was never used."""
+    """Return whether the current stream is being captured; False if CUDA was never used."""
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return bool(started and torch.cuda.is_current_stream_capturing())

@@ -1,4 +1,4 @@
-"""Draws that CUDA graphs can capture: what changes from draw to draw is on the device."""
+"""Draws that CUDA graphs can capture: call counter, alpha and errors are on the device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from negsamp.sampler import Sampler
 from negsamp.scores import DotProduct
 from negsamp.stream import Stream
 from negsamp_torch.backend import TorchBackend
-from negsamp_torch.complaints import OnDevice
+from negsamp_torch.row_errors import OnDevice
 from negsamp_torch.scores import factor_of
 
 __all__ = ["Capturable", "capturable"]
@@ -37,15 +37,15 @@ class Capturable:
         self.sampler = sampler
         self._backend = TorchBackend(sampler.catalogue)
         device = _checked(device, self._backend)
-        with torch.inference_mode(False):  # what is made inside it cannot change outside it
+        with torch.inference_mode(False):  # inference tensors are read-only outside it
             self._call = torch.zeros((), dtype=torch.int64, device=device)
-            self._complaints = OnDevice(self._call)
+            self._row_errors = OnDevice(self._call)
             self._backend.factor = torch.zeros(1, dtype=torch.float32, device=device)
         self._call.fill_(sampler._call)
         self._known_call = sampler._call
-        self._backend.complaints, self._backend.deferred = self._complaints, True
+        self._backend.row_errors, self._backend.deferred = self._row_errors, True
         self._fixed: dict[str, float] | None = None
-        self._tell_alpha()
+        self._write_alpha()
 
     def __call__(
         self,
@@ -81,10 +81,11 @@ class Capturable:
         arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
         if arrays[0].device != self._call.device:
             raise InvalidInputError(
-                f"targets are on {arrays[0].device}; this was made for {self._call.device}"
+                f"targets are on {arrays[0].device}; this sampler was made capturable on "
+                f"{self._call.device}"
             )
         if not (self._call.is_cuda and torch.cuda.is_current_stream_capturing()):
-            self._tell_alpha()  # a graph would tell it that of its capture in every replay
+            self._write_alpha()  # captured, every replay would write today's alpha
         self._fixed = _fixed(self.sampler)
         stream = Stream(self.sampler.key, self._call)
         rows = self._backend.rows(*arrays)
@@ -98,7 +99,7 @@ class Capturable:
 
         Use it for the warm-up calls before a capture. It does not wait for the device.
         """
-        kept = self._call, self._complaints.first
+        kept = self._call, self._row_errors.first
         before = [tensor.clone() for tensor in kept]
         try:
             yield
@@ -115,7 +116,7 @@ class Capturable:
             False if the graph must be captured again: beta has changed since the capture, or alpha
             has changed from or to 0.
         """
-        self._tell_alpha()
+        self._write_alpha()
         return self._fixed is None or _fixed(self.sampler) == self._fixed
 
     def settle(self) -> None:
@@ -136,11 +137,11 @@ class Capturable:
         """
         if self.sampler._call != self._known_call:
             raise ConfigError(
-                f"the sampler is at call {self.sampler._call} and was left at {self._known_call}: "
-                "it was used or loaded meanwhile; make it capturable, and capture, again"
+                f"the sampler is at call {self.sampler._call}, expected was {self._known_call}: it "
+                "was used or loaded meanwhile; call capturable() and capture the graph again"
             )
         self.sampler._call = self._known_call = int(self._call)
-        self._complaints.settle(wait=True)
+        self._row_errors.check(wait=True)
 
     def check(self) -> None:
         """Call :meth:`follow` and :meth:`settle`, and raise if the graph must be captured again.
@@ -159,11 +160,11 @@ class Capturable:
         self.settle()
         if not can_follow:
             raise ConfigError(
-                f"what was captured draws with {self._fixed}, and the schedules have moved to "
+                f"the captured graph draws with {self._fixed}, but the schedules have moved to "
                 f"{_fixed(self.sampler)}: capture again"
             )
 
-    def _tell_alpha(self) -> None:
+    def _write_alpha(self) -> None:
         """Write the current alpha where the kernels read it."""
         if isinstance(self.sampler, GenNi) and self._backend.factor is not None:
             self._backend.factor.fill_(factor_of(self.sampler.alpha))
@@ -174,19 +175,21 @@ def _checked(device: Any, backend: TorchBackend) -> torch.device:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
-        raise InvalidInputError(f"device must be one of CUDA, as 'cuda'; got {device!r}") from None
+        raise InvalidInputError(
+            f"device must be a CUDA device, as 'cuda'; got {device!r}"
+        ) from None
     problem = None
     if found.type == "cuda" and not torch.cuda.is_available():
         problem = "PyTorch finds no CUDA device"
     elif not backend.is_fused(found):
-        problem = f"this is {found}"
+        problem = f"got {found}"
     if problem is not None:
         raise InvalidInputError(f"capturable draws need a CUDA device with Triton; {problem}")
     return found
 
 
 def _fixed(sampler: Sampler) -> dict[str, float]:
-    """Return the values of schedules that are fixed in a graph: they decide kernels and sizes."""
+    """Return the values that are constant in a graph, as they decide kernels and shapes."""
     if not isinstance(sampler, GenNi):
         return {}
     return {"alpha": 0.0} if sampler.alpha == 0 else {"beta": sampler.beta}

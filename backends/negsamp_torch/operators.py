@@ -12,7 +12,7 @@ from negsamp.negatives import Negatives
 from negsamp.sampler import Sampler
 from negsamp.scores import DotProduct
 from negsamp_torch import registry
-from negsamp_torch.request import of_a_graph
+from negsamp_torch.request import in_compiled_graph
 
 __all__ = ["Compiled", "compiled"]
 
@@ -70,15 +70,15 @@ class Compiled:
         """
         if score is not None and not isinstance(score, DotProduct):
             raise InvalidInputError(
-                "a compiled sampler takes a DotProduct as score, or none: no other callable can be "
-                "handed to an operator; draw outside the compiled function"
+                "a compiled sampler takes a DotProduct as score, or none, as an operator cannot "
+                "take a Python callable; sample outside the compiled function"
             )
         queries, items = (None, None) if score is None else (score.queries, score.items)
         given = (targets, queries, items, users, mask, exclude)
         for each in given:
             if each is not None and not isinstance(each, Tensor):
                 raise InvalidInputError(
-                    f"a compiled sampler takes tensors alone; got a {type(each).__name__}"
+                    f"a compiled sampler takes only tensors; got a {type(each).__name__}"
                 )
         detached = (each if each is None else each.detach() for each in given)
         return Negatives(*_draw(self._calls, self._number, self._num_negatives, *detached))
@@ -133,8 +133,8 @@ def compiled(sampler: Sampler) -> Compiled:
     return Compiled(sampler)
 
 
-# `calls` comes first: Inductor takes an operator's device from its first tensor, and leaves what is
-# on the CPU out of CUDA graphs.
+# `calls` comes first: Inductor takes an operator's device from its first tensor, and keeps CPU
+# operators out of CUDA graphs.
 @torch.library.custom_op(
     "negsamp::draw",
     mutates_args=("calls",),
@@ -152,9 +152,9 @@ def _draw(
     mask: Tensor | None,
     exclude: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Draw with the sampler of a number; only the shapes need `num_negatives`."""
+    """Draw with the sampler of `number`; `num_negatives` is only for the fake kernel's shapes."""
     score = None if queries is None else DotProduct(queries, items)
-    with of_a_graph():
+    with in_compiled_graph():
         negatives = registry.sampler_of(number).sample(
             targets, score=score, users=users, mask=mask, exclude=exclude
         )

@@ -1,4 +1,4 @@
-"""The samplers that operators draw with: a graph holds a number in the place of one."""
+"""The samplers of registered operators, by number: an operator cannot take a Python object."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _numbers = itertools.count()
 
 
 def enter(sampler: Sampler) -> int:
-    """Return a number for a sampler, which is not kept alive by that."""
+    """Register a sampler, by a weak reference, and return its number."""
     number = next(_numbers)
     _samplers[number] = sampler
     return number
 
 
 def sampler_of(number: int) -> Sampler:
-    """Return the sampler of a number."""
+    """Return the sampler with a number."""
     return _samplers[number]

@@ -1,4 +1,4 @@
-"""What a call asks for, looked at when it is needed, and what is said where it went wrong."""
+"""The arguments of a call, and the errors of its rows."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from negsamp import validation
 from negsamp.errors import NegSampError
 from negsamp_torch.rows import Rows, UserItems, gather
 
-__all__ = ["Request", "error_of", "of_a_graph"]
+__all__ = ["Request", "error_of", "in_compiled_graph"]
 
 INVALID_SCORE = 1
+"""Status of a row with a score that is NaN or +inf. 0 is no error, -1 an invalid id or user."""
 NO_FINITE_SCORE = 2
-"""And more where that many negatives had been drawn before."""
-NO_WEIGHT = 1 << 16
-"""Likewise."""
+"""Status of a row without an item left to draw, plus the number of negatives drawn before."""
+NO_WEIGHT = 1 << 30
+"""The same for draws by weight; so large that no number of negatives makes the codes overlap."""
 
-_is_of_a_graph = ContextVar("_is_of_a_graph", default=False)
+_in_compiled_graph = ContextVar("_in_compiled_graph", default=False)
 
 
 @contextmanager
-def of_a_graph() -> Iterator[None]:
-    """Take what is asked for inside from a compiled graph, which uses memory again unseen."""
-    token = _is_of_a_graph.set(True)
+def in_compiled_graph() -> Iterator[None]:
+    """Mark requests made inside as a compiled graph's, whose writes change no tensor version."""
+    token = _in_compiled_graph.set(True)
     try:
         yield
     finally:
-        _is_of_a_graph.reset(token)
+        _in_compiled_graph.reset(token)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What `sample` was asked for.
+    """The arguments of a call of `sample`.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Request:
     user_items : UserItems or None
         Interactions, as places in the catalogue.
     targets, users, mask, exclude : Tensor or None
-        As the caller gave them.
+        As passed by the caller.
     """
 
     items: range
@@ -59,17 +60,17 @@ class Request:
     _versions: list[int] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        versions = None if _is_of_a_graph.get() else self._versions_now
+        versions = None if _in_compiled_graph.get() else self._versions_now
         object.__setattr__(self, "_versions", versions)
 
     @property
     def _versions_now(self) -> list[int] | None:
-        """How often each tensor was written to; None in inference mode, where nobody counts."""
+        """Version counter of each tensor; None in inference mode, which has none."""
         given = (self.targets, self.users, self.mask, self.exclude)
-        there = [each for each in given if each is not None]
-        if any(each.is_inference() for each in there):
+        tensors = [each for each in given if each is not None]
+        if any(each.is_inference() for each in tensors):
             return None
-        return [each._version for each in there]
+        return [each._version for each in tensors]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -78,27 +79,27 @@ class Request:
 
     @property
     def device(self) -> torch.device:
-        """Where everything is."""
+        """Device of all tensors."""
         return self.targets.device
 
     @cached_property
     def rows(self) -> Rows:
-        """The same, checked and gathered for the eager kernels; this waits for the device."""
+        """The rows, checked and gathered for the eager kernels; this waits for the device."""
         return gather(
             self.items, self.user_items, self.targets, self.users, self.mask, self.exclude
         )
 
-    def complain(
+    def raise_error(
         self,
         status: Tensor,
         num_negatives: int,
         replacement: bool,
         candidates_of: Callable[[Rows], Tensor] | None = None,
     ) -> None:
-        """Raise for the first row of which the kernels have written down that it is wrong.
+        """Raise the error of the first row whose status is not 0.
 
-        The status says what is wrong. Details are told if the row has the same wrong now, and the
-        caller is not known to have written to its tensors since.
+        The row is checked again for a detailed message, which is used if it is the same kind of
+        error and the version counters show no write to the caller's tensors since.
 
         `candidates_of` pre-selects the candidates of rows, if there are any.
         """
@@ -118,7 +119,7 @@ class Request:
         replacement: bool,
         candidates_of: Callable[[Rows], Tensor] | None,
     ) -> None:
-        """Raise what is wrong with one row, its scores left out."""
+        """Raise the error of one row, except those of its scores."""
         alone = torch.zeros(self.targets.numel(), dtype=torch.bool, device=self.device)
         alone[number] = True
         mask = alone.view(self.shape)
@@ -130,7 +131,7 @@ class Request:
 
 
 def error_of(code: int, row: int, shape: tuple[int, ...]) -> Exception:
-    """Word what a status other than 0 says of a row, from the status alone."""
+    """Return the error for a row with a status other than 0."""
     if code < 0:
         return validation.unknown_ids(row, shape)
     if code == INVALID_SCORE:

@@ -1,4 +1,4 @@
-"""The result of a call, filled in chunk by chunk."""
+"""The result of a call, filled chunk by chunk."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Result:
         self._log_q = torch.zeros(shape, dtype=torch.float32, device=device)
 
     def put(self, rows: Rows, places: Tensor, log_q: Tensor) -> None:
-        """Write down what some rows have drawn, as places in the catalogue."""
+        """Store the draws of some rows, given as positions in the catalogue."""
         self._item_ids[rows.numbers] = self._first_item + places
         self._log_q[rows.numbers] = log_q.float()
 
     def negatives(self) -> Negatives:
-        """Return it, in the shape of the targets."""
+        """Return the result in the shape of the targets."""
         return Negatives(self._item_ids.view(self._shape), self._log_q.view(self._shape))

@@ -16,7 +16,7 @@ __all__ = ["Excluded", "Rows", "UserItems", "gather"]
 
 @dataclass(frozen=True)
 class Excluded:
-    """Excluded places of each row, in compressed rows: ascending and distinct within a row.
+    """Excluded places of each row in CSR form: ascending and distinct within a row.
 
     A place is a position in the catalogue, or a column among pre-selected candidates; `width` is
     the number of places.
@@ -28,7 +28,7 @@ class Excluded:
 
     @classmethod
     def of_pairs(cls, rows: Tensor, places: Tensor, num_rows: int, width: int) -> Excluded:
-        """Sort pairs (row, place) and drop what stands twice."""
+        """Build from pairs (row, place) in any order; duplicates are dropped."""
         keys = torch.unique(rows * width + places)
         bounds = torch.arange(num_rows + 1, device=keys.device) * width
         return cls(torch.searchsorted(keys, bounds), keys % width, width)
@@ -45,13 +45,13 @@ class Excluded:
 
     @cached_property
     def keys(self) -> Tensor:
-        """One number for each row and place, ascending."""
+        """One sort key per row and place, ``row * width + place``; ascending."""
         return self.rows * self.width + self.places
 
     def inside(self, rows: Tensor, first: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Find the places of rows[i] that are in [first[i], first[i] + count).
 
-        Returns the index i of each, and how far behind first[i] it is.
+        Returns the index i of each, and its offset from first[i].
         """
         edges = torch.stack([first, (first + count).clamp(max=self.width)])
         begin, end = torch.searchsorted(self.keys, rows * self.width + edges)
@@ -61,16 +61,16 @@ class Excluded:
         return index, self.places[begin[index] + within] - first[index]
 
     def adding(self, places: Tensor, rows: Tensor | None = None) -> Excluded:
-        """Return the same with one more place in each row, or in each of some rows."""
+        """Return these with one more place in each row, or in each of some rows."""
         if rows is None:
             rows = torch.arange(len(places), device=places.device)
         rows, places = torch.cat([self.rows, rows]), torch.cat([self.places, places])
         return Excluded.of_pairs(rows, places, len(self.offsets) - 1, self.width)
 
     def among(self, candidates: Tensor) -> Excluded:
-        """Return the same in terms of columns of `candidates`, without what is not among them.
+        """Return the excluded candidates, as columns of `candidates`.
 
-        `candidates` holds ascending places: shape (count,), or (rows, count) with a line a row.
+        `candidates` holds ascending places: shape (count,) for all rows, or (rows, count).
         """
         num_rows, count = len(self.offsets) - 1, candidates.shape[-1]
         if candidates.ndim == 1:
@@ -95,9 +95,9 @@ class Rows:
     shape : tuple of int
         Shape of the targets.
     numbers : int64, shape (num_rows,)
-        Place of each sampled row among all targets in C order: its number in the stream.
+        Index of each sampled row among all targets in C order, by which the stream counts rows.
     excluded : Excluded
-        Positions in the catalogue: the target, the user's interactions, and what was added.
+        Positions in the catalogue: the target, the user's interactions, and `exclude`.
     """
 
     shape: tuple[int, ...]
@@ -108,7 +108,7 @@ class Rows:
         return len(self.numbers)
 
     def chunks(self, size: int) -> Iterator[Rows]:
-        """Cut into runs of at most `size` rows."""
+        """Split into chunks of at most `size` rows."""
         if len(self) <= size:
             if len(self):
                 yield self
@@ -122,7 +122,7 @@ class Rows:
             yield Rows(self.shape, self.numbers[start : start + size], excluded)
 
     def number_of_first(self, wrong: Tensor) -> tuple[int, int]:
-        """Return the first row where `wrong` holds: its place among these rows, its number."""
+        """Return the first row where `wrong` is true: its index here, and its number."""
         row = int(wrong.nonzero()[0, 0])
         return row, int(self.numbers[row])
 
@@ -153,9 +153,9 @@ class UserItems:
     places : int32 or int64, shape (num_interactions,)
         Positions in the catalogue, ascending and distinct within a user.
     offsets : int64, shape (num_users + 1,)
-        Where the places of each user begin.
+        User u's places are ``places[offsets[u]:offsets[u + 1]]``.
     longest : int
-        The most items that a user has.
+        Largest number of items of a user.
     """
 
     places: Tensor
@@ -214,7 +214,7 @@ def gather(
 
 
 def _check_ids(name: str, ids: Tensor, places: Tensor, given: Tensor, items: range) -> None:
-    """Refuse an id, as the number that was given: a cast may have made it negative."""
+    """Raise for an id, with the value as given: the cast to int64 may have made it negative."""
     outside = (ids < items.start) | (ids >= items.stop)
     if bool(outside.any()):
         first = int(outside.nonzero()[0, 0])

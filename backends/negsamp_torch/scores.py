@@ -1,4 +1,8 @@
-"""Where the scores of a chunk of rows come from, tile by tile and block by block."""
+"""Sources of the scores of a chunk of rows: by tiles in pass 1, by windows in pass 2.
+
+A window is BLOCK consecutive columns of one row: a block, unless columns are shifted, as on ranks
+of a process group.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +27,22 @@ __all__ = [
     "Table",
     "Windows",
     "factor_of",
+    "in_batches",
     "in_float32",
-    "in_turn",
 ]
 
 BLOCK = 128
-"""Columns a block: the unit of the two-level draw, the same on every backend."""
+"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 WINDOWS = 512
-"""Windows that are made at once of fewer rows: else many draws of few rows took a turn each."""
+"""Windows computed at once if there are fewer rows: else each draw of few rows is a batch."""
 
 Windows = Iterator[tuple[Tensor, Tensor]]
-"""Which of the wanted ones these are, and their scores, (number of them, BLOCK)."""
+"""Batches of windows: their indices in the request, and (batch, BLOCK) scores."""
 
 
 class Scores(Protocol):
-    """float32 scores of rows by columns, a column being a place among the candidates."""
+    """float32 scores of rows x columns; a column is a position, or the index of a candidate."""
 
     @property
     def width(self) -> int:
@@ -46,7 +50,7 @@ class Scores(Protocol):
         ...
 
     def bound(self) -> Tensor | None:
-        """Return a number that no finite score exceeds in size, or None if none is at hand."""
+        """Return a bound on the absolute finite scores, or None if none is known."""
         ...
 
     def scaled(self, factor: float) -> Scores:
@@ -58,43 +62,43 @@ class Scores(Protocol):
         ...
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
-        """Yield for each i BLOCK columns of row[i] from first[i] on, -inf where there is none.
+        """Yield for each i the BLOCK columns of row[i] from first[i] on, -inf where out of range.
 
-        They come in any order, at most as many at once as there are rows, or WINDOWS.
+        They come in any order, in batches of at most max(rows, WINDOWS).
         """
         ...
 
 
 @dataclass(frozen=True)
 class Table:
-    """Item embeddings, one line a place, in their own dtype, and the largest of their norms."""
+    """Item embeddings by place, in their own dtype, and the largest of their norms."""
 
     items: Tensor
     largest_norm: Tensor
 
     @classmethod
     def of(cls, items: Tensor, places: Tensor | None = None) -> Table:
-        """Take all lines of `items`, or those at `places`."""
+        """Build from all rows of `items`, or from those at `places`."""
         items = items if places is None else items[places]
         dtype = torch.promote_types(items.dtype, torch.float32)
         norms = torch.linalg.vector_norm(items, dim=1, dtype=dtype)
         return cls(items, norms.amax() if len(norms) else norms.new_zeros(()))
 
     def bound(self, queries: Tensor) -> Tensor:
-        """Bound all dot products with the queries, by Cauchy-Schwarz."""
+        """Bound all dot products with the queries (Cauchy-Schwarz)."""
         largest_query: Tensor = torch.linalg.vector_norm(queries, dim=1).amax()
         return largest_query * self.largest_norm
 
 
 def factor_of(alpha: float) -> float:
-    """Return what scores are multiplied by before two is raised to them."""
+    """Return alpha / ln 2, which turns scores into exponents of two."""
     return alpha / math.log(2)
 
 
 def in_float32(device: torch.device) -> AbstractContextManager[None]:
-    """Multiply float32 as float32, whatever ``torch.autocast`` is on around the call.
+    """Return a context that disables ``torch.autocast``, so that products stay in float32.
 
-    What a user's callable does is left to autocast: its own weights may be in need of it.
+    It is not used around a user's callable, whose model may need autocast.
     """
     return torch.autocast(device.type, enabled=False)
 
@@ -120,19 +124,19 @@ class SharedScores:
         return replace(self, queries=self.queries * factor)
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
-        """Multiply."""
+        """Multiply the queries by the embeddings of the tile."""
         with in_float32(out.device):
             torch.mm(self.queries, self.table.items[first:last].float().T, out=out)
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
-        """Multiply all that want the same columns together."""
+        """Multiply, with one product for all rows that need the same columns."""
         order = first.argsort(stable=True)
-        for places in in_turn(row, max(len(self.queries), WINDOWS)):
+        for places in in_batches(row, max(len(self.queries), WINDOWS)):
             some = order[places]
             yield some, self._windows(first[some], self.queries[row[some]])
 
     def _windows(self, first: Tensor, queries: Tensor) -> Tensor:
-        """Return BLOCK columns of each query from `first` on, which ascends."""
+        """Return BLOCK columns of each query from `first` on; `first` must ascend."""
         scores = queries.new_full((len(first), BLOCK), -torch.inf)
         wanted, counts = torch.unique_consecutive(first, return_counts=True)
         start = 0
@@ -148,7 +152,7 @@ class SharedScores:
 
 @dataclass(frozen=True)
 class OwnScores:
-    """Dot products of each query with its own line of (rows, columns) places in a table."""
+    """Dot products of each query with its own (rows, columns) places of a table."""
 
     queries: Tensor
     table: Table
@@ -173,7 +177,7 @@ class OwnScores:
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
         """Gather the columns of each row and multiply."""
-        for some in in_turn(row, max(len(self.queries), WINDOWS)):
+        for some in in_batches(row, max(len(self.queries), WINDOWS)):
             columns = first[some, None] + torch.arange(BLOCK, device=first.device)
             outside = (columns < 0) | (columns >= self.width)
             places = self.places[row[some, None], columns.masked_fill(outside, 0)]
@@ -190,7 +194,7 @@ class OwnScores:
 
 @dataclass(frozen=True)
 class CalledScores:
-    """What a callable answers for `item_ids`, of which the lines `numbers` are sampled."""
+    """Scores by a callable of `item_ids`, of which the rows `numbers` are sampled."""
 
     score: Scorer
     item_ids: Tensor
@@ -204,26 +208,26 @@ class CalledScores:
         return len(self.item_ids)
 
     def bound(self) -> Tensor | None:
-        """Return None."""
+        """Return None: nothing is known of the scores of a callable."""
         return None
 
     def scaled(self, factor: float) -> CalledScores:
-        """Scale what is answered."""
+        """Scale what the callable returns."""
         return replace(self, factor=self.factor * factor)
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
-        """Call."""
+        """Call the scorer for the ids of the tile."""
         torch.mul(self._call(first, last)[self.numbers], self.factor, out=out)
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
-        """Call once for each distinct run of columns, those who want it one after the other."""
+        """Call once per distinct window: requests are sorted, and the last result is kept."""
         order, held = first.argsort(stable=True), dict[int, Tensor]()
-        for places in in_turn(row, max(len(self.numbers), WINDOWS)):
+        for places in in_batches(row, max(len(self.numbers), WINDOWS)):
             some = order[places]
             yield some, self._windows(first[some], self.numbers[row[some]], held)
 
     def _windows(self, first: Tensor, numbers: Tensor, held: dict[int, Tensor]) -> Tensor:
-        """Return BLOCK columns from `first` on for each of `numbers`; `held` keeps one answer."""
+        """Return BLOCK columns from `first` on for each of `numbers`; `held` caches one result."""
         shape = (len(first), BLOCK)
         scores = torch.full(shape, -torch.inf, dtype=torch.float32, device=first.device)
         for wanted in torch.unique(first).tolist():
@@ -232,18 +236,18 @@ class CalledScores:
                 held.clear()
                 held[wanted] = self._call(low, min(wanted + BLOCK, self.width))
             draws = (first == wanted).nonzero()[:, 0]
-            answer, left = held[wanted][numbers[draws]], low - wanted
-            scores[draws, left : left + answer.shape[1]] = answer * self.factor
+            returned, left = held[wanted][numbers[draws]], low - wanted
+            scores[draws, left : left + returned.shape[1]] = returned * self.factor
         return scores
 
     def _call(self, first: int, last: int) -> Tensor:
         item_ids = self.item_ids[first:last]
         scores = self.score(item_ids.clone())
-        validation.check_answer(scores, self.num_targets, len(item_ids))
+        validation.check_returned(scores, self.num_targets, len(item_ids))
         return torch.as_tensor(validation.as_native(scores)).detach().float()
 
 
-def in_turn(wanted: Tensor, size: int) -> Iterator[Tensor]:
-    """Yield the places of `wanted` from the first to the last, `size` at once."""
+def in_batches(wanted: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield the indices of `wanted` in order, `size` at a time."""
     for first in range(0, len(wanted), size):
         yield torch.arange(first, min(first + size, len(wanted)), device=wanted.device)

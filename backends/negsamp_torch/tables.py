@@ -1,4 +1,4 @@
-"""What a catalogue is on one device: interactions and weights, copied there once."""
+"""Interactions and weights of a catalogue on one device, copied there once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Tables"]
 
 
 class Tables:
-    """The arrays of a catalogue on a device, each made when first asked for.
+    """The arrays of a catalogue on a device, each made when first used.
 
-    They are made on the host, and a copy waits for itself: what one stream computes, another that
-    draws next would not wait for.
+    They are computed on the host and copied synchronously: if a CUDA stream computed them, a draw
+    on another stream could read them too early.
     """
 
     def __init__(self, catalogue: Catalogue, device: torch.device) -> None:
@@ -28,7 +28,7 @@ class Tables:
 
     @cached_property
     def user_items(self) -> UserItems | None:
-        """Who has interacted with what."""
+        """The interactions; None if there are none."""
         interactions = self._catalogue.interactions
         if interactions is None:
             return None
@@ -40,13 +40,13 @@ class Tables:
 
     @cached_property
     def cumulative(self) -> Tensor | None:
-        """Weights before each place of the catalogue, or None where each is 1."""
+        """Exclusive prefix sums of the weights of the catalogue; None if all are 1."""
         cumulative = self._catalogue.cumulative
         return None if cumulative is None else self._there(cumulative)
 
     @cached_property
     def weights_before(self) -> Tensor | None:
-        """Weights before each interaction, modulo 2**64; None where there is nothing to sum."""
+        """Exclusive prefix sums of the interactions' weights, modulo 2**64; None if all are 1."""
         cumulative, interactions = self._catalogue.cumulative, self._catalogue.interactions
         if cumulative is None or interactions is None:
             return None

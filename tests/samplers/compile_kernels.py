@@ -21,13 +21,13 @@ from triton.compiler import ASTSource
 from negsamp_torch.fused.by_score import launch_options, step_of, tile_rows
 from negsamp_torch.fused.kernels.draws import draw
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
-from negsamp_torch.fused.kernels.rows import look_at_rows
+from negsamp_torch.fused.kernels.rows import prepare_rows
 from negsamp_torch.fused.kernels.subsets import floyd, list_places, write_keys
 from negsamp_torch.fused.kernels.weights import draw as draw_by_weight
 
 POINTERS = {
-    "*i64": "numbers count places begins ends more item_ids counter law cumulative weights_before "
-    "targets exclude users offsets keys",
+    "*i64": "numbers count places begins ends more item_ids counter first_totals cumulative "
+    "weights_before targets exclude users offsets keys",
     "*i32": "status user_items",
     "*fp32": "shifts sums log_q",
     "*i1": "kept",
@@ -73,7 +73,7 @@ OTHERS = {
     "subsets": Case(floyd, {"LANES": 32}, options={"num_warps": 1}),
     "candidates": Case(list_places, {"FLAG": 1, "FLAGS": 1024}),
     "keys": Case(write_keys, {"LANES": 128}),
-    "rows": Case(look_at_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
+    "rows": Case(prepare_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
 }
 
 

@@ -84,9 +84,12 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Popularity([[1]]), r"shape \(num_counts,\); got shape \(1, 1\)"),
     (lambda: Popularity([1, 1], items=5), r"2 counts do not cover range\(0, 5\).*at least 5"),
     (lambda: Popularity([1, 1], gamma=math.inf), "gamma must be finite; got inf"),
-    (lambda: Popularity([1, 9], gamma=1e308), r"counts \*\* gamma is beyond all numbers; got"),
-    (lambda: Popularity([1, 10**400]), "counts must be numbers, one an item id: "),
-    (lambda: Uniform(2, interactions=SEEN), r"interactions hold item 3, outside .* range\(0, 2\)"),
+    (lambda: Popularity([1, 9], gamma=1e308), r"counts \*\* gamma overflows float64; got"),
+    (lambda: Popularity([1, 10**400]), "counts must be numbers, one per item id: "),
+    (
+        lambda: Uniform(2, interactions=SEEN),
+        r"interactions contain item 3, .* range\(0, 2\)",
+    ),
     (lambda: Uniform(5, interactions=[[1]]), "interactions must be an Interactions; got list"),  # type: ignore[arg-type]
 ]
 
@@ -128,7 +131,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: GenNi(ITEMS),
         {"score": dot_product(items=EMBEDDINGS[:10])},
         InvalidInputError,
-        "10 item embeddings do not hold .* at least 11 rows",
+        "10 item embeddings do not cover .* at least 11 rows",
     ),
     (
         lambda: GenNi(ITEMS),
@@ -230,7 +233,7 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS, interactions=Interactions.from_pairs([], [])),
         {"users": np.array([0, 1])},
         InvalidInputError,
-        r"users\[0\] = 0 is unknown: the interactions are of no user",
+        r"users\[0\] = 0 is unknown: the interactions have no users",
     ),
     (
         lambda: Uniform(ITEMS, interactions=SEEN),
@@ -379,11 +382,12 @@ def test_a_score_of_one_backend_alone_is_not_given_to_another() -> None:
         def __call__(self, ids: Any) -> Any:
             return np.zeros((6, len(ids)))
 
-        def withdraw(self, error: Exception, targets: Any) -> None:
+        def abort(self, error: Exception, targets: Any) -> None:
             """No other process waits."""
 
     score = Model()
-    with pytest.raises(ConfigError, match=r"by backend 'torch' alone; this sampler names 'numpy'"):
+    message = "needs backend 'torch'; this sampler has backend='numpy'"
+    with pytest.raises(ConfigError, match=message):
         GenNi(ITEMS, backend="numpy").sample(TARGETS, score=score)
     Uniform(ITEMS, backend="numpy").sample(TARGETS, score=score)  # which looks at no score
     score.backend, score.collective = "flash", False

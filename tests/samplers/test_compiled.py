@@ -148,7 +148,7 @@ def test_errors_are_those_of_the_sampler() -> None:
         whole(*batch(0))
     with pytest.raises(InvalidInputError, match="a compiled sampler takes a DotProduct"):
         compiled(Uniform(ITEMS))(batch(0)[0], score=lambda ids: ids)  # type: ignore[arg-type]
-    with pytest.raises(InvalidInputError, match="takes tensors alone; got a ndarray"):
+    with pytest.raises(InvalidInputError, match="takes only tensors; got a ndarray"):
         compiled(Uniform(ITEMS))(batch(0)[0].numpy())
     with pytest.raises(InvalidInputError, match=r"compiled\(\) takes a sampler; got int"):
         compiled(3)  # type: ignore[arg-type]

@@ -298,7 +298,7 @@ def test_a_capture_says_nothing_of_the_kernels(monkeypatch: pytest.MonkeyPatch) 
         return True
 
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (9, 0))
-    monkeypatch.setattr(fused, "_makes_kernels", note)
+    monkeypatch.setattr(fused, "_can_compile", note)
     fused._is_able.cache_clear()
     with monkeypatch.context() as patches:
         patches.setattr("torch.cuda.is_initialized", lambda: True)

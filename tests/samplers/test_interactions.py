@@ -76,7 +76,7 @@ def test_no_more_is_held_for_a_user_than_is_kept() -> None:
     ("build", "message"),
     [
         (lambda: Interactions.from_sequences([[1.5]]), "items must be integers; got dtype float64"),
-        (lambda: Interactions.from_sequences([[2, -3]]), "items must be >= 0; got -3 at place 1"),
+        (lambda: Interactions.from_sequences([[2, -3]]), "items must be >= 0; got -3 at index 1"),
         (lambda: Interactions.from_sequences([1, 2]), r"sequence 0 has shape \(\)"),
         (lambda: Interactions.from_sequences([[1], [2, [3]]]), "sequence 1 is ragged .* one list"),  # type: ignore[list-item]
         (lambda: Interactions.from_pairs([0, 1], [1]), r"of one length; got shapes \(2,\) and \(1"),

@@ -118,20 +118,20 @@ def test_masses_of_blocks_are_sums_of_exponentials() -> None:
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 def test_words_are_those_of_the_stream(first: int, count: int) -> None:
     from negsamp_numba.philox import below as our_below
-    from negsamp_numba.philox import place_of_words, words_of_draws
+    from negsamp_numba.philox import counter_base, words_of_draws
 
     stream = Stream(0xFEDCBA9876543210, 2**40 + 3)
-    place = place_of_words(stream, NEGATIVES)
+    base = counter_base(stream, NEGATIVES)
 
-    def fill(place: Any, first: int, high: Any, low: Any, integers: Any, bound: int) -> int:
-        begin = words_of_draws(place, first, len(integers), high, low)
+    def fill(base: Any, first: int, high: Any, low: Any, integers: Any, bound: int) -> int:
+        begin = words_of_draws(base, first, len(integers), high, low)
         for i in range(len(integers)):
             integers[i] = our_below(high[begin + i], low[begin + i], bound)
         return int(begin)
 
     high, low = np.empty(count + 2, np.uint64), np.empty(count + 2, np.uint64)
     integers, bound = np.empty(count, np.int64), 2**62 - 57
-    begin = numba.njit(fill)(place, first, high, low, integers, bound)
+    begin = numba.njit(fill)(base, first, high, low, integers, bound)
     expected = stream.words(NEGATIVES, first + np.arange(count))
     np.testing.assert_array_equal(high[begin : begin + count], expected[0])
     np.testing.assert_array_equal(low[begin : begin + count], expected[1])
@@ -340,13 +340,13 @@ def test_the_limits_of_the_blas_are_put_back(monkeypatch: pytest.MonkeyPatch) ->
     from negsamp_numba import by_score
 
     seen: list[int] = []
-    add_up = by_score._add_up
+    sum_blocks = by_score._sum_blocks
 
-    def add_up_and_look(*arguments: Any) -> None:
+    def sum_blocks_and_look(*arguments: Any) -> None:
         seen.extend(blas())
-        add_up(*arguments)
+        sum_blocks(*arguments)
 
-    monkeypatch.setattr(by_score, "_add_up", add_up_and_look)
+    monkeypatch.setattr(by_score, "_sum_blocks", sum_blocks_and_look)
     with threadpool_limits(2, user_api="blas"):
         draws()
         assert set(blas()) == {2}

@@ -136,10 +136,10 @@ def test_a_schedule_of_ones_own_may_give_numbers_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (1.5, r"beta by its schedule Halving must stay in its bounds \[0.1, 1.0\]; got 1.5"),
-        (np.float64(0.01), r"must stay in its bounds \[0.1, 1.0\]; got 0.01"),
-        (float("nan"), "beta by its schedule Halving must be finite; got nan"),
-        ("1", "beta by its schedule Halving must be a number; got '1'"),
+        (1.5, r"beta from its schedule Halving must stay within its bounds \[0.1, 1.0\]; got 1.5"),
+        (np.float64(0.01), r"must stay within its bounds \[0.1, 1.0\]; got 0.01"),
+        (float("nan"), "beta from its schedule Halving must be finite; got nan"),
+        ("1", "beta from its schedule Halving must be a number; got '1'"),
     ],
 )
 def test_a_schedule_of_ones_own_is_held_to_its_bounds(value: Any, message: str) -> None:

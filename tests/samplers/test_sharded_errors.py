@@ -242,9 +242,9 @@ def test_ranks_that_differ_all_raise_the_same(tmp_path: Path) -> None:
         "dtype": "ranks differ in their dtype of items (rank 0: torch.float32, rank 1: torch.bf",
         "dtype of queries": "ranks differ in their dtype of queries (rank 0: torch.float32",
         "kind": "ranks differ in their dim (0 for a callable)",
-        "lines": "the shards hold 1000 item embeddings",
-        "overlap": "the shards hold 1101 item embeddings, not the ids of range(1, 1001): line i of "
-        "the whole table is the embedding of item id i; say by item_ids=",
+        "lines": "the shards have 1000 item embeddings",
+        "overlap": "the shards have 1101 item embeddings, but the catalogue is range(1, 1001): "
+        "row i of the whole table is the embedding of item id i; pass item_ids=",
         "order": "item_ids of the ranks are range(501, 1001), range(0, 501)",
         "gap": "item_ids of the ranks are range(1, 500), range(501, 1000)",
         "law, seed": "ranks differ in their seed",
@@ -262,7 +262,7 @@ def test_ranks_that_differ_all_raise_the_same(tmp_path: Path) -> None:
 def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
     (tmp_path / "both").mkdir()
     on_ranks(2, tmp_path, fail)
-    refused, failed = "rank 1 refuses what it was given", "rank 1 could not compute its scores"
+    refused, failed = "rank 1 rejected its arguments", "rank 1 could not compute its scores"
     wanted = {
         "target": (refused, "InvalidInputError: targets[1] = 5000 is outside the catalogue"),
         "users": (refused, "InvalidInputError: the sampler was given interactions"),
@@ -272,7 +272,7 @@ def test_what_fails_on_one_rank_is_raised_on_all(tmp_path: Path) -> None:
         "fit": (refused, "InvalidInputError: queries have shape (89, 8); they must be"),
         "dim": (refused, "InvalidInputError: items have shape (700, 7); they must be (num_lines"),
         "axes": (refused, "InvalidInputError: items have shape (700,); they must be (num_lines"),
-        "length": (refused, "InvalidInputError: 700 lines of items are not those of range(0, 1"),
+        "length": (refused, "InvalidInputError: items have 700 rows, but item_ids are range(0, 1"),
         "shape": (failed, "InvalidInputError: the score callable returned shape (89, "),
         "table": (failed, "MemoryError: no memory"),
         "checksum": (refused, "MemoryError: no memory"),

@@ -100,7 +100,7 @@ def groups(rank: int, world: int, folder: Path) -> None:
 def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
     on_ranks(4, tmp_path, groups)
     placed = "InvalidInputError: items are placed as ("
-    spread = "must be a dense array; got a DTensor, which is spread over processes: pass its .full"
+    spread = "must be a dense array; got a DTensor, which is sharded over processes: pass its .full"
     wanted = {
         "columns": f"{placed}Shard(dim=1),)",
         "replicas": f"{placed}Replicate(),)",
@@ -122,5 +122,5 @@ def test_tables_and_groups_that_lie_otherwise(tmp_path: Path) -> None:
     for rank, messages in enumerate(said(tmp_path, 4)):
         for name, message in wanted.items():
             assert messages[name].startswith(message), (rank, name, messages[name])
-        outside = "InvalidInputError: this process is no member of the group"
+        outside = "InvalidInputError: this process is not in the group"
         assert messages["pair"].startswith("nothing" if rank % 2 else outside)

@@ -17,9 +17,9 @@ OTHERS = Interactions.from_sequences([[1], [2, 3]])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sampler": "GenNi"}, "sampler = 'GenNi', this sampler 'Uniform'"),
-        ({"items": [1, 12]}, r"items = \[1, 12\], this sampler \[1, 11\]"),
-        ({"version": 1}, "the state has version 1, this sampler 2"),
+        ({"sampler": "GenNi"}, "sampler = 'GenNi', this sampler has 'Uniform'"),
+        ({"items": [1, 12]}, r"items = \[1, 12\], this sampler has \[1, 11\]"),
+        ({"version": 1}, "the state has version 1; this negsamp reads version 2"),
         ({"call": -1}, "the state's call must be an integer"),
         ({"spawned": 3}, "the state's spawned must be a list; got 3"),
         ({"values": {"alpha": 1.0}}, "the state has values"),

@@ -281,7 +281,7 @@ def test_a_model_that_has_a_sampler_is_saved_for_serving(tmp_path: Path) -> None
 def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     saved = GraphSampler(Uniform(10))
     path = tf.train.Checkpoint(sampler=saved).save(str(tmp_path / "saved"))
-    with pytest.raises(ConfigError, match=r"items = \[0, 10\], this sampler \[0, 11\]"):
+    with pytest.raises(ConfigError, match=r"items = \[0, 10\], this sampler has \[0, 11\]"):
         tf.train.Checkpoint(sampler=GraphSampler(Uniform(11))).restore(path)
 
 
@@ -407,7 +407,7 @@ def test_a_law_of_ones_own_is_not_drawn_by_another() -> None:
             raise NotImplementedError
 
     GraphSampler(Renamed(ITEMS))
-    with pytest.raises(ConfigError, match=r"First has a _draw of its own, which a graph does not"):
+    with pytest.raises(ConfigError, match=r"First overrides _draw, which a graph does not"):
         GraphSampler(First(ITEMS))
 
 

@@ -31,8 +31,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("triton", reason="Triton is not installed")
 
 from negsamp_torch import Capturable, capturable, compiled  # noqa: E402
-from negsamp_torch.complaints import MOST_CALLS, MOST_ROWS, Deferred  # noqa: E402
 from negsamp_torch.fused.counter import counter_of  # noqa: E402
+from negsamp_torch.request import NO_FINITE_SCORE, NO_WEIGHT, error_of  # noqa: E402
+from negsamp_torch.row_errors import MAX_CALLS, MAX_ROWS, Deferred  # noqa: E402
 from negsamp_torch.tables import Tables  # noqa: E402
 from tests.samplers.waiting import NothingForTheHost, Recorder  # noqa: E402
 
@@ -191,19 +192,19 @@ class Event:
         self.reached = True
 
 
-def filed_on_a_slow_device(sampler: Sampler, count: int) -> Deferred:
+def pending_on_a_slow_device(sampler: Sampler, count: int) -> Deferred:
     """Draw with a bad score so often, and have no flag arrive by itself."""
     for number in range(count):
         sampler.sample(**(wrong("score")[0] if number == 0 else arguments()))
-        complaints: Deferred = sampler._backends["torch"].complaints  # type: ignore[attr-defined]
-        last = complaints._filed.pop()
-        complaints._filed.append(replace(last, arrived=Event()))
-    return complaints
+        errors: Deferred = sampler._backends["torch"].row_errors  # type: ignore[attr-defined]
+        last = errors._pending.pop()
+        errors._pending.append(replace(last, copied=Event()))
+    return errors
 
 
 def test_nobody_waits_but_who_has_to() -> None:
     sampler = sampler_of("genni")
-    filed_on_a_slow_device(sampler, 3)
+    pending_on_a_slow_device(sampler, 3)
     sampler.update(1.0)
     assert sampler._call == 3
     with pytest.raises(InvalidScoresError):
@@ -213,34 +214,41 @@ def test_nobody_waits_but_who_has_to() -> None:
 def test_no_event_is_asked_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """CUDA would refuse it, and the capture be lost."""
     sampler = sampler_of("genni")
-    complaints = filed_on_a_slow_device(sampler, 1)
-    (filed,) = complaints._filed
-    complaints._filed[0] = replace(filed, arrived=object())  # which answers nothing
+    errors = pending_on_a_slow_device(sampler, 1)
+    (pending,) = errors._pending
+    errors._pending[0] = replace(pending, copied=object())  # which answers nothing
     with monkeypatch.context() as patches:
         patches.setattr("torch.cuda.is_initialized", lambda: True)
         patches.setattr("torch.cuda.is_current_stream_capturing", lambda: True)
         sampler.update(1.0)
-    complaints._filed[0] = filed
+    errors._pending[0] = pending
     with pytest.raises(InvalidScoresError):
         sampler.state_dict()
 
 
+def test_a_status_tells_scores_from_weights_however_many_were_drawn() -> None:
+    errors = [error_of(code + 70_000, 2, (4,)) for code in (NO_FINITE_SCORE, NO_WEIGHT)]
+    for error, reason in zip(errors, ("score -inf", "count 0"), strict=True):
+        assert str(error).startswith("row 2 has no item left to draw after 70000 distinct draws")
+        assert reason in str(error)
+
+
 def test_what_waits_is_bounded() -> None:
     sampler = sampler_of("genni")
-    complaints = filed_on_a_slow_device(sampler, 1)
-    (filed,) = complaints._filed
-    complaints._filed.extend([filed] * (MOST_CALLS - 1))
+    errors = pending_on_a_slow_device(sampler, 1)
+    (pending,) = errors._pending
+    errors._pending.extend([pending] * (MAX_CALLS - 1))
     sampler.update(1.0)
-    for one_more in (filed, replace(filed, rows=MOST_ROWS)):
-        complaints._filed.append(one_more)
+    for one_more in (pending, replace(pending, rows=MAX_ROWS)):
+        errors._pending.append(one_more)
         with pytest.raises(InvalidScoresError):
             sampler.update(1.0)
-        assert not complaints._filed
-        filed.arrived.reached = False
-        complaints._filed.append(filed)
-    complaints._filed[0] = replace(filed, rows=MOST_ROWS + 1)
+        assert not errors._pending
+        pending.copied.reached = False
+        errors._pending.append(pending)
+    errors._pending[0] = replace(pending, rows=MAX_ROWS + 1)
     sampler.update(1.0)  # nobody waits for the newest, however large it is
-    assert len(complaints._filed) == 1
+    assert len(errors._pending) == 1
 
 
 @pytest.mark.parametrize(
@@ -300,7 +308,7 @@ def test_nothing_asks_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     plain, draw, given = sampler_of(name), capturable(sampler_of(name), "cpu"), arguments()
     for each in (plain.sample, draw):
         each(**given)  # copies the interactions to the device
-    plain._backends["torch"].complaints._filed.clear()  # type: ignore[attr-defined]
+    plain._backends["torch"].row_errors._pending.clear()  # type: ignore[attr-defined]
     watching = NothingForTheHost()  # type: ignore[no-untyped-call]
     with watching, draw.rehearsal():
         plain.sample(**given)
@@ -348,11 +356,11 @@ def test_replays_follow_alpha_and_are_refused_for_another_beta() -> None:
     given = {name: arguments()[name] for name in ("targets", "score")}
     plain, sampler = moving(), moving()
     draw = capturable(sampler, "cpu")
-    draw._tell_alpha = lambda: None  # type: ignore[method-assign]  # as in a replay
+    draw._write_alpha = lambda: None  # type: ignore[method-assign]  # as in a replay
     for epoch in range(3):
         for each in (plain, sampler):
             each.set_epoch(epoch)
-        Capturable._tell_alpha(draw)
+        Capturable._write_alpha(draw)
         ours, theirs = draw(**given), plain.sample(**given)
         assert torch.equal(ours.item_ids, theirs.item_ids)
         assert torch.equal(ours.log_q, theirs.log_q)
@@ -402,7 +410,7 @@ def test_a_sampler_used_beside_is_noticed() -> None:
     draw, given = capturable(sampler_of("genni"), "cpu"), arguments()
     draw(**given)
     draw.sampler.sample(**given)
-    with pytest.raises(ConfigError, match="the sampler is at call 1 and was left at 0: it was"):
+    with pytest.raises(ConfigError, match="the sampler is at call 1, expected was 0: it was"):
         draw.check()
 
 
@@ -412,15 +420,19 @@ def test_what_cannot_be_captured_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         capturable("genni", "cpu")  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="take a DotProduct as score, or none"):
         capturable(sampler, "cpu")(**given | {"score": given["score"].__call__})
-    with pytest.raises(InvalidInputError, match="targets are on cpu; this was made for meta"):
+    with pytest.raises(
+        InvalidInputError, match="targets are on cpu; this sampler was made capturable on meta"
+    ):
         capturable(sampler, "meta")(**given)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     with pytest.raises(InvalidInputError, match="would repeat its draws in every replay"):
         counter_of(Stream(0, 0), torch.device("cuda"))
     monkeypatch.setattr("negsamp_torch.TorchBackend.fused", False)
-    with pytest.raises(InvalidInputError, match="need a CUDA device with Triton; this is cpu"):
+    with pytest.raises(InvalidInputError, match="need a CUDA device with Triton; got cpu"):
         capturable(sampler, "cpu")
-    with pytest.raises(InvalidInputError, match="device must be one of CUDA, as 'cuda'; got 'gpu'"):
+    with pytest.raises(
+        InvalidInputError, match="device must be a CUDA device, as 'cuda'; got 'gpu'"
+    ):
         capturable(sampler, "gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InvalidInputError, match="with Triton; PyTorch finds no CUDA device"):

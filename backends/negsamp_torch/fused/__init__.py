@@ -1,4 +1,4 @@
-"""Kernels in Triton for CUDA devices: the same draws, nothing large written down, no waiting."""
+"""Triton kernels for CUDA devices: the same draws, without score matrices or synchronisation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SLOWER = "so negsamp draws on CUDA without its fused kernels: the same draws, se
 
 
 def launching_on(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context in which kernels are launched on a device, not on the current one."""
+    """Return a context that makes a device the current one, on which Triton launches kernels."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def works_on(device: torch.device) -> bool:
-    """Return whether the kernels can run there; say once why not, where it is a pity.
+    """Return whether the kernels can run on a device; warn once if Triton is missing or fails.
 
-    While a graph is captured none can be tried: a call takes them, and fails if it may not.
+    During graph capture no kernel can be tried: they are assumed to work, else the call fails.
     """
     if device.type != "cuda" or torch.version.hip is not None or not _has_triton():
         return False
@@ -34,11 +34,11 @@ def works_on(device: torch.device) -> bool:
 
 @cache
 def _is_able(device: torch.device) -> bool:
-    return torch.cuda.get_device_capability(device) >= (8, 0) and _makes_kernels(device)
+    return torch.cuda.get_device_capability(device) >= (8, 0) and _can_compile(device)
 
 
-def _makes_kernels(device: torch.device) -> bool:
-    """Return whether a small kernel can be made and launched; what it does is not waited for."""
+def _can_compile(device: torch.device) -> bool:
+    """Return whether a small kernel compiles and can be launched, without waiting for its end."""
     from negsamp_torch.fused.kernels.subsets import write_keys  # noqa: PLC0415 - loads Triton
 
     try:
@@ -50,7 +50,7 @@ def _makes_kernels(device: torch.device) -> bool:
     except Exception as error:  # noqa: BLE001  (compilers and drivers have errors of their own)
         what = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         warnings.warn(
-            f"Triton cannot make kernels here ({what}), {SLOWER}; it needs a C compiler, and the "
+            f"Triton cannot build kernels here ({what}), {SLOWER}; it needs a C compiler, and the "
             "headers of Python and the driver",
             NegSampWarning,
             stacklevel=2,

@@ -1,4 +1,8 @@
-"""Draws in proportion to exp(alpha * score) by kernels: the two passes of the reference, fused."""
+"""Draws in proportion to exp(alpha * score): launches of the two-pass kernels, chunk by chunk.
+
+The first pass stores the mass of each block of 128 columns and never a score; if rows exclude more
+than their targets, a second kernel sums the affected blocks again. The last pass draws from these.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +24,17 @@ from negsamp_torch.scores import BLOCK
 __all__ = ["by_score"]
 
 PROGRAMS = 1024
-"""About as many programs make the first pass: enough to fill a device."""
+"""Approximate number of programs of the first pass: enough to fill a device."""
 MASKED_PROGRAMS = 4096
-"""As many where a mask may leave most of them without rows."""
+"""The same if there is a mask, which may leave most programs without rows."""
 LEAST_ROWS = 256
-"""Rows of a chunk, where there are as many: each chunk reads all items once."""
+"""Least rows of a chunk, whatever its memory: each chunk reads the whole item table once."""
 EXCLUDED_EACH = 512
-"""Excluded items of a row that one program takes."""
+"""Excluded items of a row per program of the kernel that sums blocks without them."""
 TILE_BLOCKS = 1024
-"""Blocks whose masses a draw holds at once."""
+"""Block masses of a row that a draw loads at a time."""
 LINE_BYTES = 128
-"""Bytes of an embedding that are multiplied at once."""
+"""Bytes of an embedding that are loaded for one step of the product."""
 
 
 def by_score(
@@ -45,31 +49,32 @@ def by_score(
     candidates: Candidates | None,
     bytes_per_chunk: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return item ids and log-probabilities; write down in the rows' status what went wrong.
+    """Return item ids and log-probabilities; errors are written to the status of the rows.
 
     Parameters
     ----------
     queries, items : Tensor
         (rows, dim), and (items, dim) by place in the catalogue.
     factor : float32 Tensor, shape (1,)
-        What scores are multiplied by before two is raised to them: alpha / ln 2.
+        alpha / ln 2, which turns scores into exponents of two.
     bytes_per_chunk : int
-        Bound on what is kept of the rows in hand, 8 bytes a block, unless that of LEAST_ROWS is
-        more; with candidates of their own, 8 times as many, for these and what finds them.
+        Bound on the block masses of a chunk, 8 bytes per row and block, unless LEAST_ROWS rows
+        need more. If rows have their own candidates it is 8 times as high, and includes these and
+        the flags that select them.
 
     Returns
     -------
     item_ids, log_q : int64 and float32, shape (rows, num_negatives)
-        0 in rows that are not sampled; the catalogue's first item and NaN where something is wrong.
+        0 in rows that are not sampled; the catalogue's first item and NaN in rows with an error.
 
     Notes
     -----
     The product is made in the dtype that queries and items have in common: bfloat16 and float16 on
     tensor cores, float32 there as three TF32 products, which keep its precision, or as one if
     PyTorch's own products may be that (``torch.backends.cuda.matmul``). The item table is not
-    copied: another dtype is converted in registers, and lines may be apart, as those of
-    ``table[:, :64]``. The exception is a table whose lines are not runs of memory, as of a
-    transposed one. Block sums are float32, sums of them float64. Nothing here waits for the device.
+    copied: another dtype is converted in registers, and rows may be strided, as in
+    ``table[:, :64]``. The exception is a table whose rows are not contiguous, as in a transposed
+    one. Block sums are float32, sums of them float64. Nothing here waits for the device.
     """
     size, device = len(rows), rows.status.device
     item_ids = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
@@ -150,7 +155,7 @@ def by_score(
 def _sum_shared(
     scores: dict[str, Any], chunk: int, places: Tensor, listed: bool, tile: int, rows: DeviceRows
 ) -> None:
-    """Launch the first pass over rows that share their columns."""
+    """Launch the first pass for rows that share their columns."""
     queries, num_blocks = scores["queries"], scores["num_blocks"]
     tile = min(tile, max(triton.next_power_of_2(chunk), 16))
     tiles = triton.cdiv(chunk, tile)
@@ -173,15 +178,15 @@ def _sum_shared(
 
 
 def _one_excluded(rows: DeviceRows) -> bool:
-    """Return whether a row excludes its target and nothing else: the first pass then leaves it out.
+    """Return whether rows exclude only their targets, which the first pass then masks.
 
-    More than that would cost every score something; what it costs few blocks comes after.
+    Masking more there would slow down every score; instead, `exclude` sums a few blocks again.
     """
     return rows.longest == 0 and rows.more.shape[1] == 1
 
 
 def _rows_at_once(num_blocks: int, bytes_of_own: int, bytes_per_chunk: int, tile: int) -> int:
-    """Return how many rows a chunk may have: whole tiles, unless rows have their own candidates."""
+    """Return the rows of a chunk: whole tiles, unless rows have their own candidates."""
     if bytes_of_own:
         return max(8 * bytes_per_chunk // (8 * num_blocks + bytes_of_own), 1)
     rows = max(bytes_per_chunk // (8 * num_blocks), LEAST_ROWS)
@@ -189,17 +194,17 @@ def _rows_at_once(num_blocks: int, bytes_of_own: int, bytes_per_chunk: int, tile
 
 
 def _for_product(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-    """Return queries in the dtype of the product, and items in their own, in runs of memory."""
+    """Return queries in the dtype of the product, and items in their own, with contiguous rows."""
     dtype = torch.promote_types(queries.dtype, items.dtype)
     dtype = torch.float32 if dtype == torch.float64 else dtype
-    in_runs = items.shape[1] == 1 or items.stride(1) == 1
-    return queries.to(dtype).contiguous(), items if in_runs else items.contiguous()
+    has_contiguous_rows = items.shape[1] == 1 or items.stride(1) == 1
+    return queries.to(dtype).contiguous(), items if has_contiguous_rows else items.contiguous()
 
 
 def _may_be_tf32() -> bool:
-    """Return whether PyTorch may make a product of float32 matrices in TF32.
+    """Return whether PyTorch's settings allow TF32 in float32 matrix products.
 
-    It has two settings for it, and reading the older one raises once the newer one is used.
+    It has two such settings, and reading the older one raises once the newer one is used.
     """
     settings = torch.backends.cuda.matmul
     if hasattr(settings, "fp32_precision"):
@@ -208,26 +213,26 @@ def _may_be_tf32() -> bool:
 
 
 def step_of(queries: Tensor) -> int:
-    """Return how many dimensions are multiplied at once."""
+    """Return the number of dimensions of one step of the product."""
     whole = max(triton.next_power_of_2(queries.shape[1]), 16)
     return int(min(LINE_BYTES // queries.element_size(), whole))
 
 
 def generation_of(queries: Tensor) -> int:
-    """Return the major compute capability of the device; the interpreter passes for a roomy one."""
+    """Return the major compute capability of the device; 9 in Triton's interpreter."""
     return torch.cuda.get_device_capability(queries.device)[0] if queries.is_cuda else 9
 
 
 def tile_rows(generation: int) -> int:
-    """Return how many rows a tile may have for its scores to stay in registers."""
+    """Return the rows of a tile whose scores still fit into registers."""
     return 128 if generation in (9, 10) else 64
 
 
 def launch_options(queries: Tensor, generation: int, rows: int) -> dict[str, int | None]:
-    """Return how the first pass is launched.
+    """Return the launch options of the first pass.
 
-    With numbers of 16 bits two programs share a multiprocessor, where the compiler keeps the scores
-    of a tile in the 128 registers that a thread then has.
+    With 16-bit dtypes two programs share a multiprocessor, which leaves 128 registers per thread,
+    unless the compiler would then spill the scores of a tile.
     """
     dim, step = queries.shape[1], step_of(queries)
     spills = (generation != 9 or step < 64) if rows > 64 else (generation >= 12 and dim > step)

@@ -1,4 +1,4 @@
-"""Draws in proportion to fixed weights by one kernel: the integers of the reference."""
+"""Draws in proportion to fixed weights: launches of one kernel, with the reference's integers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from negsamp_torch.request import NO_WEIGHT
 __all__ = ["by_weight"]
 
 LANES = 256
-"""Draws a program."""
+"""Draws per program."""
 
 
 def by_weight(
@@ -27,29 +27,29 @@ def by_weight(
     cumulative: Tensor | None,
     weights_before: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return item ids and log-probabilities; write down in the rows' status what went wrong.
+    """Return item ids and log-probabilities; errors are written to the status of the rows.
 
     Parameters
     ----------
     cumulative : int64, shape (items + 1,), or None
-        Weights before each place of the catalogue; None where each is 1.
+        Exclusive prefix sums of the weights of the catalogue; None if all are 1.
     weights_before : int64, shape (interactions + 1,), or None
-        Running sums of the weights of all users' items, which may wrap; None where each is 1.
+        Exclusive prefix sums of the weights of all users' items, which may wrap; None if all are 1.
 
     Returns
     -------
     item_ids, log_q : int64 and float32, shape (rows, num_negatives)
-        0 in rows that are not sampled; the catalogue's first item and NaN where something is wrong.
+        0 in rows that are not sampled; the catalogue's first item and NaN in rows with an error.
 
     Notes
     -----
-    One launch; without replacement one for each negative, with what was drawn before among what is
-    excluded. Nothing here waits for the device.
+    One launch; without replacement one per negative, before which the items drawn so far are added
+    to the exclusions. Nothing here waits for the device.
     """
     size, device = len(rows), rows.status.device
     item_ids = torch.zeros((size, num_negatives), dtype=torch.int64, device=device)
     log_q = torch.zeros((size, num_negatives), dtype=torch.float32, device=device)
-    more, law = rows.more, torch.empty(size, dtype=torch.int64, device=device)
+    more, first_totals = rows.more, torch.empty(size, dtype=torch.int64, device=device)
     counter = counter_of(stream, device)
     launches = [(0, num_negatives)] if replacement else [(j, 1) for j in range(num_negatives)]
     for first_draw, draws in launches if size else []:
@@ -57,7 +57,7 @@ def by_weight(
             item_ids,
             log_q,
             rows.status,
-            law,
+            first_totals,
             rows.status if rows.kept is None else rows.kept,
             counter,
             rows.user_items,

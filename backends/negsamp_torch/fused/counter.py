@@ -1,4 +1,4 @@
-"""Where in the random stream a call is, on the device: what kernels read before they draw."""
+"""The position of a call in the random stream, on the device, where kernels read it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ __all__ = ["counter_of"]
 def counter_of(stream: Stream, device: torch.device) -> Tensor:
     """Return the key of the stream, as a signed integer, and the number of the call: int64 (2,).
 
-    Both are filled in on the device, as arguments of kernels: a copy from the host would wait.
-    The number of the call may lie there already, in a tensor; else a graph that is being captured
-    would repeat it.
+    Both are arguments of fill kernels, since a copy from the host would wait. If a graph is being
+    captured, the number of the call must be a device tensor: as a constant it would repeat.
 
     Raises
     ------

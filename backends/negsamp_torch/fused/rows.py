@@ -1,4 +1,4 @@
-"""The rows of a call as kernels take them: prepared on the device, nothing waited for."""
+"""The rows of a call as kernels read them: prepared on the device, without synchronisation."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 import triton
 from torch import Tensor
 
-from negsamp_torch.fused.kernels.rows import look_at_rows
+from negsamp_torch.fused.kernels.rows import prepare_rows
 from negsamp_torch.request import Request
 
 __all__ = ["DeviceRows"]
 
 LANES = 256
-"""Rows a program."""
+"""Rows per program."""
 
 
 @dataclass(frozen=True)
 class DeviceRows:
-    """What rows exclude, without its being put together.
+    """Exclusions of rows as two lists each, which kernels search without merging them.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class DeviceRows:
     user_items : int32 or int64, shape (num_interactions,)
         The items of all users as places.
     begins, ends : int64, shape (rows,)
-        Where those of each row's user are.
+        The items of row r's user are ``user_items[begins[r]:ends[r]]``.
     status : int32, shape (rows,)
-        0, or -1 where an id or a user is unknown; what goes wrong later is written over the 0.
+        0, or -1 for an invalid id or user; kernels that draw replace 0 by the codes of a `Request`.
     longest : int
-        The most items that any user has.
+        Largest number of items of a user.
     """
 
     kept: Tensor | None
@@ -47,7 +47,7 @@ class DeviceRows:
 
     @classmethod
     def of(cls, request: Request) -> DeviceRows:
-        """Look at ids and users, once."""
+        """Launch the kernel that checks ids and users and gathers exclusions."""
         targets = request.targets.reshape(-1).contiguous()
         size, device, of_users = len(targets), targets.device, request.user_items
         kept = None if request.mask is None else request.mask.reshape(-1).contiguous()
@@ -61,7 +61,7 @@ class DeviceRows:
             users, offsets = request.users.reshape(-1).contiguous(), of_users.offsets
             user_items = of_users.places
         if size:
-            look_at_rows[(triton.cdiv(size, LANES),)](
+            prepare_rows[(triton.cdiv(size, LANES),)](
                 more,
                 begins,
                 ends,
@@ -90,7 +90,7 @@ class DeviceRows:
         return len(self.status)
 
     def numbers(self) -> tuple[Tensor, Tensor]:
-        """Return the numbers of the sampled rows, then 0 for the others, and how many they are."""
+        """Return the numbers of the sampled rows, padded with 0, and their count, (1,)."""
         every = torch.arange(len(self), device=self.status.device)
         if self.kept is None:
             return every, torch.full((1,), len(self), device=every.device)

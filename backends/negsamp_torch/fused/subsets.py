@@ -1,4 +1,4 @@
-"""Pre-selection (eq. 6) by kernels: the subsets of the reference."""
+"""Pre-selection (eq. 6) by kernels: the same subsets as the reference's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from negsamp_torch.fused.kernels.subsets import floyd, list_places, write_keys
 __all__ = ["bytes_per_row", "one_for_all_rows", "one_for_each_row"]
 
 LANES = 32
-"""Rows a program; as many as it has threads, so that each thread reads what it has written."""
+"""Rows per program, one per thread: a thread reads only flags that it has written itself."""
 KEYS = 128
-"""Keys a program."""
+"""Keys per program."""
 FLAGS = 1024
-"""Flags that a program looks at at once."""
+"""Flags that a program reads at a time."""
 
 
 def bytes_per_row(num_items: int, count: int) -> int:
-    """Return what a row needs: its candidates, and a flag an item."""
+    """Return the bytes that a row needs: its candidates (int64), and a flag per item."""
     return 8 * count + num_items
 
 

@@ -1,4 +1,4 @@
-"""What all ranks must have alike, and rows that are put together from all of them."""
+"""The check that all ranks make the same call, and the gathering of their rows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from negsamp.stream import Stream
 from negsamp_torch.rows import Excluded, Rows
 from negsamp_torch.sharded.exchange import Exchange
 
-__all__ = ["agree", "gather_rows", "withdraw"]
+__all__ = ["abort", "agree", "gather_rows"]
 
-GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as int64, as the factors below
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the increment of SplitMix64, as int64
 DTYPES = (None, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Dtypes of embeddings; ranks send the index. None: a callable has none."""
 LENGTH = "queries' length (its logarithm, in millionths)"
-QUERIES, ROUNDING = "queries (a checksum, in millionths)", 10_000
-WITHDRAWN = "refusal"
+QUERIES = "queries (a checksum, in millionths)"
+ROUNDING = 10_000
+"""Largest difference of the two figures of the queries, in millionths, that counts as rounding."""
+ABORTED = "refusal"
 NAMES = (
-    WITHDRAWN,
+    ABORTED,
     "split",
     "dim (0 for a callable)",
     "dtype of queries",
@@ -45,7 +48,7 @@ NAMES = (
     LENGTH,
     QUERIES,
 )
-"""What is told, in the order of being compared; the last six are 0 where rows are split."""
+"""The integers that ranks compare, in this order; the last six are 0 if rows are split."""
 
 
 def agree(
@@ -61,11 +64,11 @@ def agree(
     split: bool,
     dtypes: tuple[torch.dtype | None, torch.dtype | None],
 ) -> None:
-    """Raise on all ranks if they are not about to make the same draws."""
+    """Raise on all ranks unless all are about to make the same draws."""
     try:
         shared = [0] * 6 if split else _shared(rows, queries)
-    except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-        withdraw(exchange, error)
+    except Exception as error:  # noqa: BLE001  (raised once the other ranks are told)
+        abort(exchange, error)
     _compare(
         exchange,
         0,
@@ -85,24 +88,24 @@ def agree(
     )
 
 
-def withdraw(exchange: Exchange, error: Exception) -> NoReturn:
-    """Raise, when the ranks that are about to agree have been told."""
+def abort(exchange: Exchange, error: Exception) -> NoReturn:
+    """Tell the ranks in :func:`agree` that this one has an error, and raise it."""
     exchange.gather_numbers(1, *[0] * (len(NAMES) - 1))
     raise error
 
 
-def _compare(exchange: Exchange, *told: int) -> None:
-    everyone = exchange.gather_numbers(*told)
+def _compare(exchange: Exchange, *own: int) -> None:
+    everyone = exchange.gather_numbers(*own)
     for name, numbers in zip(NAMES, zip(*everyone, strict=True), strict=True):
-        if name == WITHDRAWN and any(numbers):
+        if name == ABORTED and any(numbers):
             raise InvalidInputError(
-                f"rank {numbers.index(1)} refuses what it was given: see what is raised there"
+                f"rank {numbers.index(1)} rejected its arguments: see the error raised there"
             )
-        apart = max(numbers) - min(numbers)
-        if apart > (ROUNDING if name in (LENGTH, QUERIES) else 0):
-            shown = SHOWN.get(name, int)
+        difference = max(numbers) - min(numbers)
+        if difference > (ROUNDING if name in (LENGTH, QUERIES) else 0):
+            decode = DECODERS.get(name, int)
             values = ", ".join(
-                f"rank {rank}: {shown(number)}" for rank, number in enumerate(numbers)
+                f"rank {rank}: {decode(number)}" for rank, number in enumerate(numbers)
             )
             raise InvalidInputError(
                 f"ranks differ in their {name} ({values}): every rank needs a sampler of the same "
@@ -119,7 +122,7 @@ def _of_bits(bits: int) -> float:
     return float(struct.unpack("<d", struct.pack("<q", bits))[0])
 
 
-SHOWN: dict[str, Callable[[int], Any]] = {
+DECODERS: dict[str, Callable[[int], Any]] = {
     "alpha": _of_bits,
     "dtype of queries": DTYPES.__getitem__,
     "dtype of items": DTYPES.__getitem__,
@@ -127,7 +130,7 @@ SHOWN: dict[str, Callable[[int], Any]] = {
 
 
 def _shared(rows: Rows, queries: Tensor) -> list[int]:
-    """Return what has to be alike where rows are not split: sizes and checksums."""
+    """Return sizes and checksums of rows and queries that all ranks must share."""
     of_row = _hashed(torch.arange(len(rows), device=rows.numbers.device))
     sums = torch.stack(
         [
@@ -139,7 +142,7 @@ def _shared(rows: Rows, queries: Tensor) -> list[int]:
 
 
 def _hashed(numbers: Tensor) -> Tensor:
-    """Scatter int64 numbers over all of int64, as SplitMix64 does its counter.
+    """Hash int64 numbers to int64, by the output function of SplitMix64.
 
     References
     ----------
@@ -152,26 +155,26 @@ def _hashed(numbers: Tensor) -> Tensor:
 
 
 def _checksum(queries: Tensor) -> tuple[int, int]:
-    """Return the logarithm of the length of all numbers, and their sum under fixed signs over it.
+    """Return the log-norm of all numbers as one vector, and its dot product with fixed signs.
 
-    Both are in millionths. Of queries that are not the same one of them differs by about a million,
-    of those that are equal but for rounding by about one.
+    The dot product is divided by the norm, and both are in millionths. In one of them different
+    queries differ by about a million, and queries that are equal up to rounding by about one.
     """
     values = queries.reshape(-1).double()
     signs = 1 - 2 * (GOLDEN * torch.arange(len(values), device=values.device) >> 40 & 1)
     length = values.norm()
-    told = torch.stack([length.log(), (signs * values).sum() / length]).tolist()
-    log_length, checksum = (round(each * 1e6) if math.isfinite(each) else 0 for each in told)
+    figures = torch.stack([length.log(), (signs * values).sum() / length]).tolist()
+    log_length, checksum = (round(each * 1e6) if math.isfinite(each) else 0 for each in figures)
     return log_length, checksum
 
 
 def gather_rows(exchange: Exchange, rows: Rows, queries: Tensor) -> tuple[Rows, Tensor, slice]:
-    """Put the rows of all ranks one after the other; return them, their queries, and which are own.
+    """Concatenate the rows of all ranks; return them, their queries, and the slice of own ones.
 
     Rows are numbered as if one device had been given all targets.
     """
-    told = exchange.gather_numbers(math.prod(rows.shape), len(rows), len(rows.excluded.places))
-    targets, sizes, excluded_sizes = zip(*told, strict=True)
+    sent = exchange.gather_numbers(math.prod(rows.shape), len(rows), len(rows.excluded.places))
+    targets, sizes, excluded_sizes = zip(*sent, strict=True)
     before, first = sum(targets[: exchange.rank]), sum(sizes[: exchange.rank])
     numbers = exchange.gather_uneven(rows.numbers + before, sizes)
     counts = exchange.gather_uneven(rows.excluded.counts, sizes)

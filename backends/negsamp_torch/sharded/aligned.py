@@ -1,4 +1,4 @@
-"""The scores of a rank's columns, moved to where blocks begin."""
+"""The scores of a rank's columns, padded in front so that they begin with a block."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from torch import Tensor
 
 from negsamp_torch.scores import OwnScores, Scores, Windows
 
-__all__ = ["Aligned", "OwnRuns"]
+__all__ = ["Aligned", "PaddedOwnScores"]
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """Scores behind `lead` columns without an item, -inf: the same number for all rows."""
+    """Scores after `lead` padding columns of -inf, the same number for all rows."""
 
     scores: Scores
     lead: int
 
     @property
     def width(self) -> int:
-        """Number of columns, with those in front."""
+        """Number of columns, padding included."""
         return self.lead + self.scores.width
 
     def bound(self) -> Tensor | None:
-        """Bound as without."""
+        """Bound the scores, which padding does not change."""
         return self.scores.bound()
 
     def scaled(self, factor: float) -> Aligned:
-        """Scale what is behind."""
+        """Scale the scores."""
         return replace(self, scores=self.scores.scaled(factor))
 
     def tile(self, first: int, last: int, out: Tensor) -> None:
-        """Write nothing but -inf, and then the scores behind."""
+        """Write padding, then scores."""
         start = min(max(first, self.lead), last)
         out[:, : start - first] = -torch.inf
         if start < last:
             self.scores.tile(start - self.lead, last - self.lead, out[:, start - first :])
 
     def windows(self, row: Tensor, first: Tensor) -> Windows:
-        """Take them from further in front."""
+        """Shift the windows by the padding."""
         return self.scores.windows(row, first - self.lead)
 
 
 @dataclass(frozen=True)
-class OwnRuns(OwnScores):
-    """Dot products of each query with its own line of places; one below 0 is none, -inf."""
+class PaddedOwnScores(OwnScores):
+    """Dot products of each query with its own places; negative ones are padding, -inf."""
 
     def _products(self, queries: Tensor, places: Tensor) -> Tensor:
         products = super()._products(queries, places.clamp(min=0))

@@ -1,4 +1,4 @@
-"""A whole call over shards: agree, put rows together, draw chunk by chunk."""
+"""A call over shards: compare arguments, gather rows if split, draw chunk by chunk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from negsamp_torch.rows import Rows
 from negsamp_torch.sharded.agreement import gather_rows
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.dot_product import ShardedDotProduct
-from negsamp_torch.sharded.draws import draw, give_up
+from negsamp_torch.sharded.draws import abort_draw, draw
 from negsamp_torch.sharded.scorer import ShardedScorer
 from negsamp_torch.sharded.slices import CalledSlice, Slice, TableSlice
 
@@ -35,8 +35,8 @@ def by_score(
 ) -> tuple[Rows, Tensor, Tensor]:
     """Return this rank's rows, and their places in the catalogue and log-probabilities.
 
-    With alpha = 0 no score is looked at: the draws are those of :class:`negsamp.Uniform`. A
-    callable answers for all rows at once, which are then one chunk.
+    With alpha = 0 no score is read: the draws are those of :class:`negsamp.Uniform`. A callable
+    scores all rows at once, which are then one chunk.
     """
     exchange, rows, queries, bounds = score.agree(
         request, stream, num_negatives, replacement, alpha, items, candidates
@@ -72,8 +72,8 @@ def by_score(
             excluded = chunk.excluded if chosen is None else chunk.excluded.among(chosen)
             columns = Columns.of(cuts, chosen, exchange.rank)
             scores = held.scores(first_row, chunk, columns, chosen)
-        except Exception as failure:  # noqa: BLE001  (raised when the other ranks know of it)
-            give_up(exchange, chunk, failure)
+        except Exception as failure:  # noqa: BLE001  (raised once the other ranks are told)
+            abort_draw(exchange, chunk, failure)
         drawn, log_q = draw(
             exchange,
             chunk,

@@ -1,4 +1,4 @@
-"""What the scores that all ranks are asked for at once have in common."""
+"""The base class of scores that all ranks of a process group sample with together."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import Stream
 from negsamp_torch.request import Request
 from negsamp_torch.rows import Rows
-from negsamp_torch.sharded.agreement import agree, withdraw
+from negsamp_torch.sharded.agreement import abort, agree
 from negsamp_torch.sharded.exchange import Exchange
 
 __all__ = ["Collective", "bounds_of", "check_ids"]
 
 
 class Collective(ABC):
-    """A score over a process group: samplers let it agree on a call before they use it."""
+    """A score over a process group; a call begins with :meth:`agree` on all ranks."""
 
     backend = "torch"
     collective = True
@@ -40,16 +40,16 @@ class Collective(ABC):
 
     @property
     def dtypes(self) -> tuple[torch.dtype | None, torch.dtype | None]:
-        """Those of queries and items; None: there are none."""
+        """Dtypes of queries and items; None if there are none."""
         return None, None
 
     @abstractmethod
     def queries_of(self, rows: Rows) -> Tensor:
-        """Return the queries of the rows that are sampled, (len(rows), dim), or refuse them."""
+        """Check the queries, and return those of the sampled rows, (len(rows), dim)."""
 
     @abstractmethod
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
-        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
+        """Return the first id of each rank, and the end of the last rank's ids."""
 
     def agree(
         self,
@@ -61,13 +61,13 @@ class Collective(ABC):
         items: range,
         candidates: Candidates | None,
     ) -> tuple[Exchange, Rows, Tensor, list[int]]:
-        """Raise on all ranks unless all are asked the same; return rows, queries and bounds."""
+        """Raise on all ranks unless all make the same call; return rows, queries and bounds."""
         exchange = Exchange.over(self.process_group, request.device)
         try:
             rows = request.rows
             queries = self.queries_of(rows)
-        except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-            withdraw(exchange, error)
+        except Exception as error:  # noqa: BLE001  (raised once the other ranks are told)
+            abort(exchange, error)
         agree(
             exchange,
             rows,
@@ -86,15 +86,15 @@ class Collective(ABC):
             raise validation.callable_per_row()
         return exchange, rows, queries, self.bounds(exchange, items)
 
-    def withdraw(self, error: Exception, targets: Any) -> NoReturn:
-        """Raise an error in front of :meth:`agree` of this rank, and let all others raise there."""
+    def abort(self, error: Exception, targets: Any) -> NoReturn:
+        """Raise an error that precedes this rank's :meth:`agree`, where all others raise too."""
         given = getattr(self, "queries", targets)
         device = given.device if isinstance(given, Tensor) else torch.device("cpu")
-        withdraw(Exchange.over(self.process_group, device), error)
+        abort(Exchange.over(self.process_group, device), error)
 
 
 def check_ids(item_ids: Any) -> None:
-    """Refuse ids of a rank that are no range without gaps."""
+    """Raise unless the ids of a rank are a contiguous range."""
     if not isinstance(item_ids, range) or item_ids.step != 1:
         raise InvalidInputError(
             f"item_ids must be a range of step 1, the ids of this rank; got {item_ids!r}"
@@ -102,7 +102,7 @@ def check_ids(item_ids: Any) -> None:
 
 
 def bounds_of(held: Iterable[range], catalogue: range) -> list[int]:
-    """Return where the ids of ranks 0, 1, ... begin, and where the last end, of their ranges."""
+    """Return the first id of each rank, and the end of the last, given the range of each."""
     held = list(held)
     bounds = [next((each.start for each in held if each), catalogue.start)]
     for each in held:
@@ -114,5 +114,5 @@ def bounds_of(held: Iterable[range], catalogue: range) -> list[int]:
             return bounds
     raise InvalidInputError(
         f"item_ids of the ranks are {', '.join(map(str, held))}: they must follow each other "
-        f"and hold the catalogue, {catalogue}"
+        f"and contain the catalogue, {catalogue}"
     )

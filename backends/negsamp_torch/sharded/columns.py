@@ -1,4 +1,4 @@
-"""Which columns a rank has of each row, on the grid of blocks that one device would have."""
+"""The columns of a rank, and how they lie in the blocks that one device would have."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Columns"]
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a rank: a run that may begin and end inside a block.
+    """The columns of a rank: a contiguous run that may begin and end inside a block.
 
-    The parts of it are the head, which goes on with a block that began on an earlier rank, the
-    body of whole blocks, and the tail, which begins a block that goes on on later ranks or stops at
+    It has three parts: the head, the end of a block that begins on an earlier rank; the body, whole
+    blocks; and the tail, the beginning of a block that continues on later ranks or is cut off by
     the last column. A run inside one block is all head or all tail.
 
     Attributes
     ----------
     cuts : int64, shape (W + 1, 1) or (W + 1, rows)
-        Where the columns of ranks 0, 1, ... begin, and where the last ends: the same for all rows,
-        or, with candidates of their own, different.
+        First column of each rank, and the end of the last rank's: of all rows, or of each row if
+        rows have their own candidates.
     rank : int
         Whose columns these are.
     """
@@ -36,7 +36,7 @@ class Columns:
 
     @classmethod
     def of(cls, bounds: Tensor, candidates: Tensor | None, rank: int) -> Columns:
-        """Cut all places where `bounds` are, or those of (count,) or (rows, count) candidates."""
+        """Divide all places at `bounds`, or those of (count,) or (rows, count) candidates."""
         if candidates is None:
             return cls(bounds[:, None], rank)
         if candidates.ndim == 1:
@@ -51,25 +51,25 @@ class Columns:
 
     @property
     def end(self) -> Tensor:
-        """The column behind its last."""
+        """The end of this rank's columns, exclusive."""
         return self.cuts[self.rank + 1]
 
     @property
     def origin(self) -> Tensor:
-        """Where the block of the first column begins: what a rank counts its columns from."""
+        """Start of the block of the first column; local columns are counted from here."""
         return self.begin // BLOCK * BLOCK
 
     @property
     def last_block(self) -> Tensor:
-        """The block of this rank that its run ends in or, if at a border, before."""
+        """The local block in which the run ends; the one after it if it ends with a block."""
         return (self.end - self.origin) // BLOCK
 
     @property
     def labels(self) -> Tensor:
-        """Name the parts of all ranks, (3 W, rows or 1): what is of one block has one name.
+        """Labels of the parts of all ranks, (3 W, rows or 1): parts of a cut block share one.
 
-        Heads and tails are named after their block, and bodies by negative numbers. A part without
-        columns may be named after a block that it is beside.
+        Heads and tails have the number of their block, and bodies negative numbers. An empty part
+        may have the label of a block next to it, which its mass of 0 makes harmless.
         """
         blocks = self.cuts // BLOCK
         bodies = -1 - torch.arange(len(blocks) - 1, device=blocks.device)
@@ -78,11 +78,11 @@ class Columns:
 
     @property
     def is_empty(self) -> bool:
-        """Whether this rank has none, of all rows."""
+        """Whether this rank has no column of any row."""
         return not bool((self.end > self.begin).any())
 
     def runs(self, candidates: Tensor) -> Tensor:
-        """Return which of each row's candidates are here, from the origin on; -1 is none."""
+        """Return each row's candidates on this rank, from the origin on; -1 is padding."""
         width = int((self.end - self.origin).amax())
         column = self.origin[:, None] + torch.arange(width, device=candidates.device)
         places = candidates.gather(1, column.clamp(max=candidates.shape[1] - 1))
@@ -90,7 +90,7 @@ class Columns:
         return places.masked_fill(~here, -1)
 
     def excluded(self, excluded: Excluded) -> Excluded:
-        """Return what is excluded of these columns, counted from the origin."""
+        """Return the exclusions among these columns, counted from the origin."""
         num_rows, rows = len(excluded.offsets) - 1, excluded.rows
         begin, end, origin = (
             each.expand(num_rows)[rows] for each in (self.begin, self.end, self.origin)
@@ -101,7 +101,7 @@ class Columns:
         return Excluded.of_pairs(rows[inside], places, num_rows, max(width, 1))
 
     def parts(self, masses: Tensor) -> Tensor:
-        """Return log2 of the mass of head, body and tail, (3, rows), from (rows, blocks)."""
+        """Return log2 of the masses of head, body and tail, (3, rows), from (rows, blocks)."""
         head, tail = self._is_cut(len(masses))
         last = self.last_block.expand(len(masses)).clamp(max=masses.shape[1] - 1)
         nothing = masses.new_full((len(masses),), -torch.inf)
@@ -114,7 +114,7 @@ class Columns:
         )
 
     def bodies(self, masses: Tensor) -> Tensor:
-        """Return the masses of blocks, -inf where they are of a head or a tail."""
+        """Return the log-masses of the blocks of the body, -inf for those of head and tail."""
         head, tail = self._is_cut(len(masses))
         block = torch.arange(masses.shape[1], device=masses.device)
         cut = (head[:, None] & (block == 0)) | (tail[:, None] & (block == self.last_block[:, None]))
@@ -125,7 +125,7 @@ class Columns:
         return self if self.cuts.shape[1] == 1 else Columns(self.cuts[:, rows], self.rank)
 
     def _is_cut(self, num_rows: int) -> tuple[Tensor, Tensor]:
-        """Return of which rows there is a head, and of which a tail."""
+        """Return which rows have a head, and which a tail."""
         head = self.begin % BLOCK != 0
         tail = (self.end % BLOCK != 0) & ~(head & (self.last_block == 0))
         return head.expand(num_rows), tail.expand(num_rows)

@@ -1,4 +1,4 @@
-"""Scores by dot products with an item table that is spread over ranks."""
+"""Scores by dot products with an item table that is sharded over ranks."""
 
 from __future__ import annotations
 
@@ -103,16 +103,18 @@ class ShardedDotProduct(Collective):
                     f"{name} must be a floating-point tensor of 16, 32 or 64 bits; got {given}"
                 )
             if tensor.ndim == 0:
-                raise InvalidInputError(f"{name} have no axis; the last is to be the dim")
+                raise InvalidInputError(f"{name} must have an axis, of length dim; got a scalar")
         if self.item_ids is not None:
             check_ids(self.item_ids)
         if hasattr(self.items, "placements"):
-            self._mesh_axis()  # refuses others
+            self._mesh_axis()  # raises if sharded otherwise
 
     def __call__(self, item_ids: Tensor) -> Tensor:
         """Return all rows' scores of `item_ids`, summed over ranks; rows must not be split."""
         if self.split:
-            raise InvalidInputError("probabilities over shards need the same rows on all ranks")
+            raise InvalidInputError(
+                "probabilities over shards need the same rows on all ranks; got split=True"
+            )
         queries = self.queries.reshape(-1, self.queries.shape[-1])
         exchange = Exchange.over(self.process_group, queries.device)
         asked = range(int(item_ids[0]), int(item_ids[-1]) + 1)
@@ -124,7 +126,7 @@ class ShardedDotProduct(Collective):
             items = self.local_items[item_ids[own] - first].float()
             with in_float32(items.device):
                 scores[:, own] = queries.float() @ items.T
-        except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
+        except Exception as error:  # noqa: BLE001  (raised once the other ranks are told)
             failure = error
         exchange.raise_on_all(failure)
         return exchange.sum(scores)
@@ -138,7 +140,7 @@ class ShardedDotProduct(Collective):
         if lines[1:] != (dim,):
             raise InvalidInputError(f"items have shape {lines}; they must be (num_lines, {dim})")
         if self.item_ids is not None and len(self.item_ids) != lines[0]:
-            raise InvalidInputError(f"{lines[0]} lines of items are not those of {self.item_ids}")
+            raise InvalidInputError(f"items have {lines[0]} rows, but item_ids are {self.item_ids}")
         queries: Tensor = self.queries.detach().reshape(-1, dim)[rows.numbers].float()
         return queries
 
@@ -148,14 +150,14 @@ class ShardedDotProduct(Collective):
         return self.queries.dtype, self.items.dtype
 
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
-        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
-        held, all_said = self._held(exchange)
+        """Return the first id of each rank, and the end of the last rank's ids."""
+        held, all_stated = self._held(exchange)
         stop = held[-1].stop
-        if stop != catalogue.stop and not all_said:
-            more = "; say by item_ids= which of them are here" if stop > catalogue.stop else ""
+        if stop != catalogue.stop and not all_stated:
+            more = "; pass item_ids=, the ids of each rank" if stop > catalogue.stop else ""
             raise InvalidInputError(
-                f"the shards hold {stop} item embeddings, not the ids of {catalogue}: line i of "
-                f"the whole table is the embedding of item id i{more}"
+                f"the shards have {stop} item embeddings, but the catalogue is {catalogue}: row i "
+                f"of the whole table is the embedding of item id i{more}"
             )
         return bounds_of(held, catalogue)
 
@@ -175,16 +177,16 @@ class ShardedDotProduct(Collective):
     def _held(self, exchange: Exchange) -> tuple[list[range], bool]:
         """Return the ids of each rank, and whether all ranks have stated them."""
         first = self._first_id
-        told = exchange.gather_numbers(-1 if first is None else first, len(self.local_items))
+        sent = exchange.gather_numbers(-1 if first is None else first, len(self.local_items))
         held: list[range] = []
-        for said, length in told:
-            start = said if said != -1 else held[-1].stop if held else 0
+        for stated, length in sent:
+            start = stated if stated != -1 else held[-1].stop if held else 0
             held.append(range(start, start + length))
-        return held, all(said != -1 for said, _ in told)
+        return held, all(stated != -1 for stated, _ in sent)
 
     @property
     def _first_id(self) -> int | None:
-        """The id of the first row: as given, or as a DTensor is cut; None if unknown."""
+        """The id of this rank's first row: from `item_ids` or the DTensor; None if unknown."""
         if self.item_ids is not None:
             return self.item_ids.start
         if not hasattr(self.items, "placements"):

@@ -1,4 +1,11 @@
-"""Draws over all ranks: each knows which of them a word picks, and that one finds the item."""
+"""Draws over all ranks, which run the same steps and collectives together.
+
+Each rank computes the masses of its own blocks, and the ranks exchange those of their heads, bodies
+and tails (`Columns`). From these every rank computes the same pick of a part by the same words. The
+rank of that part finds the block and the item, and a sum over ranks distributes them, to which the
+others add 0. A rank with an error sends NaN instead of its masses, and then all ranks raise: none
+waits in a collective that another does not reach.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +20,15 @@ from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores, factor_of, in_turn
+from negsamp_torch.scores import BLOCK, Scores, factor_of, in_batches
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
 
-__all__ = ["draw", "give_up"]
+__all__ = ["abort_draw", "draw"]
 
 CLAIM = 1 << 48
-"""Added to a column by the rank that draws it, so that the sum tells by how many it was drawn."""
+"""Added to a column by the rank that drew it: the sum over ranks then counts these, to be one."""
 
 
 def draw(
@@ -49,8 +56,8 @@ def draw(
         drawn = torch.zeros_like(draws)
         log_weights = torch.zeros(draws.shape, dtype=torch.float64, device=draws.device)
         log_total = masses.new_zeros(len(rows))
-    except Exception as error:  # noqa: BLE001  (raised as soon as the other ranks know of it)
-        give_up(exchange, rows, error)
+    except Exception as error:  # noqa: BLE001  (raised once the other ranks are told)
+        abort_draw(exchange, rows, error)
     failure: Exception | None = None
     at_once = num_negatives if replacement else 1
     for first in range(0, num_negatives, at_once):
@@ -76,7 +83,7 @@ def draw(
                 drawn[row, j] = column + columns.of_rows(row).origin + CLAIM
             if first + at_once < num_negatives:
                 parts = columns.parts(masses)
-        except Exception as error:  # noqa: BLE001  (what is sent next tells the other ranks)
+        except Exception as error:  # noqa: BLE001  (raised once NaN has told the other ranks)
             failure = error
             parts.fill_(torch.nan)
             log_weights.fill_(torch.nan)
@@ -86,8 +93,8 @@ def draw(
     return drawn % CLAIM, log_q.clamp(max=0.0)
 
 
-def give_up(exchange: Exchange, rows: Rows, failure: Exception) -> NoReturn:
-    """Raise, when the ranks that wait for the first masses of some rows have been told."""
+def abort_draw(exchange: Exchange, rows: Rows, failure: Exception) -> NoReturn:
+    """Send NaN to the ranks that wait for the first masses of some rows, and raise."""
     nothing = torch.full((PARTS, len(rows)), torch.nan, dtype=torch.float64)
     exchange.gather(nothing.to(rows.numbers.device))
     exchange.raise_on_all(failure)
@@ -105,7 +112,7 @@ def _masses(exponents: Scores, hidden: Excluded, columns: Columns, tile: int) ->
 def _check(
     exchange: Exchange, rows: Rows, top: Tensor, failure: Exception | None, drawn: int
 ) -> None:
-    """Refuse rows with a bad score or nothing left to draw, or a rank that failed: on all ranks."""
+    """Raise on all ranks for a bad score, a row with nothing left to draw, or a failed rank."""
     if bool(top.isfinite().all()):
         return
     exchange.raise_on_all(failure)
@@ -119,7 +126,7 @@ def _check(
 def _check_drawn(
     exchange: Exchange, rows: Rows, drawn: Tensor, log_weights: Tensor, failure: Exception | None
 ) -> None:
-    """Refuse draws of no rank or of several, and those of a rank that failed: on all ranks."""
+    """Raise on all ranks for draws by no rank or several, a bad score, or a failed rank."""
     invalid, claimed = log_weights.isnan(), drawn // CLAIM
     wrong = invalid | (claimed != 1)
     if not bool(wrong.any()):
@@ -136,9 +143,9 @@ def _check_drawn(
 
 
 def _blocks_of(picked: Picked, columns: Columns, masses: Tensor, rows: Tensor) -> Tensor:
-    """Return the blocks that draws of some rows are to draw from, counted from their origins."""
+    """Return the local blocks that draws of some rows picked, counted from the origin."""
     blocks = torch.empty_like(rows)
-    for some in in_turn(rows, len(masses)):
+    for some in in_batches(rows, len(masses)):
         row, of_draw = rows[some], picked.of(some)
         part, of_row = of_draw.part % PARTS, columns.of_rows(row)
         weights = torch.exp2(of_row.bodies(masses[row]) - of_draw.top[:, None])
@@ -149,7 +156,7 @@ def _blocks_of(picked: Picked, columns: Columns, masses: Tensor, rows: Tensor) -
 
 
 def _places_of(picked: Picked, inside: Tensor, words: Tensor) -> Tensor:
-    """Return places in a block of each draw: by the word, or in a part of one by what is left."""
+    """Return the place in each draw's block: by the second word, or by the rest in a cut block."""
     highest = inside.amax(1)
     weights = torch.exp2(inside - highest[:, None])
     rest = picked.rest * torch.exp2(picked.top - highest)
@@ -158,7 +165,7 @@ def _places_of(picked: Picked, inside: Tensor, words: Tensor) -> Tensor:
 
 
 def _first_beyond(weights: Tensor, threshold: Tensor) -> Tensor:
-    """Return for each line the first index whose running sum exceeds a number, or the last."""
+    """Return for each line the first index whose running sum exceeds a threshold, or the last."""
     sums = weights.cumsum(1)
     below = torch.nextafter(sums[:, -1], torch.zeros_like(threshold))
     return (sums <= torch.minimum(threshold, below)[:, None]).sum(1)

@@ -1,4 +1,4 @@
-"""What ranks send to each other, and how many bytes that is."""
+"""The collectives among ranks, and the bytes that they receive."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["Exchange"]
 
 @dataclass(eq=False)
 class Exchange:
-    """The collectives that a draw takes, and what they brought.
+    """The collectives of a call, and the bytes that they received.
 
     Attributes
     ----------
     group : ProcessGroup or None
         None is the default group.
     device : torch.device
-        Where its tensors are.
+        Device of the tensors that are sent.
     bytes_received : int
-        Sum of the sizes of all tensors that this rank was sent by others, as the collectives are
-        defined: W - 1 parts of a gathered tensor, and one tensor of a sum.
+        Sum of the sizes of all tensors that this rank received, by the definition of the
+        collectives: W - 1 parts of a gathered tensor, and one tensor of a sum.
     """
 
     group: Any
@@ -36,7 +36,7 @@ class Exchange:
 
     @classmethod
     def over(cls, group: Any, device: torch.device) -> Exchange:
-        """Refuse what is no group of this process, or cannot send tensors of the device."""
+        """Raise if this process is not in the group, or the group cannot send from the device."""
         outside: Any = dist.GroupMember.NON_GROUP_MEMBER  # what new_group returns there
         if group is not outside and not isinstance(group, dist.ProcessGroup | None):
             hint = "; pass its .get_group()" if hasattr(group, "get_group") else ""
@@ -45,13 +45,13 @@ class Exchange:
             )
         if dist.get_rank(group) < 0:
             raise InvalidInputError(
-                "this process is no member of the group: let the ranks of the group alone sample"
+                "this process is not in the group: call sample() only on the ranks of the group"
             )
         devices = [pair.split(":")[0] for pair in dist.get_backend_config(group).split(",")]
         if device.type not in devices:
             raise InvalidInputError(
                 f"the group sends tensors on {' and '.join(devices)}; those of this call are on "
-                f"{device}: move them, or take a group with a backend for that device"
+                f"{device}: move them, or use a group with a backend for that device"
             )
         return cls(group, device)
 
@@ -79,9 +79,9 @@ class Exchange:
         return gathered
 
     def gather_uneven(self, own: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Return the tensors of all ranks behind each other, of lengths that all know.
+        """Concatenate the tensors of all ranks, whose lengths every rank knows.
 
-        All are sent at the greatest length: collectives take tensors of one shape.
+        All are padded to the greatest length, since collectives take tensors of one shape.
         """
         padded = own.new_zeros((max(lengths), *own.shape[1:]))
         padded[: len(own)] = own
@@ -101,5 +101,5 @@ class Exchange:
             raise failure
         if [1] in failed:
             raise InvalidInputError(
-                f"rank {failed.index([1])} could not compute its scores: see what is raised there"
+                f"rank {failed.index([1])} could not compute its scores: see the error raised there"
             )

@@ -1,4 +1,4 @@
-"""The masses of all ranks, and which of them two words pick: the same on each rank."""
+"""The masses of the parts of all ranks, and the part that words pick: the same on each rank."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from negsamp_torch.sharded.exchange import Exchange
 __all__ = ["BODY", "HEAD", "PARTS", "Masses", "Picked"]
 
 HEAD, BODY, PARTS = 0, 1, 3
-"""Parts of a rank's columns in their order: head, body, tail."""
+"""Indices of a rank's parts, and their number: head, body, tail."""
 
 
 @dataclass(frozen=True)
 class Picked:
-    """What the words of draws pick: for each row by the first draw, for each by the next, ...
+    """The parts that draws pick, ordered by draw, then by row.
 
     Attributes
     ----------
     part : int64, shape (draws * rows,)
         Rank * 3 + part.
     rest : float64, shape (draws * rows,)
-        How far into the mass of the part, in units of 2**top: of a body by the first word, to find
-        the block by; of a head or tail by the second, to find the item by.
+        What is left of the threshold inside the part, in units of 2**top: in a body that of the
+        first word, which finds the block; in a head or tail that of the second, for the item.
     top : float64, shape (draws * rows,)
+        That of the row in :class:`Masses`.
     """
 
     part: Tensor
@@ -35,22 +36,22 @@ class Picked:
     top: Tensor
 
     def of(self, some: Tensor) -> Picked:
-        """Take some of them."""
+        """Return some of the draws."""
         return Picked(self.part[some], self.rest[some], self.top[some])
 
 
 @dataclass(frozen=True)
 class Masses:
-    """What the ranks have told of their parts.
+    """The masses of the parts of all ranks.
 
     Attributes
     ----------
     logs : float64, shape (3 W, rows)
         Log2 of the mass of each part, in the order of columns.
     labels : int64, shape (3 W, rows) or (3 W, 1)
-        Those of :attr:`Columns.labels`.
+        :attr:`Columns.labels`.
     top : float64, shape (rows,)
-        The highest of the logarithms.
+        The highest of the logs of a row.
     """
 
     logs: Tensor
@@ -59,17 +60,17 @@ class Masses:
 
     @classmethod
     def of(cls, exchange: Exchange, columns: Columns, parts: Tensor) -> Masses:
-        """Exchange log2 of the masses of the parts of each rank, (3, rows)."""
+        """Gather log2 of the masses of the parts, (3, rows), from all ranks."""
         logs = exchange.gather(parts).flatten(0, 1)
         return cls(logs, columns.labels, logs.amax(0))
 
     @property
     def log_total(self) -> Tensor:
-        """Log2 of the sum of all."""
+        """Log2 of the total mass of each row."""
         return self.top + torch.exp2(self.logs - self.top).sum(0).log2()
 
     def pick(self, first: Tensor, second: Tensor) -> Picked:
-        """Let words, (draws, rows), pick: the first a body or a cut block, the second its part."""
+        """Pick by (draws, rows) words: the first a body or a cut block, the second a part of it."""
         shares = torch.exp2(self.logs - self.top)
         labels = self.labels.expand_as(shares)
         parts, rests = [], []
@@ -83,7 +84,7 @@ class Masses:
 
 
 def _locate(shares: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the line of (lines, rows) shares that a word falls on, and how far into it."""
+    """Return the line of (lines, rows) shares in which a word falls, and the rest inside it."""
     sums = shares.cumsum(0)
     threshold = (words.double() + 0.5) * 2.0**-32 * sums[-1]
     line = (sums <= threshold).sum(0)

@@ -88,28 +88,30 @@ class ShardedScorer(Collective):
         scores, failure = None, None
         try:
             if bool(own.any()):
-                answer = self.score(item_ids[own])
-                validation.check_answer(answer, None, int(own.sum()))
-                answer = torch.as_tensor(validation.as_native(answer)).detach().float()
-                scores = answer.new_zeros((len(answer), len(item_ids)))
-                scores[:, own] = answer
-        except Exception as error:  # noqa: BLE001  (raised when the other ranks know of it)
+                returned = self.score(item_ids[own])
+                validation.check_returned(returned, None, int(own.sum()))
+                returned = torch.as_tensor(validation.as_native(returned)).detach().float()
+                scores = returned.new_zeros((len(returned), len(item_ids)))
+                scores[:, own] = returned
+        except Exception as error:  # noqa: BLE001  (raised once the other ranks are told)
             failure = error
         exchange.raise_on_all(failure)
-        told = exchange.gather_numbers(-1 if scores is None else len(scores))
-        rows = sorted({number for (number,) in told if number != -1})
+        sent = exchange.gather_numbers(-1 if scores is None else len(scores))
+        rows = sorted({number for (number,) in sent if number != -1})
         if len(rows) > 1:
-            raise InvalidInputError(f"the callables of the ranks returned scores of {rows} rows")
+            raise InvalidInputError(
+                f"the callables of the ranks returned different numbers of rows: {rows}"
+            )
         if scores is None:
             shape, device = (rows[0], len(item_ids)), item_ids.device
             scores = torch.zeros(shape, dtype=torch.float32, device=device)
         return exchange.sum(scores)
 
     def queries_of(self, rows: Rows) -> Tensor:
-        """Return empty queries: the callable has its own."""
+        """Return empty queries, (rows, 0): only the callable knows queries."""
         return torch.zeros((len(rows), 0), dtype=torch.float32, device=rows.numbers.device)
 
     def bounds(self, exchange: Exchange, catalogue: range) -> list[int]:
-        """Return where the ids of ranks 0, 1, ... begin, and where the last end."""
-        told = exchange.gather_numbers(self.item_ids.start, self.item_ids.stop)
-        return bounds_of([range(*each) for each in told], catalogue)
+        """Return the first id of each rank, and the end of the last rank's ids."""
+        sent = exchange.gather_numbers(self.item_ids.start, self.item_ids.stop)
+        return bounds_of([range(*each) for each in sent], catalogue)

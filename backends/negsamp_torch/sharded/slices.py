@@ -1,4 +1,4 @@
-"""What a rank holds of the catalogue, and the scores of it for some rows."""
+"""A rank's slice of the catalogue, and its scores for some rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from negsamp.scores import Scorer
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import CalledScores, Scores, SharedScores, Table
-from negsamp_torch.sharded.aligned import Aligned, OwnRuns
+from negsamp_torch.sharded.aligned import Aligned, PaddedOwnScores
 from negsamp_torch.sharded.columns import Columns
 
 __all__ = ["CalledSlice", "Slice", "TableSlice"]
 
 
 class Slice(Protocol):
-    """What scores the columns of a rank."""
+    """Scores the columns of a rank."""
 
     def scores(
         self, first_row: int, rows: Rows, columns: Columns, candidates: Tensor | None
@@ -29,26 +29,26 @@ class Slice(Protocol):
         Parameters
         ----------
         first_row : int
-            Which of the rows of the call is the first of `rows`.
+            Index in the call of the first of `rows`.
         rows : Rows
         columns : Columns
         candidates : int64 Tensor, shape (count,) or (rows, count), or None
-            The places that columns are; None: all places.
+            The place of each column; None if every place is a column.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TableSlice:
-    """Lines of an item table.
+    """Rows of an item table.
 
     Attributes
     ----------
     queries : float32, shape (rows of the call, dim)
     table : Table
-        The lines of this rank that are in the catalogue; where candidates are shared, of these.
+        This rank's embeddings of the catalogue, or of the shared candidates if there are such.
     first_place : int
-        The place in the catalogue of the first line.
+        Place in the catalogue of the first embedding.
     """
 
     queries: Tensor
@@ -64,7 +64,7 @@ class TableSlice:
         items: range,
         candidates: Tensor | None,
     ) -> TableSlice:
-        """Take, of lines from `first_item` on, those in the catalogue or of shared candidates."""
+        """Select from `lines`, with ids from `first_item` on, the catalogue or the candidates."""
         lines = lines[max(items.start - first_item, 0) : max(items.stop - first_item, 0)]
         first_place = min(max(first_item - items.start, 0), len(items))
         if candidates is None:
@@ -75,16 +75,17 @@ class TableSlice:
     def scores(
         self, first_row: int, rows: Rows, columns: Columns, candidates: Tensor | None
     ) -> Scores:
-        """Multiply."""
+        """Score by dot products."""
         queries = self.queries[first_row : first_row + len(rows)]
         if candidates is not None and candidates.ndim == 2:
-            return OwnRuns(queries, self.table, columns.runs(candidates) - self.first_place)
+            places = columns.runs(candidates) - self.first_place
+            return PaddedOwnScores(queries, self.table, places)
         return Aligned(SharedScores(queries, self.table), int(columns.begin - columns.origin))
 
 
 @dataclass(frozen=True)
 class CalledSlice:
-    """A callable for the ids of a rank, the first of the catalogue being `first_item`."""
+    """A callable for the ids of a rank; the catalogue begins at `first_item`."""
 
     score: Scorer
     first_item: int
@@ -92,7 +93,7 @@ class CalledSlice:
     def scores(
         self, first_row: int, rows: Rows, columns: Columns, candidates: Tensor | None
     ) -> Scores:
-        """Call."""
+        """Score by the callable."""
         begin, end = int(columns.begin), int(columns.end)
         if candidates is None:
             places = torch.arange(begin, end, device=rows.numbers.device)

@@ -1,1 +1,1 @@
-"""What runs on the device. Shapes and laws are told where these are launched, one level up."""
+"""The Triton kernels. Shapes and laws are documented where they are launched, one level up."""

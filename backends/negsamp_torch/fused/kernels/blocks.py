@@ -1,4 +1,4 @@
-"""One block of one row: its exponents, and their sum."""
+"""The exponents of one block of one row, and their log-sum: used by both passes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def block_exponents(
     STEPS: tl.constexpr,
     LISTED: tl.constexpr,
 ):
-    """Return factor * score of the columns of a block, float32, -inf where nothing is to be drawn.
+    """Return factor * score of the columns of a block, float32; -inf where excluded or padding.
 
     Columns are places in the catalogue or, if LISTED, indices into the candidates `places`. The
-    line of an item begins `stride` numbers behind that of the one before.
+    rows of the item table are `stride` elements apart.
     """
     column = block * BLOCK + tl.arange(0, BLOCK)
     inside = column < width
@@ -49,13 +49,13 @@ def block_exponents(
             other=0.0,
         )
         score += tl.sum(lines.to(tl.float32) * part[None, :], 1)
-    closed = is_excluded(place, user_items, begin, end, more, num_more, STEPS)
-    return tl.where(inside & ~closed, score * factor, -float("inf"))
+    excluded = is_excluded(place, user_items, begin, end, more, num_more, STEPS)
+    return tl.where(inside & ~excluded, score * factor, -float("inf"))
 
 
 @triton.jit
 def log_mass(exponents, AXIS: tl.constexpr):
-    """Return shift and sum of ``2 ** exponent == sum * 2 ** shift``; -inf and 0 of nothing."""
+    """Return shift and sum of ``2 ** exponent == sum * 2 ** shift``; (-inf, 0) if all are -inf."""
     shift = tl.max(exponents, AXIS)
     finite = tl.where(shift == -float("inf"), 0.0, shift)
     return shift, tl.sum(tl.exp2(exponents - tl.expand_dims(finite, AXIS)), AXIS)

@@ -1,4 +1,9 @@
-"""The second pass: one word picks a block by its mass, the other an item of the block."""
+"""The second pass: draw the negatives of a row from its block masses, one program per row.
+
+The first word of a draw picks a block by the inverse CDF over the masses. The scores of the block
+are computed again, and the second word picks an item by the inverse CDF over them. Without
+replacement the item is then masked, and the mass of its block is summed again.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ __all__ = ["draw"]
 
 @triton.jit
 def shares(shifts, sums, start, num_blocks, highest, TILE: tl.constexpr):
-    """Return the masses of a tile of blocks over 2 ** highest, float64."""
+    """Return the masses of a tile of blocks, divided by 2 ** highest, float64."""
     block = start + tl.arange(0, TILE)
     inside = block < num_blocks
     total = tl.load(sums + block, mask=inside, other=0.0)
@@ -23,8 +28,8 @@ def shares(shifts, sums, start, num_blocks, highest, TILE: tl.constexpr):
 
 
 @triton.jit
-def whole(shifts, sums, num_blocks, TILE: tl.constexpr):
-    """Return shift and sum of all blocks together, float32 and float64."""
+def total_mass(shifts, sums, num_blocks, TILE: tl.constexpr):
+    """Return shift (float32) and sum (float64) of all blocks together."""
     highest = tl.full((), -float("inf"), tl.float32)
     for start in range(0, num_blocks, TILE):
         block = start + tl.arange(0, TILE)
@@ -38,7 +43,7 @@ def whole(shifts, sums, num_blocks, TILE: tl.constexpr):
 
 @triton.jit
 def pick_block(shifts, sums, num_blocks, highest, threshold, TILE: tl.constexpr):
-    """Return the first block with which the running sum exceeds the threshold."""
+    """Return the first block at which the running sum exceeds the threshold."""
     before = tl.zeros((), tl.float64)
     block = tl.zeros((), tl.int32)
     for start in range(0, num_blocks, TILE):
@@ -94,9 +99,9 @@ def draw(
     LISTED: tl.constexpr,
     REPLACEMENT: tl.constexpr,
 ):
-    """Draw the negatives of one row, and write down what went wrong.
+    """Draw the negatives of one row.
 
-    Without replacement the mass of the block drawn from is summed once more, without the item.
+    An error is written to its status: 1 for a bad score, 2 + j if draw j has nothing left.
     """
     row = tl.program_id(0).to(tl.int64)
     if first + row >= tl.load(count):
@@ -110,13 +115,13 @@ def draw(
     item_ids += number * num_negatives
     column = tl.arange(0, BLOCK)
     scale = tl.load(factor)
-    highest, total = whole(shifts, sums, num_blocks, TILE)
-    law = highest + tl.log2(total)
+    highest, total = total_mass(shifts, sums, num_blocks, TILE)
+    log_total = highest + tl.log2(total)
     problem = tl.load(status + number)
     for j in range(num_negatives):
         if not REPLACEMENT:
             if j > 0:
-                highest, total = whole(shifts, sums, num_blocks, TILE)
+                highest, total = total_mass(shifts, sums, num_blocks, TILE)
         if problem == 0:
             if not (total < float("inf")):
                 problem = 1
@@ -158,7 +163,7 @@ def draw(
             picked = column == tl.sum((running <= threshold).to(tl.int32), 0)
             exponent = tl.max(tl.where(picked, exponents, -float("inf")), 0)
             tl.store(item_ids + j, tl.max(tl.where(picked, place, -1), 0) + first_item)
-            log = ((exponent - law) * 0.6931471805599453).to(tl.float32)
+            log = ((exponent - log_total) * 0.6931471805599453).to(tl.float32)
             tl.store(log_q + number * num_negatives + j, tl.minimum(log, 0.0))
             if not REPLACEMENT:
                 exponents = tl.where(picked, -float("inf"), exponents)

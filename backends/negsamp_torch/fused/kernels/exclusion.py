@@ -1,7 +1,7 @@
-"""What a row must not draw, as kernels see it.
+"""Exclusions of a row, in two lists that are not merged.
 
-A row has an ascending stretch ``[begin, end)`` of the items that its user has interacted with, and
-a short line of more: its target and what the caller added. Neither is copied or sorted together.
+The items of the row's user are the ascending range ``[begin, end)`` of `user_items`. Its target and
+the caller's `exclude` are its short, ascending row of `more`, with -1 for none.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ __all__ = ["is_excluded", "lower_bound"]
 
 @triton.jit
 def lower_bound(values, wanted, begin, end, STEPS: tl.constexpr):
-    """Return the first index in [begin, end) whose value is not below the one wanted, or end."""
+    """Return the first index in [begin, end) whose value is not below `wanted`, or end."""
     first = wanted * 0 + begin
     last = wanted * 0 + end
     for _ in range(STEPS):
         middle = (first + last) >> 1
-        unsure = first < last
-        below = unsure & (tl.load(values + middle, mask=unsure, other=0) < wanted)
+        active = first < last
+        below = active & (tl.load(values + middle, mask=active, other=0) < wanted)
         first = tl.where(below, middle + 1, first)
         last = tl.where(below, last, middle)
     return first

@@ -1,4 +1,11 @@
-"""The first pass: the mass of every block of every row, without the scores being written down."""
+"""The first pass: the mass of every block of every row; scores never leave the registers.
+
+A program computes a tile of rows x 128 columns by matrix products, scales it to exponents of two,
+masks it, and reduces each of its rows to a shift, which is the maximum, and the sum of
+2 ** (exponent - shift). Sums need no atomics, and are the same in every run. Excluded items are
+masked before a sum, never subtracted from it, which would cancel where the target has nearly all
+the mass.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +28,7 @@ def part_of_queries(queries, number, kept, start, dim, STEP: tl.constexpr):
 
 @triton.jit
 def part_of_items(items, place, inside, start, dim, stride, STEP: tl.constexpr):
-    """Return STEP dimensions of the items of a block, one a column; lines are `stride` apart."""
+    """Return STEP dimensions of the items of a block, one per column; rows are `stride` apart."""
     axis = start + tl.arange(0, STEP)
     known = inside[None, :] & (axis < dim)[:, None]
     return tl.load(items + place[None, :] * stride + axis[:, None], mask=known, other=0.0)
@@ -29,7 +36,7 @@ def part_of_items(items, place, inside, start, dim, stride, STEP: tl.constexpr):
 
 @triton.jit
 def multiply(query, lines, score, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
-    """Add a product to the scores, in the dtype of the queries."""
+    """Add a product in the dtype of the queries to the scores."""
     lines = lines.to(query.dtype)
     if WIDEN:
         query, lines = query.to(tl.float32), lines.to(tl.float32)
@@ -63,14 +70,14 @@ def masses_of_shared(
     PRECISION: tl.constexpr,
     WIDEN: tl.constexpr,
 ):
-    """Multiply a tile of rows by block after block and sum each.
+    """Compute the masses of ROWS rows and `blocks_each` consecutive blocks.
 
-    With ONE_EXCLUDED a row excludes the item that `more` has for it, and nothing else; without,
-    nothing is excluded yet.
+    With ONE_EXCLUDED each row excludes just the item in `more`, which is masked here; else nothing
+    is masked, and `exclude` corrects the masses.
 
-    A program works on ROWS rows and `blocks_each` blocks. The chunk has `num_rows` rows and starts
-    at the `first` of all rows, of which `count` are sampled. With ONE_STEP a query has at most STEP
-    dimensions: it stays, and the next block is fetched while one is summed.
+    The chunk has `num_rows` rows and starts at the `first` of all rows, of which `count` are
+    sampled. With ONE_STEP queries have at most STEP dimensions: they stay in registers, and the
+    next block is loaded while one is summed.
     """
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     kept = (row < num_rows) & (first + row < tl.load(count))
@@ -99,8 +106,8 @@ def masses_of_shared(
                 score = multiply(query, lines, score, PRECISION, WIDEN)
         exponent = tl.where(inside[None, :], score * scale, -float("inf"))
         if ONE_EXCLUDED:
-            closed = place.to(tl.int32)[None, :] == excluded[:, None]
-            exponent = tl.where(closed, -float("inf"), exponent)
+            is_target = place.to(tl.int32)[None, :] == excluded[:, None]
+            exponent = tl.where(is_target, -float("inf"), exponent)
         shift, total = log_mass(exponent, 1)
         tl.store(shifts + row.to(tl.int64) * num_blocks + block, shift, mask=kept)
         tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
@@ -130,7 +137,7 @@ def masses_of_own(
     STEP: tl.constexpr,
     STEPS: tl.constexpr,
 ):
-    """Sum one block of one row's own candidates, exclusions left out."""
+    """Compute the mass of one block of one row's own candidates, without exclusions."""
     row = (tl.program_id(0) // num_blocks).to(tl.int64)
     block = tl.program_id(0) % num_blocks
     if first + row >= tl.load(count):
@@ -187,9 +194,9 @@ def exclude(
     EACH: tl.constexpr,
     LISTED: tl.constexpr,
 ):
-    """Sum once more, without them, the blocks in which one row has excluded items.
+    """Compute the masses again of the blocks in which one row has excluded items, without these.
 
-    A program takes EACH of these items; two that meet in a block write the same.
+    A program handles EACH of the items; if two programs meet in a block, they write the same.
     """
     row = tl.program_id(0).to(tl.int64)
     if first + row >= tl.load(count):

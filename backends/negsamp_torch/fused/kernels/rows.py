@@ -1,15 +1,15 @@
-"""The first look at the rows of a call: what each excludes, and whether its ids are known."""
+"""Preparation of the rows of a call: checks of ids and users, and what each row excludes."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-__all__ = ["look_at_rows"]
+__all__ = ["prepare_rows"]
 
 
 @triton.jit(do_not_specialize=["num_rows", "rows_per_user", "num_users", "first_item", "num_items"])
-def look_at_rows(
+def prepare_rows(
     more,
     begins,
     ends,
@@ -29,9 +29,9 @@ def look_at_rows(
     MASKED: tl.constexpr,
     OF_USERS: tl.constexpr,
 ):
-    """Write down target and exclusions of each row as places, -1 for none, and its user's stretch.
+    """Write target and exclusions of each row as places, -1 for none, and the range of its user.
 
-    The status is -1 where an id or the user is unknown.
+    The status becomes -1 if an id or the user is invalid, else 0.
     """
     row = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     inside = row < num_rows

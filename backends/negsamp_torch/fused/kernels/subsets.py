@@ -1,4 +1,4 @@
-"""Random keys of all items, and subsets of each row's own by Floyd's algorithm."""
+"""Kernels of the pre-selection: random keys for a shared subset, Floyd's algorithm for own ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["floyd", "list_places", "write_keys"]
 
 @triton.jit(do_not_specialize=["num_rows", "num_items", "num_steps"])
 def floyd(taken, numbers, counter, num_rows, num_items, num_steps, LANES: tl.constexpr):
-    """Mark a uniform subset of `num_steps` places, one row a lane."""
+    """Flag a uniform subset of `num_steps` places by Floyd's algorithm, one row per lane."""
     row = tl.program_id(0) * LANES + tl.arange(0, LANES)
     kept = row < num_rows
     number = tl.load(numbers + row, mask=kept, other=0)
@@ -29,7 +29,7 @@ def floyd(taken, numbers, counter, num_rows, num_items, num_steps, LANES: tl.con
 
 @triton.jit(do_not_specialize=["num_items", "num_places"])
 def list_places(places, flags, num_items, num_places, FLAG: tl.constexpr, FLAGS: tl.constexpr):
-    """Write down, ascending, the places of one row whose flag is FLAG, `num_places` of them."""
+    """Compact the places of one row whose flag is FLAG, ascending; there are `num_places`."""
     row = tl.program_id(0).to(tl.int64)
     before = tl.zeros((), tl.int32)
     for start in range(0, num_items, FLAGS):

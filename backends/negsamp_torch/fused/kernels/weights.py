@@ -1,4 +1,10 @@
-"""One draw a lane in proportion to fixed integer weights, what is excluded stepped over."""
+"""Draws in proportion to fixed integer weights, one draw per lane, by an inverse CDF.
+
+A uniform integer below the row's admissible weight is raised by the weight of every excluded item
+that has an admissible weight of at most that integer before it: first those of the row's own
+`more`, one by one, then those of its user, by bisection. The draw is the item at which the
+cumulative weight exceeds the result.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +19,15 @@ __all__ = ["draw"]
 
 @triton.jit
 def weight_before(running, index, mask, WEIGHTED: tl.constexpr):
-    """Return the weight before each index of running sums; without weights, the index."""
+    """Return the exclusive prefix sum at each index; without weights, the index."""
     return tl.load(running + index, mask=mask, other=0) if WEIGHTED else index
 
 
 @triton.jit
-def one_more(more, i, num_more, row, user_items, begin, end, mask, STEPS: tl.constexpr):
-    """Return the i-th of the row's `more`, its index among the user's items, and if it counts.
+def load_excluded(more, i, num_more, row, user_items, begin, end, mask, STEPS: tl.constexpr):
+    """Return the i-th place of the row's `more`, its index in the user's items, and if it counts.
 
-    It does not where it is none, the same as the one before, or one of the user's items.
+    It does not count if it is -1, a duplicate, or among the user's items.
     """
     place = tl.load(more + row * num_more + i, mask=mask, other=-1)
     previous = tl.load(more + row * num_more + i - 1, mask=mask & (i > 0), other=-1)
@@ -46,7 +52,7 @@ def draw(
     item_ids,
     log_q,
     status,
-    law,
+    first_totals,
     kept,
     counter,
     user_items,
@@ -69,9 +75,10 @@ def draw(
     WEIGHTED: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """Draw an integer below the row's admissible weight, then step over what is excluded.
+    """Draw `draws` negatives of each row, from number `first_draw` on.
 
-    A lane is a draw. The row's `more` are ascending.
+    `more` must be ascending. `first_totals` keeps the admissible weight at a row's first draw,
+    whose law log_q is. A row with no weight left gets the status ``no_weight + first_draw``.
     """
     lane = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     row = lane // draws
@@ -84,7 +91,9 @@ def draw(
     user_start = weight_before(weights_before, begin, live, WEIGHTED)
     left = whole - (weight_before(weights_before, end, live, WEIGHTED) - user_start)
     for i in range(num_more):
-        place, _, counts = one_more(more, i, num_more, row, user_items, begin, end, live, STEPS)
+        place, _, counts = load_excluded(
+            more, i, num_more, row, user_items, begin, end, live, STEPS
+        )
         weight = weight_before(cumulative, place + 1, counts, WEIGHTED)
         left -= tl.where(counts, weight - weight_before(cumulative, place, counts, WEIGHTED), 0)
     tl.store(status + row, no_weight + first_draw, mask=live & (left <= 0))
@@ -95,7 +104,9 @@ def draw(
     word = (high.to(tl.uint64) << 32) | low.to(tl.uint64)
     integer = tl.umulhi(word, tl.where(live, left, 1).to(tl.uint64)).to(tl.int64)
     for i in range(num_more):
-        place, index, counts = one_more(more, i, num_more, row, user_items, begin, end, live, STEPS)
+        place, index, counts = load_excluded(
+            more, i, num_more, row, user_items, begin, end, live, STEPS
+        )
         start = weight_before(cumulative, place, counts, WEIGHTED)
         weight = weight_before(cumulative, place + 1, counts, WEIGHTED) - start
         admissible = start - (weight_before(weights_before, index, live, WEIGHTED) - user_start)
@@ -104,17 +115,17 @@ def draw(
     first, last = begin, end
     for _ in range(STEPS):
         middle = (first + last) >> 1
-        unsure = first < last
+        active = first < last
         start = weight_before(
             cumulative,
-            tl.load(user_items + middle, mask=unsure, other=0).to(tl.int64),
-            unsure,
+            tl.load(user_items + middle, mask=active, other=0).to(tl.int64),
+            active,
             WEIGHTED,
         )
-        admissible = start - (weight_before(weights_before, middle, unsure, WEIGHTED) - user_start)
-        over = unsure & (admissible <= integer)
+        admissible = start - (weight_before(weights_before, middle, active, WEIGHTED) - user_start)
+        over = active & (admissible <= integer)
         first = tl.where(over, middle + 1, first)
-        last = tl.where(unsure & ~over, middle, last)
+        last = tl.where(active & ~over, middle, last)
     place = integer + (weight_before(weights_before, first, live, WEIGHTED) - user_start)
     if WEIGHTED:
         nothing = lane * 0
@@ -122,9 +133,9 @@ def draw(
 
     first_left = tl.where(live, left, 1)
     if first_draw == 0:
-        tl.store(law + row, left, mask=live)
+        tl.store(first_totals + row, left, mask=live)
     else:
-        first_left = tl.load(law + row, mask=live, other=1)
+        first_left = tl.load(first_totals + row, mask=live, other=1)
     weight = weight_before(cumulative, place + 1, live, WEIGHTED)
     weight -= weight_before(cumulative, place, live, WEIGHTED)
     weight = tl.where(live, weight, 1).to(tl.float64)

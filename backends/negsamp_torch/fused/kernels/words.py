@@ -1,4 +1,4 @@
-"""The random stream inside a kernel: the words of :mod:`negsamp.stream`."""
+"""The random words of :mod:`negsamp.stream` inside a kernel."""
 
 from __future__ import annotations
 
