@@ -63,7 +63,7 @@ def compare(
     console.print(
         f"[bold]{dataset.name}[/]: {statistics.num_users:,} users, {statistics.num_items:,} "
         f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
-        f"{dataset.description}"
+        f"{dataset.description}".rstrip()
     )
     configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
     for config in configs.values():  # find a wrong setting before any training

@@ -15,7 +15,7 @@ from rich.table import Table
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.whole_tables import whole_table
 
-__all__ = ["ProgressDisplay", "results_table"]
+__all__ = ["ProgressDisplay", "epoch_line", "results_table"]
 
 
 class ProgressDisplay:
@@ -93,7 +93,7 @@ def epoch_line(record: EpochRecord) -> str:
     """Return a line about an epoch: loss, alpha and beta, validation, time."""
     hardness = ""
     if record.alpha is not None and record.beta is not None:
-        hardness = f"alpha {record.alpha:.2f}  beta {record.beta:.3g}  "
+        hardness = f"alpha {record.alpha:.4g}  beta {record.beta:.3g}  "
     validation = record.validation
     return (
         f"epoch {record.epoch + 1:3d}  loss {record.loss:.4f}  {hardness}"

@@ -8,22 +8,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from safetensors import SafetensorError
-from safetensors.torch import load
 
 from negsamp_models.checkpoint import CheckpointError
-from negsamp_models.datasets import load_dataset
+from negsamp_models.finished import finished_run
 from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
 from negsamp_models.options import DataDirOption
 from negsamp_models.picture_files import picture_path
-from negsamp_models.records import RunResult
 from negsamp_models.results import check_writable, write_json
 from negsamp_models.session import errors_reported
-from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import read_snapshots
 from negsamp_models.tables import describe_sampler
-from negsamp_models.training import Trainer
 
 __all__ = ["law_command"]
 
@@ -54,15 +49,16 @@ def law_command(
     """
     with errors_reported():
         picture = run / "law.png" if output is None else picture_path(output)
+        result, trainer = finished_run(run, data_dir)
         _check_numbers(picture.with_suffix(".json"))
-        result, trainer = _finished(run, data_dir)
         check_writable(picture.parent)
         study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
         write_json(picture.with_suffix(".json"), study.to_json())
         negatives = describe_sampler(result.sampler, result.settings)
         draw_law(study, picture, f"User {study.user} of {result.dataset}: {negatives}")
         console = Console(highlight=False)
-        console.print(f"Written: {picture}, {picture.with_suffix('.json').name}")
+        numbers = picture.with_suffix(".json").name
+        console.print(f"Written: {picture}, {numbers}", markup=False)
         if len(study.stages) == 1:
             console.print(
                 "The run kept only its best weights; train with --keep-weights to keep more."
@@ -80,32 +76,3 @@ def _check_numbers(path: Path) -> None:
             f"the numbers are written to {path}, but that file holds something else: name another "
             "--output"
         ) from error
-
-
-def _finished(folder: Path, data_dir: Path | None) -> tuple[RunResult, Trainer]:
-    """Read a run's result, and return it with a trainer that has the run's weights."""
-    try:
-        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        result = RunResult.from_json(content)
-        weights = load((folder / "model.safetensors").read_bytes())
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder} does not hold a finished run, with result.json and model.safetensors: "
-            f"{error}"
-        ) from error
-    # S3-Rec is a SASRec with other initial weights, which the loaded ones replace.
-    settings = TrainingSettings(**(result.settings | {"model": "sasrec", "device": "auto"}))
-    dataset = load_dataset(result.dataset, data_dir)
-    if result.data_sha256 not in (None, dataset.sha256):
-        raise CheckpointError(
-            f"{folder} is a run on other data of the same name, {dataset.name}: name the folder of "
-            "its data with --data-dir"
-        )
-    trainer = Trainer(dataset, result.sampler, settings)
-    try:
-        trainer.model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{folder}/model.safetensors does not match the run in result.json: {error}"
-        ) from error
-    return result, trainer

@@ -10,6 +10,7 @@ from negsamp import ConfigError
 from negsamp_models.distributed import Processes
 from negsamp_models.logs import event_writer
 from negsamp_models.settings import RunOptions, device_named
+from negsamp_models.wording import plural
 from negsamp_torch import fused
 
 __all__ = ["check_graphs_option", "check_kept_epochs", "check_pretrained_option", "run_options"]
@@ -94,6 +95,6 @@ def check_kept_epochs(epochs: Sequence[int], max_epochs: int) -> None:
     """
     if beyond := [str(each) for each in epochs if each > max_epochs]:
         raise ConfigError(
-            f"--keep-weights {','.join(beyond)}: the run has at most {max_epochs} epochs; leave "
-            "out later ones, or raise --max-epochs"
+            f"--keep-weights {','.join(beyond)}: the run has at most "
+            f"{plural(max_epochs, 'epoch')}; leave out later ones, or raise --max-epochs"
         )

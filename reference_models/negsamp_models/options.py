@@ -290,8 +290,8 @@ def sampler_config(
     if sampler == "popularity":
         config["gamma"] = 0.75 if gamma is None else gamma
     if sampler == "genni":
-        config["alpha"] = parse_schedule("alpha", alpha or "2.5")
-        config["beta"] = parse_schedule("beta", beta or "1.0")
+        config["alpha"] = parse_schedule("alpha", "2.5" if alpha is None else alpha)
+        config["beta"] = parse_schedule("beta", "1.0" if beta is None else beta)
     return config
 
 

@@ -56,6 +56,7 @@ def test_compare_writes_a_table_a_picture_and_everything(data_dir: Path, tmp_pat
     result = run("compare", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--alpha", "1.5")
     assert result.exit_code == 0, result.output
     samplers = ["uniform", "popularity gamma=0.75", "GenNi alpha=1.5 beta=1"]
+    assert "actions, 6.5 a user.\n" in result.output
     for words in (*samplers, "NDCG@10", "41 users, 15 items"):
         assert words in plain(result.output)
     folders = ["genni-alpha=1.5-beta=1", "popularity-gamma=0.75", "uniform"]
@@ -132,6 +133,8 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             for command in ("train", "compare", "pretrain")
         ),
         (["train", "--alpha", "-1"], "alpha must stay in [0, 1e+38]; got -1"),
+        (["train", "--alpha", ""], "--alpha '' is no number; as a schedule: unknown schedule ''"),
+        (["train", "--beta", ""], "--beta '' is no number; as a schedule: unknown schedule ''"),
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
         (["train", "--num-heads", "128"], "divide hidden_size; got num_heads 128, hidden_size 32"),
@@ -152,6 +155,10 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
         (
             ["train", "--keep-weights", "0,3,4,9", "--max-epochs", "3"],
             "--keep-weights 4,9: the run has at most 3 epochs; leave out later ones, or raise",
+        ),
+        (
+            ["train", "--keep-weights", "2", "--max-epochs", "1"],
+            "the run has at most 1 epoch; leave",
         ),
         (["train", "--keep-weights", "101"], "--keep-weights 101: the run has at most 100 epochs"),
         (["train", "-o", "/dev/null/a"], "written to /dev/null/a: /dev/null is a file; name"),
@@ -196,9 +203,10 @@ def test_options_for_another_machine_are_refused(monkeypatch: pytest.MonkeyPatch
     [
         ("", "line 1: the file is empty"),
         ("1 1 2 3 4\n2 1 2 3\n", "line 2: user 2 has 3 items, at least 4 are needed"),
+        ("1 5\n", "line 1: user 1 has 1 item, at least 4 are needed"),
         ("1 1 2 1 3\n2 2 3 2 1\n", "the validation set of Own is empty"),
     ],
-    ids=["no users", "few items", "all answers seen"],
+    ids=["no users", "few items", "one item", "all answers seen"],
 )
 def test_data_that_cannot_be_trained_on_are_one_line(
     text: str, message: str, tmp_path: Path

@@ -149,6 +149,11 @@ def test_the_command_takes_a_finished_run(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "law.png").stat().st_size > 1000
     refused = runner.invoke(application, ["law", str(tmp_path)])
     assert refused.exit_code == 2
-    assert "does not hold a finished run" in refused.output.replace("\n", " ")
+    assert "does not hold a finished run: there is no" in refused.output.replace("\n", " ")
+    assert "Errno" not in refused.output
+    refused = runner.invoke(application, ["law", f"{run}/result.json"])
+    assert "result.json does not hold a finished run" in refused.output.replace("\n", " ")
+    named = ["law", run, "--length", "4", "-o", str(tmp_path / "[b]x.png")]
+    assert "[b]x.png, [b]x.json" in runner.invoke(application, named, env={"COLUMNS": "300"}).output
     arguments[-3] = "0,often"
     assert "write epochs as whole numbers" in runner.invoke(application, arguments).output

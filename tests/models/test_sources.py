@@ -188,6 +188,18 @@ class TestLoading:
         assert message.startswith(f"unknown data set {name!r}: {hint}known are Tiny, T, synthetic;")
         assert message.endswith(f"data_dir is {tiny}, which holds Tiny, mine")
 
+    def test_an_unknown_name_in_a_folder_that_was_not_named(
+        self, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tiny / "folder.txt").mkdir()
+        monkeypatch.setenv("NEGSAMP_DATA", str(tiny))
+        with pytest.raises(DatasetError) as caught:
+            load_dataset("folder")
+        assert "did you mean" not in str(caught.value)
+        assert str(caught.value).endswith(
+            "holds Tiny; name another folder by data_dir (--data-dir)"
+        )
+
     def test_an_unknown_name_where_no_data_are(self, tmp_path: Path) -> None:
         written(tmp_path, "README.md", "no data")
         with pytest.raises(DatasetError, match=r"which holds no data set$"):

@@ -82,7 +82,7 @@ def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = SyntheticParameters(num_users=200, num_items=100, num_clusters=5)
     once = digest(generate_synthetic(parameters))
     assert once != digest(generate_synthetic(replace(parameters, seed=1)))
-    monkeypatch.setattr(synthetic, "_CELLS_A_BLOCK", 1)
+    monkeypatch.setattr(synthetic, "_CELLS_PER_BLOCK", 1)
     assert once == digest(generate_synthetic(parameters))
 
 

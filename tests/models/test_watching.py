@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from negsamp import ConfigError
 from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
-from negsamp_models.display import ProgressDisplay, results_table
+from negsamp_models.display import ProgressDisplay, epoch_line, results_table
 from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.plots import plot_runs
 from negsamp_models.probe import Probe
@@ -107,6 +107,11 @@ def test_a_file_gets_a_line_for_each_epoch_and_no_bar() -> None:
         f"GenNi  epoch   2  loss 0.5000  {rest}  best so far",
         f"GenNi  epoch   3  loss 0.3333  {rest}  best 2",
     ]
+
+
+@pytest.mark.parametrize(("alpha", "shown"), [(2.5, "2.5"), (0.001, "0.001"), (1e30, "1e+30")])
+def test_a_small_or_large_alpha_is_shown_as_it_is(alpha: float, shown: str) -> None:
+    assert f"alpha {shown}  beta 1  " in epoch_line(replace(record(0), alpha=alpha, beta=1.0))
 
 
 def test_json_lines_hold_the_run_and_a_line_an_epoch(tmp_path: Path) -> None:

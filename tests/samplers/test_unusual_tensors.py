@@ -105,7 +105,7 @@ def test_tensors_inside_of_transforms_are_refused(name: str, transform: Any) -> 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_tensors_without_elements_are_refused(name: str) -> None:
     sampler, queries, items = GenNi(5, backend=name), QUERIES.to("meta"), ITEMS.to("meta")
-    refused = "got a tensor on the device 'meta', which has a shape and no elements"
+    refused = "got a tensor on the device 'meta', which has a shape but no elements"
     with pytest.raises(InvalidInputError, match=f"item embeddings .* {refused}"):
         sampler.sample(TARGETS, score=DotProduct(QUERIES, items))
     with pytest.raises(InvalidInputError, match=refused):
@@ -131,7 +131,7 @@ def test_ragged_and_sparse_tensors_of_tensorflow_are_refused() -> None:
 
 
 def test_counts_that_gradients_flow_to_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"counts must be numbers, one an item id: .*detach"):
+    with pytest.raises(ConfigError, match=r"counts must be numbers, one per item id: .*detach"):
         Popularity(torch.ones(3, requires_grad=True))
 
 

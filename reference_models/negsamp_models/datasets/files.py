@@ -17,6 +17,7 @@ from negsamp_models.datasets.dataset import (
     ItemAttributes,
 )
 from negsamp_models.datasets.sequences import Int64Array, Sequences
+from negsamp_models.wording import plural
 
 __all__ = ["read_attributes", "read_dataset", "read_sequences"]
 
@@ -177,7 +178,10 @@ def _complaint(line: str) -> str:
     if not words:
         return "the line is blank; remove it"
     wrong = next(word for word in words if not re.fullmatch(_ID, word))
-    return f"{_shown(wrong)} is not an id; ids are whole numbers from 1 to {_LARGEST_ID}"
+    return (
+        f"{_shown(wrong)} is not an id; ids are whole numbers from 1 to {_LARGEST_ID}, and a line "
+        "is a user's id and those of their items, with spaces between"
+    )
 
 
 def _check_users(path: Path, users: Int64Array) -> None:
@@ -199,7 +203,7 @@ def _check_lengths(path: Path, lengths: Int64Array) -> None:
     if len(short := np.flatnonzero(lengths < MINIMUM_LENGTH)):
         user = int(short[0]) + 1
         raise DatasetError(
-            f"{path}, line {user}: user {user} has {lengths[user - 1]} items, at least "
+            f"{path}, line {user}: user {user} has {plural(lengths[user - 1], 'item')}, at least "
             f"{MINIMUM_LENGTH} are needed; drop users with fewer ({len(short)} here) and renumber"
         )
 

@@ -215,14 +215,17 @@ def _pooch() -> Any:
 
 
 def _unknown_name(name: str, folder: Path, origin: str) -> DatasetError:
-    own = [path.stem for path in folder.glob("*.txt")] if folder.is_dir() else []
+    files = folder.glob("*.txt") if folder.is_dir() else []
+    own = [path.stem for path in files if path.is_file()]
     known = [key for each in DATASETS for key in (each.name, each.alias) if key] + [_SYNTHETIC]
     by_lower = {key.casefold(): key for key in [*own, *known]}
     nearest = difflib.get_close_matches(name.casefold(), by_lower, n=1)
     hint = f"did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
+    elsewhere = "" if origin == "data_dir" else "; name another folder by data_dir (--data-dir)"
     return DatasetError(
         f"unknown data set {name!r}: {hint}known are {', '.join(known)}; your own data have the "
         f"name of their file without .txt, but {_searched(folder, origin, own, 'data set')}"
+        f"{elsewhere}"
     )
 
 

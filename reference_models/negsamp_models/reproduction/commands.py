@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from negsamp import ConfigError
+from negsamp_models.datasets import load_dataset
 from negsamp_models.distributed import Processes
 from negsamp_models.option_checks import check_graphs_option
 from negsamp_models.options import CudaGraphsOption, DataDirOption, DeviceOption, given
@@ -34,7 +36,7 @@ from negsamp_models.settings import device_named
 from negsamp_models.whole_tables import print_whole, whole_table
 from negsamp_models.wording import duration, plural
 
-__all__ = ["report_command", "reproduce_command"]
+__all__ = ["report_command", "reproduce_command", "what_comes_next"]
 
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of the result files, one per run.")
@@ -44,7 +46,10 @@ ResultsOption = Annotated[
 def reproduce_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Tables and figures, such as table1 fig8; if none, list them."),
+        typer.Argument(
+            help="Tables and figures, such as table1 fig8, or TOML files with grids of your own; "
+            "if none, list them."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All tables and figures.")] = False,
     datasets: Annotated[
@@ -93,9 +98,12 @@ def reproduce_command(
             print_whole(console, _overview(grids, found, results))
             return
         if dry_run:
-            print_whole(console, _plan(grids, found, results))
+            if by_need(grids, found):
+                print_whole(console, _plan(grids, found, results))
             console.print(Outlook.of(grids, found, results).words(jobs))
             return
+        for dataset in sorted({run.dataset for run in by_need(grids, found)}):
+            load_dataset(dataset, data_dir)  # missing data fail once too, and are downloaded once
         with (
             Display(console, grids, found, results, jobs) as display,
             _interruption_reported(console),
@@ -121,7 +129,8 @@ def reproduce_command(
                 "when those have finished"
             )
         else:
-            console.print(f"Done; results are in {results}. Next: negsamp report")
+            following = what_comes_next(names, max_epochs, results)
+            console.print(f"Done; results are in {results}. Next: {following}", markup=False)
 
 
 def report_command(
@@ -163,6 +172,14 @@ def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:
             "make some with: negsamp reproduce table1"
         )
     return asked
+
+
+def what_comes_next(names: list[str] | None, max_epochs: int | None, folder: Path) -> str:
+    """Return the command that shows the results: the page has the paper's grids alone."""
+    if max_epochs is not None or all(name.endswith(".toml") for name in names or ["table1"]):
+        return shlex.join(["negsamp", "table", str(folder)])
+    default = [] if folder == Path("results") else ["--results", str(folder)]
+    return shlex.join(["negsamp", "report", *default])
 
 
 @contextmanager

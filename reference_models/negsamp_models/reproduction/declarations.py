@@ -27,10 +27,19 @@ from negsamp_models.settings import TrainingSettings
 
 __all__ = ["grid_names", "load_grid", "load_grids"]
 
+_SAMPLERS = ("uniform", "popularity", "genni")
 _SETTINGS = {field.name for field in fields(TrainingSettings)} - {"seed"}
 _NEEDED = {"title", "datasets", "seeds", "metrics", "rows"}
 _KEYS = {each.name for each in fields(Grid)} - {"name", "cells"}
 _KEYS |= {"seeds", "law", "choose", "leaks"}
+_FORMS: dict[str, tuple[type, str]] = {
+    "title": (str, "text"),
+    "note": (str, "text"),
+    "datasets": (list, "a list of names"),
+    "seeds": (int, "a number of seeds"),
+    "metrics": (list, "a list of metrics, such as ['HR@5']"),
+    "rows": (dict, "a table of rows"),
+}
 _PARTS = ("paper", "open", "beyond")
 _OPEN = (
     "exclusions",
@@ -178,11 +187,28 @@ def _read(name: str) -> dict[str, Any]:
     if missing := _NEEDED - content.keys():
         raise ConfigError(f"the grid {name} lacks the keys {', '.join(sorted(missing))}")
     _refuse_unknown("key of a grid", content, _KEYS)
+    _refuse_wrong_forms(name, content)
     of_law = {each.name for each in fields(LawRequest)}
     _refuse_unknown("key of law", content.get("law", {}), of_law)
     if (part := content.get("part", "paper")) not in _PARTS:
         raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
     return content
+
+
+def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
+    for key in _FORMS.keys() & content.keys():
+        kind, words = _FORMS[key]
+        if not isinstance(value := content[key], kind):
+            raise ConfigError(f"{key} of the grid {name} must be {words}; got {value!r}")
+    if content["seeds"] < 1:
+        raise ConfigError(f"seeds of the grid {name} must be >= 1; got {content['seeds']}")
+    for row, declared in content["rows"].items():
+        if not isinstance(declared, dict) or not isinstance(declared.get("sampler"), str):
+            raise ConfigError(
+                f"the row {row!r} of the grid {name} must be a table that has a sampler, such as "
+                f'{{ sampler = "uniform" }}; got {declared!r}'
+            )
+        _refuse_unknown("sampler", [declared["sampler"]], _SAMPLERS)
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:

@@ -136,3 +136,39 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     path.write_text("title = 'x'\nseeds = 1", encoding="utf-8")
     with pytest.raises(ConfigError, match="lacks the keys datasets, metrics, rows"):
         load_grid(str(path))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("seeds = 1", "seeds = 0", "seeds of the grid .* must be >= 1; got 0"),
+        ("seeds = 1", 'seeds = "1"', "seeds of the grid .* must be a number of seeds; got '1'"),
+        ('["here"]', '"here"', "datasets of the grid .* must be a list of names; got 'here'"),
+        ('title = "T"', "title = 3", "title of the grid .* must be text; got 3"),
+        ('title = "T"', 'title = "T"\nnote = 3', "note of the grid .* must be text; got 3"),
+        (
+            '[rows.R]\nsampler = "uniform"',
+            "rows = 3",
+            "rows of the grid .* must be a table of rows; got 3",
+        ),
+        ("[rows.R]", "[rows]", "the row 'sampler' of the grid .* must be a table that has a sampl"),
+        ('sampler = "uniform"', "gamma = 1", "the row 'R' .* that has a sampler, such as"),
+        ('"uniform"', '"unifrom"', "unknown sampler 'unifrom'; .*; did you mean 'uniform'"),
+    ],
+)
+def test_grids_of_a_wrong_form_are_refused(
+    right: str, wrong: str, message: str, tmp_path: Path
+) -> None:
+    text = """title = "T"
+datasets = ["here"]
+seeds = 1
+metrics = ["HR@5"]
+[rows.R]
+sampler = "uniform"
+"""
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_grid(str(path)).name == "mine"
+    path.write_text(text.replace(right, wrong), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_grid(str(path))

@@ -19,6 +19,7 @@ from negsamp_models.commands import application
 from negsamp_models.datasets import generate_synthetic
 from negsamp_models.interruption import RunStoppedError
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.reproduction.commands import what_comes_next
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.pictures import draw
@@ -168,6 +169,16 @@ def test_the_command_shows_its_plan(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_a_plan_of_nothing_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    runs = by_need([load_grid(str(path))], {})
+    made = {run.key: result_of(run, 1.0) for run in runs}
+    monkeypatch.setattr("negsamp_models.reproduction.commands.results_below", lambda _: made)
+    shown = CliRunner().invoke(application, ["reproduce", str(path), "--dry-run"])
+    assert shown.output == "0 runs left\n"
+
+
 def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY.replace("max_epochs = 2", "max_epochs = 8"), encoding="utf-8")
@@ -190,3 +201,30 @@ def test_a_command_that_is_killed_leaves_no_run_behind_and_goes_on(tmp_path: Pat
     results = results_below(folder)
     assert [len(result.epochs) for result in results.values()] == [8]
     assert not list(folder.rglob("*.checkpoints"))
+
+
+def test_missing_data_fail_once_before_any_run(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.replace('"synthetic"', '"Beauty"'), encoding="utf-8")
+    arguments = ["reproduce", str(path), "--results", str(tmp_path / "results")]
+    shown = CliRunner().invoke(application, [*arguments, "--data-dir", str(tmp_path)])
+    assert shown.exit_code == 2
+    assert shown.stdout == ""
+    assert shown.stderr.count("Beauty.txt is missing") == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "max_epochs", "folder", "command"),
+    [
+        (["table1"], None, "results", "negsamp report"),
+        (None, None, "results", "negsamp report"),
+        (["fig5", "own.toml"], None, "other", "negsamp report --results other"),
+        (["own.toml"], None, "other", "negsamp table other"),
+        (["table1"], 2, "a trial", "negsamp table 'a trial'"),
+    ],
+)
+def test_what_comes_next_is_a_command_that_shows_the_results(
+    names: list[str] | None, max_epochs: int | None, folder: str, command: str
+) -> None:
+    assert what_comes_next(names, max_epochs, Path(folder)) == command
