@@ -124,19 +124,19 @@ def _draws_by_score(backend: str) -> list[Case]:
     every = genni(
         rows=(1_500, 12_800), num_items=(12_101, 100_000, 1_000_000), dim=(64, 256), **kinds
     )
-    about = "A small batch of the paper's sizes: every kind of draw."
+    about = "A small batch with the paper's sizes: each combination of beta, k and exclusion."
     return [
         Case("genni-batch", about, batch, threads=1),
         Case("genni-batch", about, batch),
         Case(
             "genni-sizes",
-            "Larger batches, catalogues and embeddings, with who is left at these sizes.",
+            "Larger batches, catalogues and embeddings, with the contenders that fit.",
             sizes,
             tuple(dict.fromkeys([ours, "negsamp torch", "reference", "peer"])),
         ),
         Case(
             "genni-grid",
-            "Every kind of draw in every size.",
+            "All combinations of sizes, beta, k and exclusion.",
             every,
             (ours, PRODUCT),
         ),
@@ -187,11 +187,17 @@ def _growths(backend: str) -> list[Case]:
     rows = genni(rows=(16, 64, 256, 1_024, 4_096), num_items=12_101)
     large = genni(rows=4_096, num_items=12_101)
     return [
-        Case("growth-items", "By items of the catalogue.", items, peers, axis="num_items"),
-        Case("growth-negatives", "By negatives a row.", negatives, peers, axis="num_negatives"),
-        Case("growth-rows", "By rows of the batch.", rows, peers, axis="rows"),
+        Case("growth-items", "By number of items.", items, peers, axis="num_items"),
+        Case(
+            "growth-negatives",
+            "By number of negatives per row.",
+            negatives,
+            peers,
+            axis="num_negatives",
+        ),
+        Case("growth-rows", "By number of rows.", rows, peers, axis="rows"),
     ] + [
-        Case("growth-threads", "By threads.", large, few, n, axis="threads")
+        Case("growth-threads", "By number of threads.", large, few, n, axis="threads")
         for n in (1, 2, 4, 8, 16)
     ]
 
@@ -199,7 +205,7 @@ def _growths(backend: str) -> list[Case]:
 def _memory(backend: str) -> Case:
     return Case(
         "memory",
-        "Peak of resident memory above the inputs, each in a process of its own.",
+        "Peak resident memory above the inputs, each contender in its own process.",
         (*genni(rows=12_800, num_items=(12_101, 1_000_000)), *genni(rows=256, num_items=10**7)),
         (f"negsamp {backend}", "peer"),
         measure="memory",
@@ -209,8 +215,8 @@ def _memory(backend: str) -> Case:
 def _tensorflow() -> list[Case]:
     setting = genni(rows=1_500, num_items=12_101)
     contenders = ("negsamp tensorflow", GRAPH, COMPILED, CATEGORICAL)
-    about = "Eager, traced and compiled by XLA, beside tf.random.categorical."
-    peak = "Peak of resident memory above the inputs, inside TensorFlow."
+    about = "Eager, traced and compiled by XLA, compared with tf.random.categorical."
+    peak = "Peak resident memory above the inputs, inside TensorFlow."
     return [
         Case("tensorflow", about, setting, (*contenders, PRODUCT)),
         Case("tensorflow-memory", peak, setting, contenders, measure="memory"),

@@ -52,7 +52,7 @@ def _peers(growths: Sequence[Growth]) -> list[str]:
         for peer, each, points in pairs
         if points
     ]
-    return lines or (["No peer is faster at any of them."] if pairs else [])
+    return lines or (["No peer is faster at any point."] if pairs else [])
 
 
 def _faster(peer: Growth, ours: Growth) -> str:

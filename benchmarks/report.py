@@ -52,8 +52,8 @@ def render(results: Sequence[CaseResult]) -> str:
     else:
         bars = all_bars(results[0].conditions["backend"])
         parts.append(bars_table([bar.outcome(results) for bar in bars]))
-    parts += ["## Times, and in brackets what they are over the reference\n"]
-    parts += [f"![Times over the reference]({RATIOS})\n"]
+    parts += ["## Times, and in brackets their ratios to the reference\n"]
+    parts += [f"![Times relative to the reference]({RATIOS})\n"]
     for result in results:
         if result.axis is None:
             parts += _case(result)
@@ -63,7 +63,7 @@ def render(results: Sequence[CaseResult]) -> str:
     for result in results:
         if result.axis not in (None, "threads"):
             parts += _case(result)
-    return "\n".join([*parts, "## Who takes part\n", _notes(results)])
+    return "\n".join([*parts, "## Contenders\n", _notes(results)])
 
 
 def ordered(folder: Path) -> list[CaseResult]:
@@ -77,9 +77,15 @@ def _case(result: CaseResult) -> list[str]:
     threads = f"{result.threads} thread{'s' * (result.threads > 1)}"
     return [
         f"### {result.name}, {threads}\n",
-        f"{result.about} In all: {common_setting(result)}.\n",
+        f"{_about(result)} Common settings: {common_setting(result)}.\n",
         case_table(result),
     ]
+
+
+def _about(result: CaseResult) -> str:
+    """Return the present description of a case; that of the file if there is no such case."""
+    cases = all_cases(result.conditions["backend"])
+    return next((case.about for case in cases if case.name == result.name), result.about)
 
 
 def _surroundings(results: Sequence[CaseResult]) -> str:

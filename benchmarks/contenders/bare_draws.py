@@ -40,7 +40,7 @@ def search(problem: Problem) -> Work:
     return Work(run, partial(wrong_draws, problem, excludes=False))
 
 
-NOTE = "excludes nothing, not the target either"
+NOTE = "excludes nothing, not even the target"
 CONTENDERS = (
     Contender(INTEGERS, "reference", ("uniform",), integers, NOTE),
     Contender(SEARCH, "reference", ("popularity",), search, NOTE),

@@ -61,7 +61,7 @@ CONTENDERS = (
         "peer",
         ("popularity",),
         prepare,
-        "an upper bound: training epochs of one factor, its draws cannot be had alone; power 1 of "
-        "the counts; a pair whose negative is refused is skipped, so its ids are not checked",
+        "an upper bound, from training epochs with one factor, since it cannot draw alone; counts "
+        "to the power 1; it skips pairs with a rejected negative, so that its ids are not checked",
     ),
 )

@@ -53,7 +53,7 @@ def _triples(users: Any, item_ids: Any) -> Any:
     return np.stack([users, np.zeros_like(users), item_ids - 1], axis=1).astype(np.int64)
 
 
-NOTE = "BasicNegativeSampler; it returns a mask, so what it masks is drawn again here"
+NOTE = "BasicNegativeSampler; it returns a mask of rejected negatives, which are redrawn here"
 CONTENDERS = tuple(
     Contender(f"PyKEEN, {name}", "peer", ("uniform",), partial(prepare, filterer=filterer), NOTE)
     for name, filterer in (("Bloom filter", "bloom"), ("Python set", "pythonset"))

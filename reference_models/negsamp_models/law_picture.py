@@ -113,7 +113,7 @@ def _draw_sharers(axes: Axes, study: LawStudy, colours: Any) -> None:
     axes.axhline(study.num_items, color="grey", linestyle=":")
     axes.set_ylim(bottom=0.8, top=2 * study.num_items)
     axes.set_xticks(steps)
-    axes.set(xlabel="position in the sequence", ylabel="items that share the draws")
+    axes.set(xlabel="position in the sequence", ylabel="effective number of items")
     axes.grid(alpha=0.3)
 
 

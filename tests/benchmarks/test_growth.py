@@ -70,6 +70,6 @@ def test_the_points_at_which_a_peer_is_faster_are_named() -> None:
         )
     slow = line("p", "peer", 20.0, 20.0, 30.0)
     (_, said) = growth_words(growths([result(lines + slow, axis="num_negatives")]))
-    assert said == "  - No peer is faster at any of them."
+    assert said == "  - No peer is faster at any point."
     alone = growth_words(growths([result(lines, axis="num_negatives")]))
     assert len(alone) == 1

@@ -100,6 +100,13 @@ def test_the_report_says_what_was_measured_where() -> None:
     assert "- uniform: another machine, 8 GiB" in text
 
 
+def test_the_report_describes_cases_as_they_are_described_now() -> None:
+    known, gone = drawn(), replace(drawn(), name="gone")
+    text = render([known, gone])
+    assert "\n\nA small batch with the paper's sizes" in text.partition("### gone")[0]
+    assert "\n\nA case. Common settings: " in text.partition("### gone")[2]
+
+
 def test_without_results_there_is_no_report(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no results; run the benchmarks first"):
         write_report(tmp_path)

@@ -133,8 +133,14 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
             for command in ("train", "compare", "pretrain")
         ),
         (["train", "--alpha", "-1"], "alpha must stay in [0, 1e+38]; got -1"),
-        (["train", "--alpha", ""], "--alpha '' is not a number; read as a schedule: unknown schedule ''"),
-        (["train", "--beta", ""], "--beta '' is not a number; read as a schedule: unknown schedule ''"),
+        (
+            ["train", "--alpha", ""],
+            "--alpha '' is not a number; read as a schedule: unknown schedule ''",
+        ),
+        (
+            ["train", "--beta", ""],
+            "--beta '' is not a number; read as a schedule: unknown schedule ''",
+        ),
         (["train", "--beta", "0"], "beta must stay in (0, 1]; got 0"),
         (["train", "--hidden-size", "7"], "num_heads must divide hidden_size"),
         (["train", "--num-heads", "128"], "divide hidden_size; got num_heads 128, hidden_size 32"),

@@ -44,8 +44,8 @@ def _test(
     if choice is None:
         missing = len(cell.missing(results))
         yield (
-            f"Validation has not chosen yet: {plural(missing, 'run')} of {len(cell.choices)} "
-            "missing. Until then no test figure is shown.\n"
+            f"No row is selected yet: {plural(missing, 'run')} of {len(cell.choices)} missing. "
+            "Test metrics are shown after the selection.\n"
         )
         return
     parts = []
@@ -57,13 +57,11 @@ def _test(
             text += f" ({_against(aim, figure.mean, error, noise.width(metric))})"
         parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
-    yield (
-        f"Validation chose **{choice.label}**. Its test figures ({seeds}): {', '.join(parts)}.\n"
-    )
+    yield (f"Validation selected **{choice.label}**. Test metrics ({seeds}): {', '.join(parts)}.\n")
 
 
 def _against(aim: float, mean: float, error: float, width: float) -> str:
     """Say whether an aim is reached, and whether the difference exceeds the noise of seeds."""
     words = "reached" if mean >= aim else "missed"
-    close = ", but not told apart from it" if abs(mean - aim) <= width * error else ""
+    close = ", within seed noise" if abs(mean - aim) <= width * error else ""
     return f"aim {aim:g}: {words}{close}, standard error {error:.2f}"

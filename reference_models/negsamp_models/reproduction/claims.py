@@ -18,7 +18,7 @@ __all__ = ["Claim", "Compared", "Outcome", "claims", "compared"]
 MARGIN = 0.05
 """Equivalence margin, as a fraction: a row "not below" another may be at most this much worse."""
 
-Outcome = Literal["holds", "does not hold", "not told apart", "missing"]
+Outcome = Literal["holds", "does not hold", "undecided", "missing"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Compared:
         }[self.contrast.expected]
         if self.verdict == refuted:
             return "does not hold"
-        return "holds" if self._verdict(margin) == expected else "not told apart"
+        return "holds" if self._verdict(margin) == expected else "undecided"
 
     def _verdict(self, margin: float = 0.0) -> Verdict | None:
         """Compare the first row with the other, changed by `margin` as a fraction of it."""
@@ -95,7 +95,7 @@ class Claim:
     @property
     def outcome(self) -> Outcome:
         """Whether the runs confirm the claim; it holds if it does at all points."""
-        outcomes: tuple[Outcome, ...] = ("does not hold", "missing", "not told apart")
+        outcomes: tuple[Outcome, ...] = ("does not hold", "missing", "undecided")
         found = {part.outcome for part in self.parts}
         return next((each for each in outcomes if each in found), "holds")
 

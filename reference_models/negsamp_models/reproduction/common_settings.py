@@ -16,13 +16,13 @@ def common_settings() -> str:
     """Return a paragraph about the default settings and the source of each."""
     plain = TrainingSettings()
     words = (
-        f"Unless a row says otherwise, runs have one negative, the {plain.loss.upper()} loss, Adam "
-        f"with a learning rate of {plain.learning_rate:g}, batches of {plain.batch_size}, and stop "
-        f"after {plain.patience} epochs without a better validation {CHOSEN_BY}: so far section "
-        f"5.1.4. It prints neither the hidden size, {plain.hidden_size} here, nor dropout, "
-        f"{plain.dropout:g}, nor the longest input, {plain.max_length} items, nor what it chose "
-        f"of layers and heads, {plain.num_layers} and {plain.num_heads}: those are of the S3-Rec "
-        f"authors' code. That there are {plain.max_epochs} epochs at most is a choice of ours."
+        f"Unless a row says otherwise, runs use one negative, the {plain.loss.upper()} loss, Adam "
+        f"with a learning rate of {plain.learning_rate:g}, batches of {plain.batch_size}, and "
+        f"early stopping after {plain.patience} epochs without a better validation {CHOSEN_BY}, as "
+        "in section 5.1.4. That section does not report the hidden size, dropout, the maximum "
+        f"input length, or the tuned numbers of layers and heads. Ours are {plain.hidden_size}, "
+        f"{plain.dropout:g}, {plain.max_length}, {plain.num_layers} and {plain.num_heads}, from "
+        f"the S3-Rec authors' code. The maximum of {plain.max_epochs} epochs is our choice."
     )
     return fill(words, 100) + "\n"
 
@@ -38,6 +38,6 @@ def capped_line(results: Mapping[str, RunResult]) -> Iterator[str]:
             capped.append(f"{run.dataset} {run.slug}, seed {run.settings.seed} ({best})")
     if capped:
         yield (
-            f"- Ended by the cap on epochs, where more might have done better: "
+            "- Stopped by the limit on epochs, so that more epochs might have done better: "
             f"{'; '.join(sorted(capped))}."
         )

@@ -19,12 +19,12 @@ def convergence_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]
         if not pairs:
             continue
         best = ", ".join(
-            f"{other.best_epoch + 1} beside {one.best_epoch + 1}" for one, other in pairs
+            f"{other.best_epoch + 1} against {one.best_epoch + 1}" for one, other in pairs
         )
         reached = ", ".join(_words(_epochs_until(other, one)) for one, other in pairs)
         lines.append(
-            f"- {dataset}, {row} beside {grid.rows[0]}, seed by seed: best in epoch {best}; level "
-            f"with the best validation {CHOSEN_BY} of {grid.rows[0]} in epoch {reached}."
+            f"- {dataset}, {row} against {grid.rows[0]}, by seed: best epoch {best}; first to "
+            f"reach the best validation {CHOSEN_BY} of {grid.rows[0]}: epoch {reached}."
         )
     if lines:
         yield from [*lines, ""]

@@ -41,7 +41,7 @@ class Figure:
     error : float
         The standard error of our mean, from the noise estimated over all configurations.
     width : float
-        Number of standard errors by which two means must differ to be told apart.
+        Number of standard errors by which two means must differ to be distinguishable.
     """
 
     mean: float | None

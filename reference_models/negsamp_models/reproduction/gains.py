@@ -56,7 +56,7 @@ class Gained:
             return "missing"
         if verdicts == {"below"}:
             return "does not hold"
-        return "not told apart" if "below" in verdicts else "holds"
+        return "undecided" if "below" in verdicts else "holds"
 
     @property
     def words(self) -> str:
@@ -69,7 +69,7 @@ class Gained:
             parts.append(f"{fmean(ours.values()):+.1f} % on average ({each})")
         return (
             f"{self.gain.row} against {self.gain.other}, {self.gain.metric}: {'; '.join(parts)}; "
-            f"the paper says {self.gain.printed:+.2f} %, its table gives "
+            f"the paper states {self.gain.printed:+.2f} %, its table gives "
             f"{fmean(known[0].theirs.values()):+.1f} %"
         )
 

@@ -26,7 +26,7 @@ def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iter
     names = list(dict.fromkeys(name for _, name in cells if any(name == n for _, n in found)))
     if not found:
         return
-    yield f"| {' | '.join(['ours beside the paper, %', *names])} |"
+    yield f"| {' | '.join(['ours relative to the paper, %', *names])} |"
     yield f"| --- |{' ---: |' * len(names)}"
     for row in rows:
         yield f"| {' | '.join([row, *(found.get((row, name), MISSING) for name in names)])} |"

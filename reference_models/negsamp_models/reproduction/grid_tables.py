@@ -50,7 +50,7 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
     if SECONDS in grid.metrics:
         yield from timing_lines(grid, results)
     if missing:
-        yield f"Missing altogether: {', '.join(missing)}.\n"
+        yield f"Not run yet: {', '.join(missing)}.\n"
 
 
 def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
@@ -100,8 +100,8 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
             figure = MISSING if result is None else f"{value_of(result, 'validation NDCG@10'):.2f}"
             seen.append(f"{choice.label}: {figure}")
         chosen = cell.chosen(results)
-        what = "waits for the runs that are missing" if chosen is None else f"chose {chosen.label}"
-        yield f"{cell.row}: validation {what} (NDCG@10 of seed 0: {'; '.join(seen)}).\n"
+        what = "nothing yet: runs are missing" if chosen is None else chosen.label
+        yield f"{cell.row}: validation selected {what} (NDCG@10, seed 0: {'; '.join(seen)}).\n"
 
 
 def number(metric: str, value: float) -> str:

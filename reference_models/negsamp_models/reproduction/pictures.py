@@ -50,7 +50,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     (grid,) = with_all_seeds([grid], results)
     for cell in grid.cells:
         if (study := law_of(cell, results)) is not None:
-            title = f"User {study.user} of {cell.dataset}: what {cell.row} draws from"
+            title = f"User {study.user} of {cell.dataset}: distribution of negatives, {cell.row}"
             draw_law(study, path, title)
             return True
     is_table = is_drawn_as_table(grid)
@@ -87,7 +87,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     }
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
     whose = "ours " if is_table else ""
-    bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the noise of all seeds"
+    bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the pooled seed noise"
     figure.suptitle(f"{grid.title}{bars}")
     try:
         save_picture(figure, path, dpi=120)

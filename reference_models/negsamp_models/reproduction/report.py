@@ -69,30 +69,30 @@ def write_page(
 _INTRODUCTION = """\
 # The paper, reproduced
 
-Chen et al., "[Generating Negative Samples for Sequential
-Recommendation](https://arxiv.org/abs/2208.03645)", table by table. `negsamp report` makes this page
-from the result files under `results/` alone: one file per run, with its configuration, every epoch,
-and the versions and device that it ran on. `negsamp reproduce` makes the runs that are missing.
+This page compares our results with those of Chen et al., "[Generating Negative Samples for
+Sequential Recommendation](https://arxiv.org/abs/2208.03645)", table by table. `negsamp report`
+generates it from the result files under `results/`: one per run, with its configuration, all
+epochs, the software versions and the device. `negsamp reproduce` makes the missing runs.
 
-Figures are in percent. Each test item is ranked over the whole catalogue, with the items of the
-input masked and the weights that were best on validation; nothing is chosen on test. Figures are
-means over all seeds on file, ± the standard deviation. The paper's figures are below ours, in
+Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
+input masked and the weights of the best validation epoch; nothing is selected on test. Values are
+means over all seeds on file, ± the standard deviation. The paper's values are below ours, in
 italics.
 
 | mark | our mean is |
 | --- | --- |
-| ● | inside the paper's range: the difference is within the noise of seeds |
+| ● | inside the paper's range: the difference is within seed noise |
 | ▲ | above that range |
 | ▼ | below that range |
-| - | missing: not run |
+| - | not run yet |
 | blank | not printed in the paper, or not legible |
 
-The range holds 95 of 100 differences due to seeds alone. The standard error of a mean over
-n seeds is the standard deviation between seeds divided by the root of n; the paper has four. Where
-the paper prints no deviation, 3 % of its mean is assumed. Two seeds say little about a deviation,
-so that ours is estimated from all configurations with several seeds together, relative to the mean.
-With fewer than ten degrees of freedom it is taken as 3 % at least, and the range is two standard
-errors; with more it is taken as measured, with Student's t.
+The range covers 95 % of the differences that seeds alone would cause. The standard error of a mean
+over n seeds is the standard deviation between seeds divided by the square root of n; the paper uses
+four seeds. Where the paper prints no deviation, 3 % of its mean is assumed. Few seeds estimate a
+deviation poorly, so ours is pooled over all configurations with several seeds, relative to the
+mean. With fewer than ten degrees of freedom, at least 3 % is assumed and the range is two standard
+errors of the difference; with more, the estimate is used as it is, with Student's t.
 """
 
 _HEADINGS = {
@@ -100,8 +100,8 @@ _HEADINGS = {
     "open": """\
 ## What the paper leaves open
 
-Decisions that the paper does not spell out, each with the runs that bear on it. Validation decides,
-so that its NDCG@10 comes first, with test figures beside it.
+Decisions that the paper does not specify, each with the runs that bear on it. Validation decides,
+so that its NDCG@10 comes first, with test metrics beside it.
 """,
     "beyond": "## Beyond the paper\n",
 }
@@ -138,8 +138,8 @@ def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
         hardest = zip(study.stages[-1].hardest, study.inputs, strict=True)
         repeats = sum(item == just_had for item, just_had in hardest)
         yield (
-            f"User {study.user} of {cell.dataset}, {cell.row}: items that share the draws (the "
-            f"exponential of the entropy, mean over positions) out of {study.num_items:,}: "
-            f"{stages}. With the weights that are kept, the likeliest negative is the item that "
-            f"the user has just had at {repeats} of {len(study.inputs)} positions.\n"
+            f"User {study.user} of {cell.dataset}, {cell.row}: effective number of items "
+            f"(exponential of the entropy, mean over positions), out of {study.num_items:,}: "
+            f"{stages}. With the weights of the best epoch, the most likely negative is the user's "
+            f"latest item at {repeats} of {len(study.inputs)} positions.\n"
         )

@@ -22,9 +22,9 @@ __all__ = ["evidence_of", "summary"]
 
 _HEADINGS: dict[Outcome, str] = {
     "does not hold": "Claims of the paper that do not hold here:",
-    "not told apart": "Claims that these runs cannot decide, within the noise of seeds:",
+    "undecided": "Claims that are undecided, since the difference is within seed noise:",
     "holds": "Claims of the paper that hold here:",
-    "missing": "Claims that need more runs, and what there is so far:",
+    "missing": "Claims that need more runs, with the results so far:",
 }
 
 
@@ -40,17 +40,16 @@ def summary(
     total = sum(counts.values())
     yield "## Where we fall short\n"
     yield (
-        f"- Figures: of {total} that both the paper and we have, each counted once (Yelp's with "
+        f"- Values: of {total} that both we and the paper report, each counted once (Yelp's with "
         f"seen items masked), {counts['inside']} are inside the paper's range, {counts['above']} "
-        f"above and {counts['below']} below; chance alone would put about "
-        f"{round(total / 20)} outside."
+        f"above and {counts['below']} below; by chance alone, about {round(total / 20)} would be "
+        "outside."
     )
     yield (
-        f"- Claims: {outcomes.total()} are checked by the grids below: "
-        f"{outcomes['does not hold']} refuted, {outcomes['holds']} confirmed, "
-        f"{outcomes['not told apart']} undecided within the noise, and {outcomes['missing']} not "
-        "yet run. Except for average gains, which are sizes, a claim tests a sign: that one row is "
-        "above another, not by as much as in the paper."
+        f"- Claims: {outcomes.total()} are tested below: {outcomes['does not hold']} refuted, "
+        f"{outcomes['holds']} confirmed, {outcomes['undecided']} undecided (within seed noise), "
+        f"and {outcomes['missing']} not yet run. Average gains are compared in size. Every other "
+        "claim tests a sign: one row is above another, not necessarily by as much as in the paper."
     )
     yield _runs_in_words(grids, results)
     yield from _noise_in_words(noise)
@@ -59,10 +58,14 @@ def summary(
     yield ""
     for grid in (each for each in grids if each.name == "table1"):
         if whole := list(gaps(grid, results, noise)):
-            yield from ["Table 1 as a whole, mean of its four metrics:\n", *whole, ""]
+            yield from [
+                "Table 1, mean difference from the paper over its four metrics:\n",
+                *whole,
+                "",
+            ]
     yield from _lists(
         ("Below the paper (its mean in brackets):", lines["below"]),
-        *((_HEADINGS[each], listed[each]) for each in ("does not hold", "not told apart")),
+        *((_HEADINGS[each], listed[each]) for each in ("does not hold", "undecided")),
     )
     yield "## What holds, and what is not yet run\n"
     yield from _lists(
@@ -105,9 +108,9 @@ def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> s
     made = (asked & results.keys()) - left
     digests = Counter(results[key].environment.get("source", "") for key in made)
     unnamed = digests.pop("", 0)
-    text = f"- Runs: {len(made)} are made and {len(left)} left"
+    text = f"- Runs: {len(made)} finished and {len(left)} missing"
     if len(digests) + bool(unnamed) > 1:
-        older = f"; {plural(unnamed, 'file')} from before it was noted" if unnamed else ""
+        older = f"; {plural(unnamed, 'older file')} without it" if unnamed else ""
         versions = plural(len(digests), "version")
         text += f". {versions} of the code made them (`source` in the files{older})"
     return f"{text}."
@@ -117,12 +120,13 @@ def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
     names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
     names = [name for name in names if name in noise.relative]
     if names:
-        known = [f"{name} by {100 * noise.deviation(name):.1f} %" for name in names]
+        known = [f"{name} {100 * noise.deviation(name):.1f} %" for name in names]
         yield (
-            f"- Variation between seeds: {', '.join(known[:-1])} and {known[-1]} of the mean (one "
-            f"standard deviation, from {plural(noise.num_configurations, 'configuration')} with "
-            f"several seeds, {plural(noise.freedom[names[0]], 'degree')} of freedom). Means are "
-            f"told apart if they differ by {noise.width(names[0]):.2f} standard errors."
+            f"- Seed noise: {', '.join(known[:-1])} and {known[-1]} of the mean (standard "
+            f"deviation, pooled over {plural(noise.num_configurations, 'configuration')} with "
+            f"several seeds, {plural(noise.freedom[names[0]], 'degree')} of freedom). Two means "
+            "are distinguishable if they differ by more than "
+            f"{noise.width(names[0]):.2f} standard errors of the difference."
         )
 
 
@@ -141,8 +145,8 @@ def _replaced_in_words(
                 for name in ("HR@5", "NDCG@5")
             )
             yield (
-                f"- Made again by later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
-                f"{figures}. The tables have the last one."
+                f"- Repeated with later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
+                f"{figures}. The tables show the last one."
             )
 
 
@@ -159,11 +163,11 @@ def evidence_of(each: Compared) -> str:
         rows += f" against {each.contrast.other}"
     point = f", {each.point}" if each.point else ""
     above, below = ("later", "earlier") if each.metric == EPOCHS else ("better", "worse")
-    words = {"inside": "not told apart", "above": above, "below": below}
+    words = {"inside": "within seed noise", "above": above, "below": below}
     if each.verdict is None:
         return f"{rows}{point}: missing"
     if each.contrast.at == BEST and each.one == each.other:
-        return f"{rows}{point}: no fall to be seen"
+        return f"{rows}{point}: no decrease observed"
     parts = [
         f"{metric} {number(metric, one.mean)} against {number(metric, other.mean)}"
         for metric in dict.fromkeys([each.metric, "HR@5"])
@@ -171,7 +175,6 @@ def evidence_of(each: Compared) -> str:
         if one.mean is not None and other.mean is not None
     ]
     parts[0] += f", {words[each.verdict]}"
-    runs = plural(
-        each.one[each.metric].num_seeds, "run" if isinstance(each.contrast.at, tuple) else "seed"
-    )
-    return f"{rows}{point}: {'; '.join(parts)} ({runs} and {each.other[each.metric].num_seeds})"
+    ours, others = each.one[each.metric].num_seeds, each.other[each.metric].num_seeds
+    runs = "runs" if isinstance(each.contrast.at, tuple) else "seeds"
+    return f"{rows}{point}: {'; '.join(parts)} ({ours} and {others} {runs})"

@@ -32,11 +32,11 @@ def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> I
             continue
         at = f"{grid.swept} {grid.sweep[1][best.point]:g} ({_validation(best, results):.2f})"
         theirs = _paper_best(grid, dataset, cells, results)
-        missing = "" if len(known) == len(cells) else f" (of {len(known)} points that are run)"
-        spans = f"{metric} spans {min(known):.2f} to {max(known):.2f}"
+        missing = "" if len(known) == len(cells) else f", over the {len(known)} points run"
+        spans = f"from {min(known):.2f} to {max(known):.2f}"
         lines.append(
-            f"- {row}: validation {CHOSEN_BY} is best at {at}{theirs}; {spans}, "
-            f"{max(known) - min(known):.2f} apart{missing}."
+            f"- {row}: validation {CHOSEN_BY} is best at {at}{theirs}; test {metric} spans "
+            f"{max(known) - min(known):.2f}, {spans}{missing}."
         )
     if lines:
         yield from [*lines, ""]
@@ -50,7 +50,7 @@ def _paper_best(
         return ""
     (cell,) = [cell for cell in cells if grid.sweep[1].index(value) == cell.point]
     ours = _validation(cell, results)
-    return f", the paper's at {value:g} ({'not run' if ours is None else f'{ours:.2f}'})"
+    return f", the paper's best is {value:g} ({'not run' if ours is None else f'{ours:.2f}'})"
 
 
 def _validation(cell: Cell, results: Mapping[str, RunResult]) -> float | None:

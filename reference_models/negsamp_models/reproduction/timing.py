@@ -18,9 +18,9 @@ from negsamp_models.wording import plural
 __all__ = ["timing_lines"]
 
 _HOW = (
-    "s/epoch is the wall-clock time of all batches of an epoch: encoding, sampling, loss and step, "
-    "without validation. Other work on the machine makes epochs slower and never quicker, so that "
-    "it is the 10th percentile over the epochs of the first seed."
+    "s/epoch is the wall-clock time of all batches of an epoch: encoding, sampling, loss and "
+    "optimiser step, without validation. It is the 10th percentile over the epochs of the first "
+    "seed, since other work on the machine can only make epochs slower."
 )
 
 
@@ -47,8 +47,8 @@ def timing_lines(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
         yield ""
     if disturbed:
         yield (
-            f"Disturbed, the 90th percentile more than {DISTURBED:g} times the 10th, so that even "
-            f"that may be too long: {', '.join(disturbed)}.\n"
+            f"Disturbed by other work (ratio of the 90th to the 10th percentile above "
+            f"{DISTURBED:g}), so that even the 10th may be too long: {', '.join(disturbed)}.\n"
         )
     yield from _beside_the_paper(grid, results)
 
@@ -68,15 +68,15 @@ def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[
             else:
                 others.append(f"{dataset} {cell.row}")
         if parts:
-            lines.append(f"- {dataset}, times that of {first.row}: {', '.join(parts)}.")
+            lines.append(f"- {dataset}, relative to {first.row}: {', '.join(parts)}.")
     if lines:
-        yield "The paper's are means over 100 epochs on one V100; what compares is the ratio:\n"
+        yield "The paper's times are means over 100 epochs on one V100; only ratios compare:\n"
         yield from lines
         yield ""
     if others:
         yield (
-            f"{', '.join(others)}: not timed by the code and on the device of the first row, so "
-            "that a ratio would say nothing, and is not shown.\n"
+            f"{', '.join(others)}: timed with other code or on another device than the first row, "
+            "so no ratio is shown.\n"
         )
 
 

@@ -29,18 +29,20 @@ def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
         about = {"source": source} if source else {}
         results[key] = replace(results[key], environment=results[key].environment | about)
     text = page([grid], results, {})
-    assert "2 versions of the code made them (`source` in the files; 1 file from before" in text
+    assert (
+        "2 versions of the code made them (`source` in the files; 1 older file without it" in text
+    )
 
 
 def test_the_page_says_how_far_losses_drove_alpha() -> None:
     grid = load_grid("fig8", ["Beauty"])
-    (cell,) = [each for each in grid.cells if (each.row, each.point) == ("driven by the loss", 3)]
+    (cell,) = [each for each in grid.cells if (each.row, each.point) == ("loss-driven", 3)]
     (run,) = cell.choices[0].runs
     result = result_of(run, 5.0)
     assert "The range of alpha" not in page([grid], {run.key: result}, {})
     epochs = [replace(result.epochs[0], epoch=i, alpha=a) for i, a in enumerate([4.1, 2.6, 3.0])]
     text = page([grid], {run.key: replace(result, epochs=epochs)}, {})
-    assert "ends of epochs, seed 0: driven by the loss, from 4: 2.60 to 4.10.\n" in text
+    assert "ends of epochs, seed 0: loss-driven, from 4: 2.60 to 4.10.\n" in text
 
 
 def test_runs_of_no_table_are_not_on_the_page() -> None:
@@ -49,9 +51,9 @@ def test_runs_of_no_table_are_not_on_the_page() -> None:
     capped = replace(run, settings=replace(run.settings, max_epochs=1))
     results = {each.key: result_of(each, 3.8) for each in (run, capped)}
     text = page([grid], results, {})
-    assert "Ended by the cap" not in text
+    assert "Stopped by the limit" not in text
     assert text == page([grid], {run.key: results[run.key]}, {})
-    assert "Ended by the cap" in page([load_grid("table1", max_epochs=1)], results, {})
+    assert "Stopped by the limit" in page([load_grid("table1", max_epochs=1)], results, {})
 
 
 def small_grid() -> Grid:
@@ -78,7 +80,7 @@ def test_the_page_says_first_what_falls_short() -> None:
     made = [(sasrec[0], 3.8), (sasrec[1], 3.9), (genni[0], 2.0), (yelp[0], 1.7)]
     text = page([grid], {run.key: result_of(run, test) for run, test in made}, {})
     summary, _, rest = text.partition("## The paper's tables")
-    assert "- Runs: 4 are made and 26 left." in summary  # of six gammas one is run twice
+    assert "- Runs: 4 finished and 26 missing." in summary  # of six gammas one is run twice
     assert "- Table 1, Beauty, GenNi_SA, 1 seed: HR@5 2.00 (6.30), HR@10 2.00 (8.79)," in summary
     assert "the paper, % | Beauty | Yelp, seen items masked | Yelp, seen items ranked |" in summary
     assert "| GenNi_SA | -65.8 | - | - |" in summary
@@ -91,13 +93,13 @@ def test_the_page_says_first_what_falls_short() -> None:
     assert "HR@5 3.85 (3.84)" not in summary  # inside
     assert (
         "do not hold here:\n\n- GenNi outperforms uniform negatives (Table 1, Beauty): GenNi_SA "
-        "against SASRec: HR@5 2.00 against 3.85, worse (1 seed and 2)" in summary
+        "against SASRec: HR@5 2.00 against 3.85, worse (1 and 2 seeds)" in summary
     )
     assert "| SASRec | 3.85 ± 0.07 ● |" in rest
     assert "| *paper* | *3.84 ± 0.06* |" in rest
     assert "| GenNi_SA | 2.00 ▼ |" in rest
     assert "| SASRec_pop | - | - | - | - | 0 |" in rest
-    assert "SASRec_pop: validation waits for the runs that are missing" in rest
+    assert "SASRec_pop: validation selected nothing yet: runs are missing" in rest
     masked, ranked = rest.index("| Yelp, seen items masked |"), rest.index("seen items ranked |")
     assert "| SASRec | 1.70 ● |" in rest[masked:ranked]
     assert "| SASRec | 2.70 ▲ |" in rest[ranked:]
@@ -107,13 +109,13 @@ def test_the_page_says_first_what_falls_short() -> None:
     ("expected", "ours", "outcome"),
     [
         ("above", 5.0, "holds"),
-        ("above", 4.05, "not told apart"),
+        ("above", 4.05, "undecided"),
         ("above", 3.0, "does not hold"),
         ("not above", 5.0, "does not hold"),
-        ("not above", 4.05, "not told apart"),  # noise hides 5 % more as well
+        ("not above", 4.05, "undecided"),  # noise hides 5 % more as well
         ("not above", 3.7, "holds"),
         ("not below", 3.0, "does not hold"),
-        ("not below", 3.95, "not told apart"),
+        ("not below", 3.95, "undecided"),
         ("not below", 4.3, "holds"),
     ],
 )
@@ -136,7 +138,7 @@ def test_claims_are_checked_by_as_many_errors_as_the_noise_asks_for() -> None:
     results = {runs[row].key: result_of(runs[row], test) for row, test in tests.items()}
     assert [each.outcome for each in compared(grid, results)] == ["holds"]
     noise = SeedNoise({"HR@5": 0.03}, {"HR@5": 12})
-    assert [each.outcome for each in compared(grid, results, noise)] == ["not told apart"]
+    assert [each.outcome for each in compared(grid, results, noise)] == ["undecided"]
 
 
 def test_a_claim_over_a_sweep_is_one_and_waits_for_all_points() -> None:
@@ -160,7 +162,7 @@ def test_a_figure_that_two_tables_show_counts_once() -> None:
     grids = [load_grid("table1", ["Beauty"]), load_grid("table2", ["Beauty"])]
     run = next(cell for cell in grids[1].cells if cell.row == "beta 1").choices[0].runs[0]
     text = page(grids, {run.key: result_of(run, 1.0)}, {})
-    assert "of 4 that both the paper and we have, each counted once " in text
+    assert "of 4 that both we and the paper report, each counted once " in text
     assert "seen items masked), 0 are inside the paper's range, 0" in text
     assert text.count("1 seed: HR@5 1.00 (6.30)") == 1
 
@@ -171,8 +173,8 @@ def test_the_page_says_which_runs_were_made_again() -> None:
     before = [result_of(run, 3.0), result_of(run, 5.0)]
     text = page([grid], {run.key: result_of(run, 4.0)}, {}, before)
     assert (
-        "- Made again by later code: Beauty uniform, seed 1: HR@5 3.00, then 5.00, then 4.00; "
-        "NDCG@5 3.00, then 5.00, then 4.00. The tables have the last one." in text
+        "- Repeated with later code: Beauty uniform, seed 1: HR@5 3.00, then 5.00, then 4.00; "
+        "NDCG@5 3.00, then 5.00, then 4.00. The tables show the last one." in text
     )
 
 
@@ -290,7 +292,7 @@ def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
     }
     text = page([grid], results, {})
     number = len(firsts)
-    assert f"Validation has not chosen yet: 1 run of {number} missing. Until then no test" in text
+    assert f"No row is selected yet: 1 run of {number} missing. Test metrics are" in text
     assert not any(f"{90 + place}.00" in text for place in range(len(firsts)))
     results[firsts[0].key] = result_of(firsts[0], test=99, validation=1)
     left = cell.missing(results)
@@ -300,8 +302,8 @@ def test_beyond_the_paper_test_is_read_of_the_chosen_row_alone() -> None:
     text = page([grid], results, {})
     label = cell.choices[2].label
     assert f"| **{label}** | 6.00 | 6.00 | 6.00 | 4.00 |" in text
-    assert f"Validation chose **{label}**. Its test figures (2 seeds): HR@5 47.50" in text
-    assert "HR@5 47.50 ± 61.52 (aim 7: reached, but not told apart from it, standard error" in text
+    assert f"Validation selected **{label}**. Test metrics (2 seeds): HR@5 47.50" in text
+    assert "HR@5 47.50 ± 61.52 (aim 7: reached, within seed noise, standard error" in text
     assert "99.00" not in text
 
 

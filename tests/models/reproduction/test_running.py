@@ -126,7 +126,7 @@ def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     assert results_below(tmp_path) == results
     assert by_need([grid], results) == []
     assert draw(grid, results, tmp_path / "law.png")
-    assert "items that share the draws (the exponential" in page([grid], results, {})
+    assert "effective number of items (exponential" in page([grid], results, {})
 
 
 def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_an_average_gain_is_a_size() -> None:
         "do not hold here:\n\n- average gain of GenNi over uniform negatives (Table 1): GenNi_SA "
         "against SASRec, NDCG@5: +50.0 % on average (Beauty +50.0," in text
     )
-    assert "the paper says +96.02 %, its table gives +106.4 %" in text
-    assert "a claim tests a sign" in text
+    assert "the paper states +96.02 %, its table gives +106.4 %" in text
+    assert "claim tests a sign" in text
     grid, results = table1(SASRec=2.0, GenNi_SA=5.0)
     assert next(gained(grid, results, SeedNoise())).outcome == "holds"
     del results[next(iter(results))]
@@ -49,7 +49,7 @@ def test_an_average_gain_is_a_size() -> None:
 def test_what_is_left_is_what_is_to_be_run() -> None:
     grid, results = table1(SASRec=2.0, SASRec_pop=2.0)
     left = len(Outlook.of([grid], results, Path("nowhere")).runs)
-    assert f"- Runs: {len(results)} are made and {left} left" in page([grid], results, {})
+    assert f"- Runs: {len(results)} finished and {left} missing" in page([grid], results, {})
 
 
 def test_a_seed_that_is_on_file_before_the_choice_is_not_left() -> None:
@@ -77,11 +77,11 @@ def test_the_page_says_on_what_the_noise_rests() -> None:
     runs = [run for cell in grid.cells if len(cell.choices) == 1 for run in cell.choices[0].runs]
     results = {run.key: result_of(run, 4 + 0.01 * run.settings.seed) for run in runs}
     text = page([grid], results, {})
-    assert "best epoch by 0.0 % of the mean (one standard deviation, from 4 config" in text
+    assert "best epoch 0.0 % of the mean (standard deviation, pooled over 4 config" in text
     assert "seeds, 12 degrees of freedom" in text
-    assert "if they differ by 2.18 standard errors" in text
-    assert "of 16 that both the paper and we have" in text
-    assert "chance alone would put about 1 outside" in text
+    assert "if they differ by more than 2.18 standard errors" in text
+    assert "of 16 that both we and the paper report" in text
+    assert "by chance alone, about 1 would be outside" in text
 
 
 def test_the_page_states_the_settings_and_names_runs_that_the_cap_ended() -> None:
@@ -91,11 +91,11 @@ def test_the_page_states_the_settings_and_names_runs_that_the_cap_ended() -> Non
     epochs = [replace(plain.epochs[0], epoch=place) for place in range(300)]
     text = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=276)}, {})
     flat = " ".join(text.split())
-    assert "batches of 256, and stop after 40 epochs without a better validation NDCG@10" in flat
-    assert "neither the hidden size, 64 here, nor dropout, 0.5" in flat
+    assert "batches of 256, and early stopping after 40 epochs without a better validation" in flat
+    assert "Ours are 64, 0.5, 50, 2 and 2, from the S3-Rec" in flat
     assert "Beauty uniform, seed 0 (best epoch 277 of 300)" in text
     waited = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=259)}, {})
-    assert "Ended by the cap" not in waited
+    assert "Stopped by the limit" not in waited
 
 
 def test_validation_stands_beside_the_ranking_that_it_used() -> None:

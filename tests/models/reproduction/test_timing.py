@@ -27,12 +27,12 @@ def test_times_name_their_device() -> None:
     text = page([grid], base | {other.key: slow}, {})
     assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
     assert "All on cpu (test), 2 threads, torch 2." in text
-    assert "- Beauty, times that of SASRec: GenNi_SA beta 0.1 2.50 (paper 1.01)." in text
+    assert "- Beauty, relative to SASRec: GenNi_SA beta 0.1 2.50 (paper 1.01)." in text
     for about in ({"device": "cuda (test)"}, {"source": "b"}):
         elsewhere = timed(slow, 10.0, **about)
         both = page([grid], base | {other.key: elsewhere}, {})
-        assert "Beauty GenNi_SA beta 0.1: not timed by the code and on the device" in both
-        assert "times that of SASRec" not in both
+        assert "Beauty GenNi_SA beta 0.1: timed with other code or on another device" in both
+        assert "relative to SASRec" not in both
         if "device" in about:
             assert "- On cuda (test), 2 threads, torch 2: Beauty GenNi_SA beta 0.1." in both
 
@@ -45,8 +45,8 @@ def test_a_row_that_was_timed_elsewhere_leaves_the_ratios_of_the_others() -> Non
         for row, run in runs.items()
     }
     text = page([grid], results, {})
-    assert "- Toys, times that of SASRec: GenNi_SA beta 1 1.00 (paper 1.50)." in text
-    assert "Toys GenNi_SA beta 0.1: not timed by the code" in text
+    assert "- Toys, relative to SASRec: GenNi_SA beta 1 1.00 (paper 1.50)." in text
+    assert "Toys GenNi_SA beta 0.1: timed with other code" in text
 
 
 def test_times_are_of_undisturbed_epochs_of_the_first_seed() -> None:
@@ -58,6 +58,6 @@ def test_times_are_of_undisturbed_epochs_of_the_first_seed() -> None:
     assert disturbance(busy) == pytest.approx(3.0)
     text = page([grid], {one.key: busy, other.key: timed(result_of(other, 5.0), 9.0)}, {})
     assert "| SASRec | 2.00 | 5.00 ± 0.00 ▲ | 2 |" in text
-    assert "so that even that may be too long: Beauty SASRec (3.00)." in text
+    assert "so that even the 10th may be too long: Beauty SASRec (3.00)." in text
     quiet = page([grid], {one.key: timed(busy, 2.0, 2.5)}, {})
     assert "too long" not in quiet
