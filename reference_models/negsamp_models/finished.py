@@ -28,7 +28,7 @@ def finished_run(
     folder : str or Path
         Of :func:`~negsamp_models.runs.train_in_folder`, that is, of ``negsamp train``.
     data_dir : str or Path, optional
-        As for :func:`~negsamp_models.datasets.load_dataset`.
+        Folder of the data files; by default `NEGSAMP_DATA`, or the cache of published data sets.
 
     Returns
     -------
