@@ -54,19 +54,19 @@ def finished_run(
         weights = load((folder / WEIGHTS).read_bytes())
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} does not hold a finished run: {error}") from error
-    # The network of an S3-Rec is that of a SASRec, whatever it began with.
+    # S3-Rec is a SASRec with other initial weights, which the loaded ones replace.
     settings = TrainingSettings(**(result.settings | {"model": "sasrec", "device": "auto"}))
     dataset = load_dataset(result.dataset, data_dir)
     if result.data_sha256 not in (None, dataset.sha256):
         raise CheckpointError(
-            f"{folder} is a run on other data that are called {dataset.name} too: name its folder "
-            "with --data-dir"
+            f"{folder} is a run on other data of the same name, {dataset.name}: name the folder of "
+            "its data with --data-dir"
         )
     trainer = Trainer(dataset, result.sampler, settings)
     try:
         trainer.model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            f"{folder / WEIGHTS} is not of the run in {RESULT}: {error}"
+            f"{folder / WEIGHTS} does not match the run in {RESULT}: {error}"
         ) from error
     return result, trainer
