@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from negsamp import validation
 from negsamp.backend import Candidates, Catalogue
+from negsamp.blocks import BLOCK, rows_at_once
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
@@ -20,7 +21,6 @@ from negsamp_numba import arrays, by_score, by_weight
 from negsamp_numba.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numba.columns import list_columns
 from negsamp_numba.embeddings import Embeddings, Floats
-from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers, Rows, gather, lists_of
 from negsamp_numba.scores import CalledScores, OwnScores, Scores, SharedScores
 from negsamp_numba.threads import ONE_BLAS_THREAD, num_threads, share
@@ -151,18 +151,10 @@ class NumbaBackend:
         return _negatives(rows, item_ids, log_q)
 
     def _rows_per_chunk(self, num_rows: int, width: int, num_negatives: int, threads: int) -> int:
-        """Return the rows of a task: bounded, and such that all threads get equally many.
-
-        A task of few rows holds all of their scores in its tile, and no block is computed again for
-        a draw; but it reads the whole item table for these rows. That is faster as long as the
-        table lines read per row are at most a fifth of those computed again, as measured for
-        d = 16 to 256.
-        """
+        """Return the rows of a task: bounded, and such that all threads get equally many."""
         fitting = self.blocks_per_chunk * BLOCK // len(self._items)
         size = max(min(self.rows_per_chunk, fitting), 1)
-        held = self.scores_per_tile // (-(-width // BLOCK) * BLOCK)
-        if 5 * width <= num_negatives * BLOCK * held:
-            size = min(size, held)
+        size = rows_at_once(size, self.scores_per_tile, width, num_negatives)
         rounds = max(-(-num_rows // (size * threads)), 1)
         return max(-(-num_rows // (rounds * threads)), 1)
 

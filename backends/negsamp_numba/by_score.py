@@ -237,7 +237,8 @@ def _pick_blocks(
         if highest == -np.inf:
             return row, _NOTHING
         for index in range(len(mass)):
-            power = power_of_two((shift[index] - highest) * factor)
+            lower = min(shift[index], highest)  # the shift of a block without mass may be above
+            power = power_of_two((lower - highest) * factor)
             shares[index] = np.float64(mass[index]) * np.float64(power)
         total = _running_sums(shares)
         if np.isnan(totals.logs[row]):

@@ -13,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from negsamp.blocks import BLOCK
 from negsamp_numba.compiling import instruction, part
 
 __all__ = ["BLOCK", "highest_of", "mass_of", "power_of_two"]
-
-BLOCK: Final = 128
-"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 Floats = npt.NDArray[np.float32]
 

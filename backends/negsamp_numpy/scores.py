@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 from negsamp_numpy import arrays
 from negsamp_numpy.rows import Integers
 
 __all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores", "as_float32"]
-
-BLOCK = 128
-"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 Floats = npt.NDArray[np.float32]
 

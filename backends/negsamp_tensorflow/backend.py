@@ -12,6 +12,7 @@ from tensorflow import Tensor
 
 from negsamp import validation
 from negsamp.backend import Candidates, Catalogue, check_framework
+from negsamp.blocks import BLOCK, rows_at_once
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import NEGATIVES, Stream
@@ -19,7 +20,7 @@ from negsamp_tensorflow import by_score, by_weight
 from negsamp_tensorflow.candidates import Columns, one_for_all_rows, one_for_each_row
 from negsamp_tensorflow.draws import Draws, in_chunks, negatives
 from negsamp_tensorflow.rows import Rows, UserItems, gather
-from negsamp_tensorflow.scores import BLOCK, CalledScores, OwnScores, Scores, SharedScores
+from negsamp_tensorflow.scores import CalledScores, OwnScores, Scores, SharedScores
 from negsamp_tensorflow.stream import words
 from negsamp_tensorflow.tracing import no_autograph, unrecorded
 
@@ -149,7 +150,8 @@ class TensorflowBackend:
         dim = 1
         if isinstance(score, DotProduct) and own is not None:  # whose items are gathered row by row
             dim = int(score.items.shape[1])
-        at_once = self._rows_at_once(candidates, num_negatives * replacement, dim)
+        again = num_negatives * (replacement and not called)
+        at_once = self._rows_at_once(candidates, again, dim)
         size = rows.num_rows if called else at_once
 
         def draw(numbers: Tensor) -> Draws:
@@ -185,10 +187,7 @@ class TensorflowBackend:
     def _rows_at_once(self, candidates: Candidates | None, num_negatives: int, dim: int) -> int:
         """Return the rows of a chunk, if a score takes `dim` values of a tile.
 
-        Draws with replacement (`num_negatives` is 0 for others) need no block again if a tile holds
-        all scores of the chunk. The chunk is then small, and reads the whole item table for few
-        rows; that is faster as long as the table lines read per row are at most a fifth of those
-        computed again, as measured on a CPU in eager mode and in graphs.
+        `num_negatives` counts the draws of a row that need no block again if a tile holds all.
         """
         num_items = len(self._catalogue.items)
         size = min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_items)
@@ -196,9 +195,7 @@ class TensorflowBackend:
             size = min(size, self.places_per_chunk // num_items)
         width = num_items if candidates is None else candidates.count
         if not tf.is_tensor(width):
-            held = self.scores_per_tile // dim // (-(-width // BLOCK) * BLOCK)
-            if 5 * width <= num_negatives * BLOCK * held:
-                size = min(size, held)
+            size = rows_at_once(size, self.scores_per_tile, width, num_negatives, dim)
         return max(size, 1)
 
     def _scores(

@@ -54,8 +54,10 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     """
     num_negatives = int(words.shape[1])
     admissible = scores.columns.count - tf.reduce_sum(tf.cast(excluded >= 0, tf.int64), axis=1)
-    if replacement and holds_all(scores.columns, tile):
+    if replacement and holds_all(scores, tile):
         picked = _from_held(scores, excluded, words)
+    elif replacement and isinstance(scores, CalledScores):
+        picked = _block_by_block(scores, excluded, words, tile)
     else:
         picked = _one_by_one(scores, excluded, words, replacement, tile)
     log_q = picked.log_weights - picked.total[:, None]
@@ -68,8 +70,14 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     )
 
 
-def holds_all(columns: Columns, tile: int) -> bool:
-    """Return whether one tile holds all columns, and all of them are in use."""
+def holds_all(scores: Scores, tile: int) -> bool:
+    """Return whether one tile holds all columns, and all of them are in use.
+
+    While tracing, a callable may have any number of rows, all at once: nothing is then held.
+    """
+    if isinstance(scores, CalledScores) and scores.numbers.shape[0] is None:
+        return False
+    columns = scores.columns
     return not tf.is_tensor(columns.count) and columns.width <= -(-tile // BLOCK) * BLOCK
 
 
@@ -92,10 +100,32 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     threshold = _thresholds(low, tf.gather(sums, end))
     place = bisect(start, end, BLOCK - 1, lambda at: tf.gather(sums, at) <= threshold)
     log_weight = tf.gather(tf.reshape(lines, [-1]), place)
-    nothing = tf.equal(tf.reduce_max(masses, axis=1), _NOTHING)
-    stuck = tf.where(nothing, tf.constant(0, tf.int64), -1)
     column = block * BLOCK + place - start
-    return _Picked(column, log_weight, log_sum_exp(masses), _has_nan(masses), stuck)
+    return _Picked(column, log_weight, log_sum_exp(masses), _has_nan(masses), _stuck(masses))
+
+
+def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile: int) -> _Picked:
+    """Draw with replacement, calling once per distinct block for all draws from it."""
+    masses = block_masses(scores, excluded, tile)
+    shares, high, low = tf.cumsum(shares_of(masses), axis=1), words[:, :, 0], words[:, :, 1]
+    none = tf.constant(-(-scores.columns.width // BLOCK), tf.int64)
+    block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), none - 1)
+
+    def step(wanted: Tensor, drawn: Tensor, logs: Tensor) -> tuple[Tensor, ...]:
+        found = scores.tile(wanted * BLOCK, BLOCK)
+        each_row = tf.fill(tf.shape(found)[:1], wanted)
+        inside = log_weights_of(each_row, found, scores.columns, excluded)
+        sums = tf.cumsum(tf.exp(inside - tf.reduce_max(inside, axis=1)[:, None]), axis=1)
+        place = count_up_to(sums, _thresholds(low, sums[:, -1:]))
+        place = tf.minimum(place, BLOCK - 1)  # NaN sums exceed no threshold
+        here = tf.equal(block, wanted)
+        drawn = tf.where(here, wanted * BLOCK + place, drawn)
+        logs = tf.where(here, tf.gather(inside, place, axis=1, batch_dims=1), logs)
+        return tf.reduce_min(tf.where(block > wanted, block, none)), drawn, logs
+
+    start = tf.reduce_min(block), block, tf.zeros_like(block, tf.float64)
+    _, drawn, logs = tf.while_loop(lambda wanted, *_: wanted < none, step, start)
+    return _Picked(drawn, logs, log_sum_exp(masses), _has_nan(masses), _stuck(masses))
 
 
 def _one_by_one(
@@ -106,22 +136,14 @@ def _one_by_one(
     masses = block_masses(scores, excluded, tile)
     total = log_sum_exp(masses)
     shares = shares_of(masses) if replacement else None  # else masses change with each draw
-    called = None
-    if shares is not None and isinstance(scores, CalledScores):  # once per block for all draws
-        blocks = tf.map_fn(lambda word: pick(shares, word), tf.transpose(words[:, :, 0]))
-        called = blocks, scores.blocks(blocks)
 
     def step(
         j: Tensor, excluded: Tensor, masses: Tensor, drawn: Tensor, logs: Tensor, stuck: Tensor
     ) -> tuple[Tensor, ...]:
         highest = tf.reduce_max(masses, axis=1)
         stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
-        if called is None:
-            block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
-            found = scores.blocks(block)
-        else:
-            block, found = (tf.gather(each, j) for each in called)
-        inside = log_weights_of(block, found, scores.columns, excluded)
+        block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
+        inside = log_weights_of(block, scores.blocks(block), scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
         column = block * BLOCK + place
@@ -192,6 +214,12 @@ def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Ten
 def _has_nan(masses: Tensor) -> Tensor:
     """Return which lines hold NaN."""
     return tf.reduce_any(tf.math.is_nan(masses), axis=1)
+
+
+def _stuck(masses: Tensor) -> Tensor:
+    """Return 0 for rows that have nothing to draw from the start, -1 for others."""
+    nothing = tf.equal(tf.reduce_max(masses, axis=1), _NOTHING)
+    return tf.where(nothing, tf.constant(0, tf.int64), -1)
 
 
 def log_sum_exp(log_weights: Tensor) -> Tensor:

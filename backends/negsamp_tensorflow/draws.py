@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -63,14 +63,27 @@ def in_chunks(rows: Rows, size: int, num_negatives: int, draw: Callable[[Tensor]
     if isinstance(size, int) and size == 0:
         return nothing
 
-    def step(start: Tensor, *done: Tensor) -> tuple[Tensor, ...]:
+    def chunk(start: Any) -> tuple[Tensor, Draws]:
         index = tf.minimum(start + tf.range(size, dtype=tf.int64), rows.num_sampled - 1)
         numbers = tf.gather(rows.order, index)
-        chunk = draw(numbers)
-        return start + tf.cast(size, tf.int64), *(
-            tf.tensor_scatter_nd_update(whole, numbers[:, None], part)
-            for whole, part in zip(done, chunk, strict=True)
-        )
+        return numbers, draw(numbers)
+
+    def update(whole: Iterable[Tensor], numbers: Tensor, parts: Iterable[Tensor]) -> list[Tensor]:
+        return [
+            tf.tensor_scatter_nd_update(each, numbers[:, None], part)
+            for each, part in zip(whole, parts, strict=True)
+        ]
+
+    if tf.executing_eagerly():  # where each update copies the whole
+        chunks = [chunk(start) for start in range(0, int(rows.num_sampled), size)]
+        if not chunks:
+            return nothing
+        numbers, parts = zip(*chunks, strict=True)
+        joined = (tf.concat(each, axis=0) for each in zip(*parts, strict=True))
+        return Draws(*update(nothing, tf.concat(numbers, axis=0), joined))
+
+    def step(start: Tensor, *done: Tensor) -> tuple[Tensor, ...]:
+        return start + tf.cast(size, tf.int64), *update(done, *chunk(start))
 
     _, *done = tf.while_loop(
         lambda start, *_: start < rows.num_sampled, step, (tf.constant(0, tf.int64), *nothing)

@@ -9,13 +9,11 @@ import tensorflow as tf
 from tensorflow import Tensor
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 from negsamp_tensorflow.candidates import Columns
 
 __all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
-
-BLOCK = 128
-"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 
 class Scores(Protocol):
@@ -99,15 +97,15 @@ class CalledScores:
         return tf.pad(tf.cast(own, tf.float32) * self.alpha, [[0, 0], [0, size - ids.shape[0]]])
 
     def blocks(self, block: Tensor) -> Tensor:
-        """Call once per distinct block of (rows,), or of (draws, rows)."""
+        """Call once per distinct block."""
         none = tf.constant(-(-self.columns.width // BLOCK), tf.int64)
 
         def step(wanted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
             returned = self.tile(wanted * BLOCK, BLOCK)
-            scores = tf.where((block == wanted)[..., None], returned, scores)
+            scores = tf.where(tf.equal(block, wanted)[:, None], returned, scores)
             return tf.reduce_min(tf.where(block > wanted, block, none)), scores
 
-        nothing = tf.zeros(tf.concat([tf.shape(block), [BLOCK]], axis=0))
+        nothing = tf.zeros(tf.stack([tf.size(block), BLOCK]))
         _, scores = tf.while_loop(
             lambda wanted, _: wanted < none, step, (tf.reduce_min(block), nothing)
         )

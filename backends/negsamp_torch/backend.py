@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from math import prod
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from negsamp import validation
 from negsamp.backend import Candidates, Catalogue, check_framework
+from negsamp.blocks import BLOCK, rows_at_once
 from negsamp.errors import InvalidInputError
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
@@ -26,7 +26,6 @@ from negsamp_torch.results import Result
 from negsamp_torch.row_errors import Deferred, Immediate, RaiseError, RowErrors
 from negsamp_torch.rows import Rows
 from negsamp_torch.scores import (
-    BLOCK,
     CalledScores,
     OwnScores,
     Scores,
@@ -202,8 +201,10 @@ class TorchBackend:
             embeddings = self.asarray(score.items, like=rows.numbers)
             table = Table.of(embeddings[items.start : items.stop], shared)
         width = len(items) if candidates is None else candidates.count
-        held = self._rows_held(width, num_negatives * replacement)
-        size = len(rows) if called else min(self._rows_at_once(len(items)), held)
+        size = len(rows)
+        if not called:
+            most, again = self._rows_at_once(len(items)), num_negatives * replacement
+            size = rows_at_once(most, self.scores_per_tile, width, again)
         for chunk in rows.chunks(size):
             places = shared if own is None else self._candidates(chunk, stream, own)
             columns, log_q = by_score.draw(
@@ -299,16 +300,6 @@ class TorchBackend:
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)
-
-    def _rows_held(self, width: int, num_negatives: int) -> int:
-        """Return how many rows a tile can hold all scores of, or no bound where that is slower.
-
-        Draws with replacement (`num_negatives` is 0 for others) then need no block again, but the
-        whole item table is read for few rows: faster as long as the table lines read per row are at
-        most a fifth of those computed again, as measured on a CPU.
-        """
-        held = self.scores_per_tile // (-(-width // BLOCK) * BLOCK)
-        return held if 5 * width <= num_negatives * BLOCK * held else sys.maxsize
 
     def _factor(self, alpha: float, device: torch.device) -> Tensor:
         """Return alpha / ln 2 on the device, without a copy from the host, which would wait."""

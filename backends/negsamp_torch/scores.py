@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
     "in_batches",
     "in_float32",
 ]
-
-BLOCK = 128
-"""Columns per block of the two-level draw; the draws depend on it, so all backends share it."""
 
 WINDOWS = 512
 """Windows computed at once if there are fewer rows: else each draw of few rows is a batch."""

@@ -227,6 +227,30 @@ def test_many_negatives_are_those_of_the_reference(
         np.testing.assert_allclose(backend.numpy(ours.log_q), theirs.log_q, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("num_negatives", [1, 9])
+@pytest.mark.parametrize("called", [False, True])
+def test_a_block_without_items_is_never_drawn_from(
+    backend: Adapter, num_negatives: int, called: bool
+) -> None:
+    """However low the scores in the others."""
+    queries = np.linspace(-1e5, 1e5, 99, dtype=np.float32)[:, None]
+    table = np.ones((129, 1), np.float32)
+    dot_product = DotProduct(queries, table)
+    score: Any = DotProduct(backend.array(queries), backend.array(table))
+    if called:
+
+        def score(ids: Any) -> Any:
+            return backend.array(dot_product(backend.numpy(ids)))
+
+    negatives = GenNi(129, num_negatives, alpha=2.5).sample(
+        backend.array(np.zeros(99, np.int64)),
+        score=score,
+        exclude=backend.array(np.broadcast_to(np.arange(128), (99, 128)).copy()),
+    )
+    assert set(backend.numpy(negatives.item_ids).reshape(-1).tolist()) == {128}
+    assert not backend.numpy(negatives.log_q).any()
+
+
 def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:
     negatives = Uniform(range(3, 5)).sample(backend.array(np.array([3, 4, 3])))
     assert backend.numpy(negatives.item_ids).tolist() == [[4], [3], [4]]

@@ -23,7 +23,7 @@ arrays = [
     random.normal(size=({rows}, 8)).astype(np.float32),
     random.normal(size=({items}, 8)).astype(np.float32),
 ]
-sampler = GenNi({items}, alpha=1.0, beta={beta}, backend="{backend}".partition("-")[0])
+sampler = GenNi({items}, {negatives}, alpha=1.0, beta={beta}, backend="{backend}".partition("-")[0])
 sample = sampler.sample
 if "{backend}" == "torch":
     import torch
@@ -34,20 +34,28 @@ if "{backend}".startswith("tensorflow"):
     arrays = [tf.constant(array) for array in arrays]
 if "-" in "{backend}":
     graph_sampler, jit_compile = GraphSampler(sampler), "{backend}".endswith("xla")
+    signature = None
+    if "{backend}".endswith("unknown"):  # number of rows
+        floats = [tf.TensorSpec([size, 8], tf.float32) for size in (None, {items})]
+        signature = [tf.TensorSpec([None], tf.int64), *floats]
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, input_signature=signature)
     def draw(targets, queries, items):
-        return graph_sampler.sample(targets, score=DotProduct(queries, items))
+        def score(ids):
+            return tf.matmul(queries, tf.gather(items, ids), transpose_b=True)
+        return graph_sampler.sample(
+            targets, score=score if {called} else DotProduct(queries, items)
+        )
 
     def sample(targets, score):
         return draw(targets, score.queries, score.items)
 
 def score(rows):
-    if {taped}:
+    if {taped} or ({called} and "{backend}" == "tensorflow"):
         queries, items = tf.Variable(arrays[1][:rows]), tf.Variable(arrays[2])
         return lambda ids: tf.nn.relu(tf.matmul(queries, tf.gather(items, ids), transpose_b=True))
     dot_product = DotProduct(arrays[1][:rows], arrays[2])
-    return dot_product.__call__ if {called} else dot_product
+    return dot_product.__call__ if {called} and "-" not in "{backend}" else dot_product
 
 sample(arrays[0][:2], score=score(2))
 if "-" in "{backend}":  # what compiling takes is not what a draw takes
@@ -79,6 +87,7 @@ def peak_above_inputs(
     *,
     rows: int = NUM_ROWS,
     items: int = NUM_ITEMS,
+    negatives: int = 1,
     whole: bool = False,
     called: bool = False,
     taped: bool = False,
@@ -87,6 +96,7 @@ def peak_above_inputs(
     code = CHILD.format(
         rows=rows,
         items=items,
+        negatives=negatives,
         backend=backend,
         beta=beta,
         whole=whole,
@@ -111,6 +121,20 @@ def test_a_callable_costs_the_sums_of_its_blocks_and_no_copy_of_them(name: str) 
     rows, items = 2000, 400_000
     sums = 8 * rows * items / 128
     assert peak_above_inputs(name, rows=rows, items=items, called=True) < sums + 32 * MEGABYTE
+
+
+def test_many_negatives_are_drawn_for_few_rows_at_once() -> None:
+    """All rows at once would be 600 MB: a draw takes some 100 bytes, and 12 of its result."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    assert peak_above_inputs("torch", rows=1000, items=1000, negatives=5000) < 300 * MEGABYTE
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-traced", "tensorflow-unknown"])
+def test_many_negatives_by_a_callable_hold_no_block_for_each(name: str) -> None:
+    """They would be 440 MB; all scores, with what is computed from them, as much."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    peak = peak_above_inputs(name, rows=3000, items=6000, negatives=300, called=True)
+    assert peak < 256 * MEGABYTE
 
 
 def test_a_tape_keeps_nothing_of_a_callable() -> None:

@@ -151,6 +151,20 @@ def test_many_negatives_come_from_scores_that_are_held(
     assert len(again) == times
 
 
+def test_eager_results_are_not_copied_once_per_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[Any] = []
+    update = tf.tensor_scatter_nd_update
+
+    def counted(whole: Any, *arguments: Any) -> Any:
+        copied.append(whole)
+        return update(whole, *arguments)
+
+    monkeypatch.setattr(TensorflowBackend, "rows_per_chunk", 1)
+    monkeypatch.setattr(tf, "tensor_scatter_nd_update", counted)
+    Uniform(300, 2, backend="tensorflow").sample(TARGETS)
+    assert len(copied) == 4
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("law", ["genni", "genni, candidates", "genni, scheduled"])
 def test_a_callable_is_asked_inside_a_graph(law: str, mode: str) -> None:
