@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.columns import Columns, insert_column
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.embeddings import Floats
 from negsamp_numba.philox import CounterBase, Words, counter_base, unit, words_of_draws
-from negsamp_numba.power import BLOCK, highest_of, mass_of, power_of_two
+from negsamp_numba.power import highest_of, mass_of, power_of_two
 from negsamp_numba.rows import Integers, Rows
 from negsamp_numba.scores import HeldScores, Scores
 from negsamp_numba.search import first_above

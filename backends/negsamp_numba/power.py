@@ -16,7 +16,7 @@ from numba import types
 from negsamp.blocks import BLOCK
 from negsamp_numba.compiling import instruction, part
 
-__all__ = ["BLOCK", "highest_of", "mass_of", "power_of_two"]
+__all__ = ["highest_of", "mass_of", "power_of_two"]
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 from negsamp_numba import arrays
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.embeddings import Embeddings, Floats
-from negsamp_numba.power import BLOCK
 from negsamp_numba.rows import Integers
 
 __all__ = ["Batch", "CalledScores", "HeldScores", "OwnScores", "Scores", "SharedScores"]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from negsamp import validation
 from negsamp.backend import Candidates, Catalogue, check_framework
+from negsamp.blocks import BLOCK
 from negsamp.negatives import Negatives
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream
@@ -18,7 +19,6 @@ from negsamp_numpy import arrays, by_score, by_weight
 from negsamp_numpy.candidates import one_for_all_rows, one_for_each_row
 from negsamp_numpy.rows import Integers, Rows, gather
 from negsamp_numpy.scores import (
-    BLOCK,
     CalledScores,
     OwnScores,
     Scores,

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numpy.rows import Excluded, Integers, Rows
-from negsamp_numpy.scores import BLOCK, Floats, Scores
+from negsamp_numpy.scores import Floats, Scores
 
 __all__ = ["draw"]
 

@@ -15,7 +15,7 @@ from negsamp.scores import Scorer
 from negsamp_numpy import arrays
 from negsamp_numpy.rows import Integers
 
-__all__ = ["BLOCK", "CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores", "as_float32"]
+__all__ = ["CalledScores", "Drawn", "OwnScores", "Scores", "SharedScores", "as_float32"]
 
 Floats = npt.NDArray[np.float32]
 

@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 import tensorflow as tf
 from tensorflow import Tensor
 
+from negsamp.blocks import BLOCK
 from negsamp_tensorflow.bisection import bisect, count_up_to
 from negsamp_tensorflow.candidates import Columns
 from negsamp_tensorflow.draws import INVALID_SCORE, NO_SCORE, TOO_FEW, Draws
-from negsamp_tensorflow.scores import BLOCK, CalledScores, Scores
+from negsamp_tensorflow.scores import CalledScores, Scores
 
 __all__ = ["draw"]
 

@@ -13,7 +13,7 @@ from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 from negsamp_tensorflow.candidates import Columns
 
-__all__ = ["BLOCK", "CalledScores", "OwnScores", "Scores", "SharedScores"]
+__all__ = ["CalledScores", "OwnScores", "Scores", "SharedScores"]
 
 
 class Scores(Protocol):

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores, factor_of
+from negsamp_torch.scores import Scores, factor_of
 
 __all__ = ["draw"]
 

@@ -20,7 +20,6 @@ from negsamp.blocks import BLOCK
 from negsamp.scores import Scorer
 
 __all__ = [
-    "BLOCK",
     "CalledScores",
     "OwnScores",
     "Scores",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from negsamp import DotProduct, GenNi, InvalidInputError, InvalidScoresError, LossDriven, Negatives
+from negsamp.blocks import BLOCK
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from negsamp_torch.scores import (  # noqa: E402
-    BLOCK,
     WINDOWS,
     CalledScores,
     OwnScores,

@@ -13,13 +13,13 @@ import triton
 from torch import Tensor
 
 from negsamp.backend import Candidates
+from negsamp.blocks import BLOCK
 from negsamp.stream import Stream
 from negsamp_torch.fused import subsets
 from negsamp_torch.fused.counter import counter_of
 from negsamp_torch.fused.kernels.draws import draw
 from negsamp_torch.fused.kernels.masses import exclude, masses_of_own, masses_of_shared
 from negsamp_torch.fused.rows import DeviceRows
-from negsamp_torch.scores import BLOCK
 
 __all__ = ["by_score"]
 

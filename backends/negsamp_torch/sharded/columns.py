@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negsamp.blocks import BLOCK
 from negsamp_torch.by_score import log2_sum_exp2
 from negsamp_torch.rows import Excluded
-from negsamp_torch.scores import BLOCK
 
 __all__ = ["Columns"]
 

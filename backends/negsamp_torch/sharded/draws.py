@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from negsamp import validation
+from negsamp.blocks import BLOCK
 from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
 from negsamp_torch.rows import Excluded, Rows
-from negsamp_torch.scores import BLOCK, Scores, factor_of, in_batches
+from negsamp_torch.scores import Scores, factor_of, in_batches
 from negsamp_torch.sharded.columns import Columns
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked

@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from negsamp import ConfigError
+from negsamp import ConfigError, from_config
 from negsamp_models.datasets.sources import full_name
 from negsamp_models.law import LawRequest
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
@@ -27,7 +27,6 @@ from negsamp_models.settings import TrainingSettings
 
 __all__ = ["grid_names", "load_grid", "load_grids"]
 
-_SAMPLERS = ("uniform", "popularity", "genni")
 _SETTINGS = {field.name for field in fields(TrainingSettings)} - {"seed"}
 _NEEDED = {"title", "datasets", "seeds", "metrics", "rows"}
 _KEYS = {each.name for each in fields(Grid)} - {"name", "cells"}
@@ -102,6 +101,7 @@ def load_grid(
     for dataset, row, point in product(kept, content["rows"], points):
         config = _config(content["rows"][row], dataset, sweep, point)
         cells.append(Cell(dataset, row, point, _choices(dataset, config, num_seeds, settings, law)))
+    _refuse_wrong_samplers(name, cells)
     _refuse_leaks(name, content, cells)
     if content.get("choose", False):
         cells = [_one_of_rows(dataset, cells) for dataset in kept]
@@ -208,7 +208,20 @@ def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
                 f"the row {row!r} of the grid {name} must be a table that has a sampler, such as "
                 f'{{ sampler = "uniform" }}; got {declared!r}'
             )
-        _refuse_unknown("sampler", [declared["sampler"]], _SAMPLERS)
+
+
+def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
+    """Build each sampler once, on a stand-in catalogue, so that no run fails on its arguments."""
+    for cell in cells:
+        for choice in cell.choices:
+            sampler = choice.runs[0].sampler
+            arguments: dict[str, Any] = {"items": 1_000_000}
+            if sampler["sampler"] == "popularity":
+                arguments = {"counts": [1, 1]}
+            try:
+                from_config(sampler, **arguments)
+            except ConfigError as error:
+                raise ConfigError(f"the row {cell.row!r} of the grid {name}: {error}") from None
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:

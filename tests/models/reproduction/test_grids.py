@@ -153,7 +153,9 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
         ),
         ("[rows.R]", "[rows]", "the row 'sampler' of the grid .* must be a table that has a sampl"),
         ('sampler = "uniform"', "gamma = 1", "the row 'R' .* that has a sampler, such as"),
-        ('"uniform"', '"unifrom"', "unknown sampler 'unifrom'; .*; did you mean 'uniform'"),
+        ('"uniform"', '"unifrom"', "the row 'R' .*: unknown sampler 'unifrom'; .* 'uniform'"),
+        ('"uniform"', '"genni"\nalpha = -1', "the row 'R' of the grid .*: alpha must stay in"),
+        ('"uniform"', '"uniform"\ngamma = 1', "the row 'R' of the grid .*gamma"),
     ],
 )
 def test_grids_of_a_wrong_form_are_refused(
