@@ -24,7 +24,7 @@ from benchmarks.timing import Policy
 from benchmarks.work import Contender
 from benchmarks.worker import measure_memory, measure_times
 
-__all__ = ["Session", "process_with"]
+__all__ = ["IDLE_THREADS", "Session", "process_with"]
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -32,8 +32,10 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Lets idle OpenMP threads sleep; spinning ones would take cores from the next contender."""
+IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+"""Lets idle threads of OpenMP and OpenBLAS sleep at once: they would spin for up to 2**26 cycles
+after a product, and take cores from the next contender.
+"""
 KILLED = "the worker process was killed; memory may have run out"
 
 

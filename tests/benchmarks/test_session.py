@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from benchmarks.__main__ import application
 from benchmarks.cases import Case
 from benchmarks.records import CaseResult
-from benchmarks.session import KILLED, Session, process_with
+from benchmarks.session import IDLE_THREADS, KILLED, Session, process_with
 from benchmarks.settings import Draw
 from benchmarks.timing import Policy
 
@@ -70,6 +70,8 @@ def test_a_process_has_its_threads_and_leaves_the_environment_alone(
     with process_with(3) as process:
         found = [process.submit(os.getenv, f"{name}_NUM_THREADS") for name in ("OMP", "NUMBA")]
         assert [each.result() for each in found] == ["3", "3"]
+        found = [process.submit(os.getenv, name) for name in IDLE_THREADS]
+        assert [each.result() for each in found] == list(IDLE_THREADS.values())
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
