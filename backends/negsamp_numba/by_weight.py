@@ -17,6 +17,7 @@ from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.excluded import first_beyond, insert, list_unseen, sum_weights, weight_until
 from negsamp_numba.philox import CounterBase, below, counter_base, words_of_draws
+from negsamp_numba.prefetch import prefetch
 from negsamp_numba.rows import Lists, Rows
 from negsamp_numba.search import first_above
 from negsamp_numba.threads import num_threads, share
@@ -82,20 +83,22 @@ def _draw_rows(
     """Draw for all rows, stopping at the first with an error: return it, its code and a detail."""
     num_negatives = item_ids.shape[1]
     needed = 1 if replacement else num_negatives
-    seen, offsets, before_seen, until, start = lists
+    seen, _, before_seen, until, start = lists
     cumulative, guide, shift = weights
     room = own.shape[1] + num_negatives
     places, indices = np.empty(room, np.int64), np.empty(room, np.int64)
     sums, before = np.zeros(room + 1, np.int64), np.empty(room, np.int64)
     high = np.empty(max(_DRAWS_AT_ONCE, num_negatives) + 2, np.uint64)
     low = np.empty_like(high)
+    begins, ends = np.empty(_DRAWS_AT_ONCE, np.int64), np.empty(_DRAWS_AT_ONCE, np.int64)
     first = 0
     while first < len(numbers):
         stop = _end_of_run(numbers, first, first + max(_DRAWS_AT_ONCE // num_negatives, 1))
         num_draws = (stop - first) * num_negatives
+        _locate_lists(lists, users[first:stop], begins, ends)
         word = words_of_draws(words, numbers[first] * num_negatives, num_draws, high, low)
         for row in range(first, stop):
-            begin, end = offsets[users[row]], offsets[users[row] + 1]
+            begin, end = begins[row - first], ends[row - first]
             count = list_unseen(own, row, seen, start, begin, end, places, indices)
             if width - (end - begin) - count < needed:
                 return row, _FEW, width - (end - begin) - count
@@ -125,6 +128,22 @@ def _draw_rows(
                     sum_weights(places, indices, at, count, cumulative, until, begin, sums, before)
         first = stop
     return 0, _FINE, 0
+
+
+@part()
+def _locate_lists(lists: Lists, users: Integers, begins: Integers, ends: Integers) -> None:
+    """Write where the lists of some users begin and end, and start to load them.
+
+    The lists of random users are rarely in the cache, and a draw would wait for each in turn.
+    """
+    for index in range(len(users)):
+        begins[index] = lists.offsets[users[index]]
+        ends[index] = lists.offsets[users[index] + 1]
+    for index in range(len(users)):
+        for place in (begins[index], ends[index] - 1):
+            prefetch(lists.item_ids, place)
+            prefetch(lists.before, place)
+            prefetch(lists.until, place)
 
 
 @part()

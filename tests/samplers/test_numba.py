@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -137,6 +138,21 @@ def test_words_are_those_of_the_stream(first: int, count: int) -> None:
     np.testing.assert_array_equal(low[begin : begin + count], expected[1])
     exact = [below(int(h), int(w), bound) for h, w in zip(*expected, strict=True)]
     assert integers.tolist() == exact
+
+
+def test_prefetching_takes_any_index_and_none() -> None:
+    from negsamp_numba.prefetch import prefetch
+
+    def read(array: Any, nothing: None, index: int) -> Any:
+        prefetch(array, index)
+        prefetch(nothing, index)
+        return array[0]
+
+    compiled_read = numba.njit(read)
+    for index in (0, 2, -1, 10**15, -(10**15)):
+        assert compiled_read(np.arange(5, 8), None, index) == 5
+    (code,) = compiled_read.inspect_llvm().values()
+    assert len(re.findall(r"call void @llvm\.prefetch", code)) == 1
 
 
 # The draws of the reference, where the contract suite does not go.
