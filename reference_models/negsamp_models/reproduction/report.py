@@ -77,7 +77,7 @@ epochs, the software versions and the device. `negsamp reproduce` makes the miss
 Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
 input masked and the weights of the best validation epoch; nothing is selected on test. Values are
 means over all seeds on file, ± the standard deviation. The paper's values are below ours, in
-italics.
+italics. Its figures print no values, so that figures 4 to 11 are compared by their claims alone.
 
 | mark | our mean is |
 | --- | --- |
