@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of, rankings
-from negsamp_models.reproduction.grid_tables import MARKS
+from negsamp_models.reproduction.figures import SECONDS, Figure, figures_of
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.rankings import rankings
 from negsamp_models.wording import plural
 
 __all__ = ["against_the_paper", "short_title"]
@@ -16,13 +17,13 @@ __all__ = ["against_the_paper", "short_title"]
 
 def against_the_paper(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
-) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Count the paper's figures by verdict, and list those above and below.
+) -> tuple[dict[str, Counter[str]], dict[str, list[str]]]:
+    """Count the paper's figures by table and verdict, and list those above and below.
 
     A metric of a configuration counts once, for the first table that shows it, unless the paper
     prints different figures for it. Test items are ranked with seen items masked.
     """
-    counts = dict.fromkeys(MARKS, 0)
+    counts: dict[str, Counter[str]] = {}
     lines: dict[str, list[str]] = {"above": [], "below": []}
     cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
     shown: dict[tuple[str, str, float], tuple[int, Figure]] = {}
@@ -36,7 +37,7 @@ def against_the_paper(
     for place, (grid, cell) in enumerate(cells):
         figures = {key[1]: figure for key, (where, figure) in shown.items() if where == place}
         for figure in figures.values():
-            counts[figure.verdict or ""] += 1
+            counts.setdefault(short_title(grid), Counter())[figure.verdict or ""] += 1
         for verdict, listed in lines.items():
             parts = [
                 f"{metric} {figure.mean:.2f} ({figure.theirs.mean:.2f})"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import figures_of, value_of
+from negsamp_models.reproduction.figures import Figure, figures_of, value_of
 from negsamp_models.reproduction.grid_tables import MISSING
 from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.reproduction.means import apart
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.wording import plural
 
@@ -40,7 +41,7 @@ def _seen(result: RunResult | None) -> list[str]:
 def _test(
     grid: Grid, cell: Cell, results: Mapping[str, RunResult], noise: SeedNoise
 ) -> Iterator[str]:
-    choice, figures = figures_of(grid, cell, results)
+    choice, figures = figures_of(grid, cell, results, noise)
     if choice is None:
         missing = len(cell.missing(results))
         yield (
@@ -53,15 +54,14 @@ def _test(
         deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
         text = f"{metric} {figure.mean:.2f}{deviation}"
         if (aim := grid.aim.get(metric)) is not None and figure.mean is not None:
-            error = noise.error(metric, figure.mean, figure.num_seeds)
-            text += f" ({_against(aim, figure.mean, error, noise.width(metric))})"
+            text += f" ({_against(aim, figure.mean, figure)})"
         parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
     yield (f"Validation selected **{choice.label}**. Test metrics ({seeds}): {', '.join(parts)}.\n")
 
 
-def _against(aim: float, mean: float, error: float, width: float) -> str:
+def _against(aim: float, mean: float, figure: Figure) -> str:
     """Say whether an aim is reached, and whether the difference exceeds the noise of seeds."""
     words = "reached" if mean >= aim else "missed"
-    close = ", within seed noise" if abs(mean - aim) <= width * error else ""
-    return f"aim {aim:g}: {words}{close}, standard error {error:.2f}"
+    close = ", within seed noise" if apart(mean, aim, figure.variance) == "inside" else ""
+    return f"aim {aim:g}: {words}{close}, standard error {figure.error:.2f}"

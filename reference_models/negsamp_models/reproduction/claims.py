@@ -9,11 +9,11 @@ from typing import Literal
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import Figure, figures_of, pooled
 from negsamp_models.reproduction.grids import BEST, Contrast, Grid
+from negsamp_models.reproduction.means import Verdict, apart
 from negsamp_models.reproduction.noise import SeedNoise
-from negsamp_models.reproduction.paper import Verdict, apart
 from negsamp_models.reproduction.sweeps import best_point
 
-__all__ = ["Claim", "Compared", "Outcome", "claims", "compared"]
+__all__ = ["MARGIN", "Claim", "Compared", "Outcome", "claims", "compared"]
 
 MARGIN = 0.05
 """Equivalence margin, as a fraction: a row "not below" another may be at most this much worse."""
@@ -73,7 +73,7 @@ class Compared:
         if one.mean is None or other.mean is None:
             return None
         bound = other.mean + margin * abs(other.mean)
-        return apart(one.mean, bound, one.error, other.error, width=one.width)
+        return apart(one.mean, bound, one.variance, other.variance)
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ def compared(
     cells = {(cell.dataset, cell.row, cell.point): cell for cell in grid.cells}
     for dataset in grid.datasets:
         for contrast in grid.contrasts:
+            if contrast.datasets and dataset not in contrast.datasets:
+                continue
             for at, other_at in _points(grid, contrast, dataset, results):
                 one, other = (
                     _at_points(

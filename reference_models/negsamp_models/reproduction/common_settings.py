@@ -19,8 +19,9 @@ def common_settings() -> str:
         f"Unless a row says otherwise, runs use one negative, the {plain.loss.upper()} loss, Adam "
         f"with a learning rate of {plain.learning_rate:g}, batches of {plain.batch_size}, and "
         f"early stopping after {plain.patience} epochs without a better validation {CHOSEN_BY}, as "
-        "in section 5.1.4. That section does not report the hidden size, dropout, the maximum "
-        f"input length, or the tuned numbers of layers and heads. Ours are {plain.hidden_size}, "
+        "in section 5.1.4. That section does not report the metric of early stopping, the hidden "
+        "size, dropout, the maximum input length, or the tuned numbers of layers and heads. The "
+        f"first is our choice; the others are {plain.hidden_size}, "
         f"{plain.dropout:g}, {plain.max_length}, {plain.num_layers} and {plain.num_heads}, from "
         f"the S3-Rec authors' code. The maximum of {plain.max_epochs} epochs is our choice."
     )

@@ -116,8 +116,8 @@ def load_grid(
         sweep=sweep,
         curves=content.get("curves", False),
         paper=content.get("paper", Path(name).stem),
-        contrasts=tuple(_contrast(**each) for each in content.get("contrasts", [])),
-        gains=tuple(Gain(**each) for each in content.get("gains", [])),
+        contrasts=tuple(Contrast(**_with_tuples(each)) for each in content.get("contrasts", [])),
+        gains=tuple(Gain(**_with_tuples(each)) for each in content.get("gains", [])),
         paper_best=content.get("paper_best", {}),
         aim=content.get("aim", {}),
         cells=tuple(cells),
@@ -233,11 +233,8 @@ def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> N
         )
 
 
-def _contrast(**declared: Any) -> Contrast:
-    for name in declared.keys() & {"at", "other_at"}:
-        if isinstance(declared[name], list):
-            declared[name] = tuple(declared[name])
-    return Contrast(**declared)
+def _with_tuples(declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in declared.items()}
 
 
 def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -10,8 +9,9 @@ from statistics import fmean, stdev
 from negsamp_models.law import LawStudy
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
-from negsamp_models.reproduction.noise import EPOCHS, VALIDATION, SeedNoise
-from negsamp_models.reproduction.paper import PaperFigure, Verdict, apart, paper_figure
+from negsamp_models.reproduction.means import Variance, Verdict, apart, combined, error_of
+from negsamp_models.reproduction.noise import EPOCHS, RANKED, VALIDATION, SeedNoise, kind_of
+from negsamp_models.reproduction.paper import PaperFigure, paper_figure
 from negsamp_models.reproduction.seconds import undisturbed_seconds
 
 __all__ = [
@@ -21,11 +21,12 @@ __all__ = [
     "is_leaking",
     "law_of",
     "pooled",
-    "rankings",
     "value_of",
 ]
 
 SECONDS = "s/epoch"
+MIN_RANGE_FREEDOM = 3
+"""Least degrees of freedom for a mark: with fewer, a range includes nearly everything."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,32 @@ class Figure:
         Over the seeds that were run, in percent or seconds; the mean is None without runs.
     num_seeds : int
     theirs : PaperFigure or None
-    error : float
-        The standard error of our mean, from the noise estimated over all configurations.
-    width : float
-        Number of standard errors by which two means must differ to be distinguishable.
+    variance : mapping
+        The squared standard error of our mean, from the noise estimated over all configurations.
     """
 
     mean: float | None
     deviation: float
     num_seeds: int
     theirs: PaperFigure | None
-    error: float
-    width: float = 2.0
+    variance: Variance
+
+    @property
+    def error(self) -> float:
+        """The standard error of our mean."""
+        return error_of(self.variance)
+
+    @property
+    def has_range(self) -> bool:
+        """Whether the noise of our mean is known well enough for a range around the paper's."""
+        return all(pool.freedom >= MIN_RANGE_FREEDOM for pool in self.variance)
 
     @property
     def verdict(self) -> Verdict | None:
         """Our mean relative to the paper's range; None if one of the two is missing."""
         if self.mean is None or self.theirs is None:
             return None
-        return apart(self.mean, self.theirs.mean, self.error, self.theirs.error, width=self.width)
+        return apart(self.mean, self.theirs.mean, self.variance, self.theirs.variance)
 
 
 def figures_of(
@@ -76,6 +84,7 @@ def figures_of(
     """
     noise = SeedNoise() if noise is None else noise
     choice, runs = cell.chosen(results), cell.made(results)
+    kind = kind_of((choice or cell.choices[0]).runs[0].sampler)
     figures = {}
     for metric in grid.metrics:
         if metric.startswith(VALIDATION) and not masked:
@@ -83,13 +92,13 @@ def figures_of(
         values = [value_of(r, metric, masked) for r in (runs[:1] if metric == SECONDS else runs)]
         path = f"{grid.paper}/{cell.dataset}/{cell.row}"
         mean = fmean(values) if values else None
+        name = metric if masked or metric in (SECONDS, EPOCHS) else f"{RANKED}{metric}"
         figures[metric] = Figure(
             mean=mean,
             deviation=stdev(values) if len(values) > 1 else 0.0,
             num_seeds=len(values),
             theirs=paper_figure(path, metric, cell.point),
-            error=0.0 if mean is None else noise.error(metric, mean, len(values)),
-            width=noise.width(metric),
+            variance={} if mean is None else noise.variance(kind, name, mean, len(values)),
         )
     return choice, figures
 
@@ -104,16 +113,8 @@ def pooled(figures: Sequence[Figure]) -> Figure:
         deviation=0.0,
         num_seeds=sum(figure.num_seeds for figure in figures),
         theirs=None,
-        error=math.hypot(*(figure.error for figure in figures)) / len(figures),
-        width=figures[0].width,
+        variance=combined((1 / len(figures), figure.variance) for figure in figures),
     )
-
-
-def rankings(dataset: str) -> list[tuple[str, bool]]:
-    """Return the ways to rank test items of a data set: name, and whether seen items are masked."""
-    if dataset != "Yelp":
-        return [(dataset, True)]
-    return [("Yelp, seen items masked", True), ("Yelp, seen items ranked", False)]
 
 
 def value_of(run: RunResult, metric: str, masked: bool = True) -> float:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.claims import Outcome
-from negsamp_models.reproduction.figures import Figure, figures_of, rankings
+from negsamp_models.reproduction.figures import Figure, figures_of
 from negsamp_models.reproduction.grids import Gain, Grid
+from negsamp_models.reproduction.means import Variance, Verdict, apart, combined
 from negsamp_models.reproduction.noise import SeedNoise
-from negsamp_models.reproduction.paper import PaperFigure, Verdict, apart
+from negsamp_models.reproduction.paper import PaperFigure
+from negsamp_models.reproduction.rankings import rankings
 
 __all__ = ["Gained", "gained"]
 
@@ -63,21 +64,19 @@ class Gained:
         """Our gain beside the paper's, in words; empty without runs."""
         if not (known := [way for way in self.ways if way.ours]):
             return ""
-        parts = []
-        for ours in {tuple(way.ours.items()): way.ours for way in known}.values():
-            each = ", ".join(f"{name} {gain:+.1f}" for name, gain in ours.items())
-            parts.append(f"{fmean(ours.values()):+.1f} % on average ({each})")
+        ours = "; ".join(dict.fromkeys(_average(way.ours) for way in known))
         return (
-            f"{self.gain.row} against {self.gain.other}, {self.gain.metric}: {'; '.join(parts)}; "
-            f"the paper states {self.gain.printed:+.2f} %, its table gives "
-            f"{fmean(known[0].theirs.values()):+.1f} %"
+            f"{self.gain.row} against {self.gain.other}, {self.gain.metric}: {ours}; "
+            f"the paper states {self.gain.printed:+g} %, its table gives "
+            f"{_average({name.partition(',')[0]: gain for name, gain in known[0].theirs.items()})}"
         )
 
 
 def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[Gained]:
     """Yield the mean gains that a grid declares."""
-    rankings_of = {dataset: rankings(dataset) for dataset in grid.datasets}
     for gain in grid.gains:
+        on = [each for each in grid.datasets if not gain.datasets or each in gain.datasets]
+        rankings_of = {dataset: rankings(dataset) for dataset in on}
         ways = []
         for way in range(max(map(len, rankings_of.values()))):
             pairs = {}
@@ -93,20 +92,27 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
         yield Gained(gain, tuple(ways))
 
 
+def _average(gains: Mapping[str, float]) -> str:
+    """Return gains in words: the mean and each, or the only one."""
+    each = ", ".join(f"{name} {gain:+.1f}" for name, gain in gains.items())
+    if len(gains) == 1:
+        return f"{each} %"
+    return f"{fmean(gains.values()):+.1f} % on average ({each})"
+
+
 def _averaged(pairs: Mapping[str, tuple[Figure, Figure]]) -> Ranked:
     ours = _ratios(pairs)
     theirs = _ratios({name: (one.theirs, other.theirs) for name, (one, other) in pairs.items()})
     verdict = None
     if len(ours) == len(pairs):
-        (one, error), (other, other_error) = (_mean([*each.values()]) for each in (ours, theirs))
-        width = next(iter(pairs.values()))[0].width
-        verdict = apart(one, other, error, other_error, width=width)
+        (one, variance), (other, of_other) = (_mean([*each.values()]) for each in (ours, theirs))
+        verdict = apart(one, other, variance, of_other)
     return Ranked(_percent(ours), _percent(theirs), verdict)
 
 
 AFigure = Figure | PaperFigure | None
-Ratio = tuple[float, float]
-"""A ratio of two means, and its standard error."""
+Ratio = tuple[float, Variance]
+"""A ratio of two means, and its squared standard error."""
 
 
 def _ratios(pairs: Mapping[str, tuple[AFigure, AFigure]]) -> dict[str, Ratio]:
@@ -118,12 +124,13 @@ def _ratio(one: AFigure, other: AFigure) -> Ratio | None:
     if one is None or other is None or one.mean is None or other.mean is None:
         return None
     ratio = one.mean / other.mean
-    return ratio, ratio * math.hypot(one.error / one.mean, other.error / other.mean)
+    terms = ((ratio / one.mean, one.variance), (ratio / other.mean, other.variance))
+    return ratio, combined(terms)
 
 
 def _mean(ratios: Sequence[Ratio]) -> Ratio:
-    errors = (error for _, error in ratios)
-    return fmean(ratio for ratio, _ in ratios), math.hypot(*errors) / len(ratios)
+    share = 1 / len(ratios)
+    return fmean(ratio for ratio, _ in ratios), combined((share, each) for _, each in ratios)
 
 
 def _percent(ratios: Mapping[str, Ratio]) -> dict[str, float]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import Figure, figures_of, rankings
+from negsamp_models.reproduction.figures import Figure, figures_of
 from negsamp_models.reproduction.grid_tables import MISSING
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.rankings import rankings
 
 __all__ = ["gaps"]
 

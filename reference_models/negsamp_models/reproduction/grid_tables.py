@@ -12,12 +12,12 @@ from negsamp_models.reproduction.figures import (
     Figure,
     figures_of,
     is_leaking,
-    rankings,
     value_of,
 )
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
 from negsamp_models.reproduction.noise import EPOCHS, SeedNoise
 from negsamp_models.reproduction.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
+from negsamp_models.reproduction.rankings import rankings
 from negsamp_models.reproduction.sweeps import sweep_lines
 from negsamp_models.reproduction.timing import timing_lines
 
@@ -113,7 +113,8 @@ def _ours(metric: str, figure: Figure) -> str:
     if figure.mean is None:
         return MISSING
     deviation = f" ± {number(metric, figure.deviation)}" if figure.num_seeds > 1 else ""
-    mark = "" if metric == SECONDS else MARKS.get(figure.verdict or "", "")
+    is_marked = metric != SECONDS and figure.has_range
+    mark = MARKS.get(figure.verdict or "", "") if is_marked else ""
     return f"{number(metric, figure.mean)}{deviation}{mark}"
 
 

@@ -95,6 +95,8 @@ class Contrast:
         `row` relative to `other` if the claim holds.
     metric : str
         Metric to compare; empty for the grid's first.
+    datasets : tuple of str
+        The data sets on which to compare; empty for all of the grid.
     """
 
     row: str
@@ -104,6 +106,7 @@ class Contrast:
     claim: str = ""
     expected: Literal["above", "below", "not above", "not below"] = "above"
     metric: str = ""
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class Gain:
     printed : float
         The gain stated in the paper's text, in percent of `other`.
     claim : str
+    datasets : tuple of str
+        The data sets of the claim; empty for all of the grid.
     """
 
     row: str
@@ -123,6 +128,7 @@ class Gain:
     metric: str
     printed: float
     claim: str
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

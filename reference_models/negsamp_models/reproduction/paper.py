@@ -1,21 +1,20 @@
-"""The figures printed in the paper, and the comparison of means given their standard errors."""
+"""The figures printed in the paper."""
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
-__all__ = ["NUM_SEEDS_OF_THE_PAPER", "PaperFigure", "Verdict", "apart", "paper_figure"]
+from negsamp_models.reproduction.means import ASSUMED, Pool, Variance, error_of
+
+__all__ = ["NUM_SEEDS_OF_THE_PAPER", "PaperFigure", "paper_figure"]
 
 NUM_SEEDS_OF_THE_PAPER = 4
 UNSTATED_DEVIATION = 0.03
 """Standard deviation over seeds, relative to the mean, assumed where the paper prints none."""
-
-Verdict = Literal["inside", "above", "below"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,18 @@ class PaperFigure:
     deviation: float | None = None
 
     @property
+    def variance(self) -> Variance:
+        """Squared standard error; a deviation that is not printed is taken as 3 % of the mean."""
+        deviation, pool = UNSTATED_DEVIATION * self.mean, ASSUMED
+        if self.deviation is not None:
+            deviation = self.deviation
+            pool = Pool(f"the paper's {self}", NUM_SEEDS_OF_THE_PAPER - 1)
+        return {pool: deviation**2 / NUM_SEEDS_OF_THE_PAPER}
+
+    @property
     def error(self) -> float:
-        """Standard error of the mean; a deviation that is not printed is taken as 3 % of it."""
-        deviation = self.deviation
-        if deviation is None:
-            deviation = UNSTATED_DEVIATION * self.mean
-        return deviation / math.sqrt(NUM_SEEDS_OF_THE_PAPER)
+        """Standard error of the mean."""
+        return error_of(self.variance)
 
 
 @cache
@@ -68,14 +73,3 @@ def paper_figure(path: str, metric: str, place: int | None = None) -> PaperFigur
     if isinstance(mean, list):
         mean = mean[place] if place is not None and place < len(mean) else None
     return None if mean is None else PaperFigure(float(mean), deviation)
-
-
-def apart(one: float, other: float, *errors: float, width: float = 2.0) -> Verdict:
-    """Compare two means: "inside" if they differ by at most `width` standard errors.
-
-    The standard error of the difference is the root of the sum of the squared `errors` of the two
-    means. Swapping the means swaps "above" and "below", and nothing else.
-    """
-    if abs(one - other) <= width * math.hypot(*errors):
-        return "inside"
-    return "above" if one > other else "below"

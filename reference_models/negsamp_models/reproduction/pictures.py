@@ -13,9 +13,10 @@ import matplotlib
 from negsamp_models.law_picture import draw_law
 from negsamp_models.picture_files import save_picture
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.figures import figures_of, law_of, rankings
+from negsamp_models.reproduction.figures import figures_of, law_of
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.rankings import rankings
 from negsamp_models.reproduction.seconds import (
     are_timed_alike,
     timed_run,

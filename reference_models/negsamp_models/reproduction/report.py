@@ -77,7 +77,7 @@ epochs, the software versions and the device. `negsamp reproduce` makes the miss
 Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
 input masked and the weights of the best validation epoch; nothing is selected on test. Values are
 means over all seeds on file, ± the standard deviation. The paper's values are below ours, in
-italics.
+italics. Its figures print no values, so that figures 4 to 11 are compared by their claims alone.
 
 | mark | our mean is |
 | --- | --- |
@@ -85,14 +85,16 @@ italics.
 | ▲ | above that range |
 | ▼ | below that range |
 | - | not run yet |
+| no mark | not comparable: the paper's value is missing, or the seeds are too few for a range |
 | blank | not printed in the paper, or not legible |
 
-The range covers 95 % of the differences that seeds alone would cause. The standard error of a mean
-over n seeds is the standard deviation between seeds divided by the square root of n; the paper uses
-four seeds. Where the paper prints no deviation, 3 % of its mean is assumed. Few seeds estimate a
-deviation poorly, so ours is pooled over all configurations with several seeds, relative to the
-mean. With fewer than ten degrees of freedom, at least 3 % is assumed and the range is two standard
-errors of the difference; with more, the estimate is used as it is, with Student's t.
+The range covers 95 % of the differences that seeds alone would cause, by Welch's t test. The
+standard error of a mean over n seeds is the standard deviation between seeds divided by the square
+root of n; the paper uses four seeds. Where the paper prints no deviation, 3 % of its mean is
+assumed. Few seeds estimate a deviation poorly, and one not at all, so ours is pooled over all
+configurations with several seeds, relative to the mean: one deviation for GenNi, and one for
+uniform negatives and popularity, which vary more, also in the paper. An estimate below 3 % with
+fewer than ten degrees of freedom is taken to be 3 %; another with fewer than three gives no mark.
 """
 
 _HEADINGS = {
@@ -120,9 +122,10 @@ def _section(
         return
     yield from grid_tables(grid, results, noise)
     yield from _sharers(grid, results)
-    contrasts = list(compared(grid, results, noise)) if grid.part == "open" else []
-    if any(each.verdict for each in contrasts):
-        yield from (f"- {evidence_of(each)}" for each in contrasts)
+    contrasts = [each for each in compared(grid, results, noise) if not each.contrast.claim]
+    if known := [each for each in contrasts if each.verdict]:
+        several = len(grid.datasets) > 1
+        yield from (f"- {f'{c.dataset}: ' if several else ''}{evidence_of(c)}" for c in known)
         yield ""
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.against_paper import against_the_paper, short_title
-from negsamp_models.reproduction.claims import Claim, Compared, Outcome, claims
+from negsamp_models.reproduction.claims import MARGIN, Claim, Compared, Outcome, claims
 from negsamp_models.reproduction.common_settings import capped_line
-from negsamp_models.reproduction.figures import rankings
 from negsamp_models.reproduction.gains import gained
 from negsamp_models.reproduction.gaps import gaps
+from negsamp_models.reproduction.glance import AVERAGE, glance
 from negsamp_models.reproduction.grid_tables import number
 from negsamp_models.reproduction.grids import BEST, Grid
-from negsamp_models.reproduction.noise import EPOCHS, VALIDATION, SeedNoise
+from negsamp_models.reproduction.noise import (
+    EPOCHS,
+    KINDS,
+    RANKED,
+    VALIDATION,
+    Deviation,
+    SeedNoise,
+)
 from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.reproduction.rankings import rankings
 from negsamp_models.wording import plural
 
 __all__ = ["evidence_of", "summary"]
@@ -36,26 +45,20 @@ def summary(
 ) -> Iterator[str]:
     """Yield the lines of the summary, shortcomings first."""
     counts, lines = against_the_paper(grids, results, noise)
-    outcomes, listed = _checked(grids, results, noise)
-    total = sum(counts.values())
+    entries, listed = _checked(grids, results, noise)
+    outcomes = Counter(outcome for *_, outcome in entries)
     yield "## Where we fall short\n"
-    yield (
-        f"- Values: of {total} that both we and the paper report, each counted once (Yelp's with "
-        f"seen items masked), {counts['inside']} are inside the paper's range, {counts['above']} "
-        f"above and {counts['below']} below; by chance alone, about {round(total / 20)} would be "
-        "outside."
-    )
-    yield (
-        f"- Claims: {outcomes.total()} are tested below: {outcomes['does not hold']} refuted, "
-        f"{outcomes['holds']} confirmed, {outcomes['undecided']} undecided (within seed noise), "
-        f"and {outcomes['missing']} not yet run. Average gains are compared in size. Every other "
-        "claim tests a sign: one row is above another, not necessarily by as much as in the paper."
-    )
+    yield _values_in_words(counts)
+    yield _claims_in_words(outcomes)
     yield _runs_in_words(grids, results)
     yield from _noise_in_words(noise)
     yield from capped_line(results)
     yield from _replaced_in_words(results, replaced)
     yield ""
+    if entries:
+        yield "Claims of the paper, blank where it has none, - where runs are missing:\n"
+        yield from glance(entries)
+        yield ""
     for grid in (each for each in grids if each.name == "table1"):
         if whole := list(gaps(grid, results, noise)):
             yield from [
@@ -82,22 +85,55 @@ def _lists(*sections: tuple[str, list[str]]) -> Iterator[str]:
 
 def _checked(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
-) -> tuple[Counter[Outcome], dict[Outcome, list[str]]]:
-    """Count claims by outcome, and list them; of missing ones, those with some runs."""
-    counts: Counter[Outcome] = Counter()
+) -> tuple[list[tuple[str, str, Outcome]], dict[Outcome, list[str]]]:
+    """Return claim, data set and outcome of all, and list them; of missing, those with runs."""
+    entries: list[tuple[str, str, Outcome]] = []
     listed: dict[Outcome, list[str]] = {outcome: [] for outcome in _HEADINGS}
     for grid in grids:
         for gain in gained(grid, results, noise):
-            counts[gain.outcome] += 1
+            on = AVERAGE if len(gain.gain.datasets) != 1 else gain.gain.datasets[0]
+            entries.append((f"{short_title(grid)}: {gain.gain.claim}", on, gain.outcome))
             if gain.words:
                 listed[gain.outcome].append(
                     f"- {gain.gain.claim} ({short_title(grid)}): {gain.words}"
                 )
         for claim in claims(grid, results, noise):
-            counts[claim.outcome] += 1
+            words = f"{short_title(grid)}: {claim.contrast.claim}"
+            entries.append((words, claim.dataset, claim.outcome))
             if any(part.verdict for part in claim.parts):
                 listed[claim.outcome].append(_claim(grid, claim))
-    return counts, listed
+    return entries, listed
+
+
+def _values_in_words(counts: Mapping[str, Counter[str]]) -> str:
+    """Say how many values are inside, above and below the paper's range, in all and by table."""
+    every = sum(counts.values(), Counter())
+    tables = "; ".join(f"{title} {_verdicts(each)}" for title, each in counts.items())
+    return (
+        f"- Values: of {every.total()} that both we and the paper report, each counted once "
+        f"(Yelp's with seen items masked), {_verdicts(every)} the paper's range; by chance alone, "
+        f"about {round(every.total() / 20)} would be outside. By table: {tables or 'none'}."
+    )
+
+
+def _verdicts(counts: Counter[str]) -> str:
+    return f"{counts['inside']} inside, {counts['above']} above and {counts['below']} below"
+
+
+def _claims_in_words(outcomes: Counter[Outcome]) -> str:
+    """Say how many claims were tested, with which outcomes, and what the tests mean."""
+    tested = outcomes.total() - outcomes["missing"]
+    return (
+        f"- Claims: of {outcomes.total()}, each on one data set, {tested} are tested: "
+        f"{outcomes['holds']} confirmed, {outcomes['does not hold']} refuted, and "
+        f"{outcomes['undecided']} undecided, within seed noise. The other {outcomes['missing']} "
+        "need more runs. Gains in percent are compared in size. Every other claim tests a sign, "
+        "in HR@5 unless another metric is named: one row is above another, not necessarily by as "
+        "much as in the paper; a row that does as well as another, or does not gain, is at most "
+        f"{100 * MARGIN:g} % worse, or better. Each test is two-sided at the 5 % level and stands "
+        f"alone: if no rows differed at all, about {max(1, round(tested / 20))} of {tested} would "
+        "be decided by chance."
+    )
 
 
 def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> str:
@@ -117,17 +153,27 @@ def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> s
 
 
 def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
-    names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
-    names = [name for name in names if name in noise.relative]
-    if names:
-        known = [f"{name} {100 * noise.deviation(name):.1f} %" for name in names]
+    """Yield a line for each kind of negatives."""
+    for kind in KINDS:
+        known = noise.measured.get((kind, "HR@5"))
+        if known is None:
+            continue
+        names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
+        parts = [f"{name} {_percent(noise.deviation(kind, name))}" for name in names]
+        if (kind, f"{RANKED}HR@5") in noise.measured:
+            ranked = noise.deviation(kind, f"{RANKED}HR@5")
+            freedom = plural(int(noise.measured[kind, f"{RANKED}HR@5"].freedom), "degree")
+            parts.append(f"HR@5 with seen items ranked {_percent(ranked)} ({freedom} of freedom)")
         yield (
-            f"- Seed noise: {', '.join(known[:-1])} and {known[-1]} of the mean (standard "
-            f"deviation, pooled over {plural(noise.num_configurations, 'configuration')} with "
-            f"several seeds, {plural(noise.freedom[names[0]], 'degree')} of freedom). Two means "
-            "are distinguishable if they differ by more than "
-            f"{noise.width(names[0]):.2f} standard errors of the difference."
+            f"- Seed noise of {kind}: {', '.join(parts)} (standard deviation in percent of the "
+            f"mean, pooled over {plural(known.num_configurations, 'configuration')} with several "
+            f"seeds, {plural(int(known.freedom), 'degree')} of freedom)."
         )
+
+
+def _percent(deviation: Deviation) -> str:
+    assumed = ", assumed" if math.isinf(deviation.freedom) else ""
+    return f"{100 * deviation.relative:.1f}{assumed}"
 
 
 def _replaced_in_words(
@@ -176,5 +222,6 @@ def evidence_of(each: Compared) -> str:
     ]
     parts[0] += f", {words[each.verdict]}"
     ours, others = each.one[each.metric].num_seeds, each.other[each.metric].num_seeds
-    runs = "runs" if isinstance(each.contrast.at, tuple) else "seeds"
+    ends = each.contrast.at, each.contrast.other_at
+    runs = "runs" if any(isinstance(end, tuple) for end in ends) else "seeds"
     return f"{rows}{point}: {'; '.join(parts)} ({ours} and {others} {runs})"

@@ -33,6 +33,7 @@ def timing_lines(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
             continue
         about = run.environment
         device = f"{about['device']}, {plural(about['threads'], 'thread')}, torch {about['torch']}"
+        device += f", code {about['source']}" if "source" in about else ", older code"
         devices.setdefault(device, []).append(f"{cell.dataset} {cell.row}")
         if (times := disturbance(run)) > DISTURBED:
             disturbed.append(f"{cell.dataset} {cell.row} ({times:.2f})")

@@ -9,7 +9,7 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.gains import gained
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.noise import SeedNoise
+from negsamp_models.reproduction.noise import KINDS, SeedNoise
 from negsamp_models.reproduction.order import Outlook
 from negsamp_models.reproduction.report import page
 from tests.models.reproduction.made_up import result_of
@@ -38,12 +38,47 @@ def test_an_average_gain_is_a_size() -> None:
         "do not hold here:\n\n- average gain of GenNi over uniform negatives (Table 1): GenNi_SA "
         "against SASRec, NDCG@5: +50.0 % on average (Beauty +50.0," in text
     )
-    assert "the paper states +96.02 %, its table gives +106.4 %" in text
+    assert "the paper states +96.02 %, its table gives +106.4 % on average (Beauty +79.9," in text
     assert "claim tests a sign" in text
     grid, results = table1(SASRec=2.0, GenNi_SA=5.0)
     assert next(gained(grid, results, SeedNoise())).outcome == "holds"
     del results[next(iter(results))]
     assert next(gained(grid, results, SeedNoise())).outcome == "missing"
+
+
+def test_claims_are_in_one_table() -> None:
+    grid, results = table1(SASRec=2.0, GenNi_SA=3.0)
+    yelp = next(run for run, each in results.items() if each.dataset == "Yelp")
+    results[yelp] = replace(results[yelp], test=dict.fromkeys(results[yelp].test, 9.0))
+    text = page([grid, load_grid("table2", seeds=1)], results, {})
+    for line in (
+        "| claim | Beauty | Toys | Sports | Yelp | average |",
+        "| Table 1: average gain of GenNi over uniform negatives |  |  |  |  | **does not hold** |",
+        "| Table 1: GenNi outperforms uniform negatives | holds | holds | holds | "
+        "**does not hold** |  |",
+        "| Table 2: growing beta does as well as beta 1 | -, - | -, - | -, - |  |  |",
+    ):
+        assert f"\n{line}\n" in text
+    table = text[text.index("| claim |") : text.index("Table 1, mean difference")]
+    counted = [cell for line in table.splitlines()[2:] for cell in line.split(" | ")[1:]]
+    decided = sum(cell.strip("| ") in ("holds", "**does not hold**") for cell in counted)
+    assert f"{decided} are tested" in text
+
+
+def test_a_gain_on_one_data_set_is_no_average() -> None:
+    grid = load_grid("table2", seeds=1)
+    for row, ours, outcome in (("beta 0.1", 5.8, "holds"), ("beta 0.1", 3.0, "does not hold")):
+        tests = {row: ours, "beta 1": 6.0}
+        runs = [cell.choices[0].runs[0] for cell in grid.cells if cell.row in tests]
+        named = [cell.row for cell in grid.cells if cell.row in tests]
+        made = zip(runs, named, strict=True)
+        results = {run.key: result_of(run, tests[name]) for run, name in made}
+        (gain,) = gained(grid, results, SeedNoise())
+        assert gain.outcome == outcome
+    assert gain.words == (
+        "beta 0.1 against beta 1, NDCG@5: Beauty -50.0 %; the paper states -5 %, its table gives "
+        "Beauty -3.3 %"
+    )
 
 
 def test_what_is_left_is_what_is_to_be_run() -> None:
@@ -66,7 +101,7 @@ def test_all_seeds_on_file_are_shown_wherever_a_configuration_stands() -> None:
     runs = cell.choices[0].runs[:3]
     made = zip(runs, (5.0, 6.0, 7.0), strict=True)
     text = page(grids, {run.key: result_of(run, test) for run, test in made}, {})
-    assert "| GenNi_SA | 6.00 ± 1.00 ●" in text
+    assert "| GenNi_SA | 6.00 ± 1.00 | 6.00 ± 1.00 |" in text
     assert "| GenNi_SA | HR@5 | - | - | - | - | - | 6.00 ± 1.00 | - | - | - | - | - | 3 |" in text
     alone = {runs[1].key: result_of(runs[1], 6.0)}  # without the seed that the grid declares
     assert "| GenNi_SA | HR@5 | - | - | - | - | - | 6.00 |" in page(grids[1:], alone, {})
@@ -77,9 +112,10 @@ def test_the_page_says_on_what_the_noise_rests() -> None:
     runs = [run for cell in grid.cells if len(cell.choices) == 1 for run in cell.choices[0].runs]
     results = {run.key: result_of(run, 4 + 0.01 * run.settings.seed) for run in runs}
     text = page([grid], results, {})
-    assert "best epoch 0.0 % of the mean (standard deviation, pooled over 4 config" in text
-    assert "seeds, 12 degrees of freedom" in text
-    assert "if they differ by more than 2.18 standard errors" in text
+    for kind in KINDS:
+        (line,) = [each for each in text.splitlines() if f"Seed noise of {kind}" in each]
+        assert "HR@5 3.0, assumed, NDCG@5 3.0, assumed, validation NDCG@10 3.0" in line
+        assert "pooled over 2 configurations with several seeds, 6 degrees of freedom)" in line
     assert "of 16 that both we and the paper report" in text
     assert "by chance alone, about 1 would be outside" in text
 
@@ -92,7 +128,7 @@ def test_the_page_states_the_settings_and_names_runs_that_the_cap_ended() -> Non
     text = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=276)}, {})
     flat = " ".join(text.split())
     assert "batches of 256, and early stopping after 40 epochs without a better validation" in flat
-    assert "Ours are 64, 0.5, 50, 2 and 2, from the S3-Rec" in flat
+    assert "the others are 64, 0.5, 50, 2 and 2, from the S3-Rec" in flat
     assert "Beauty uniform, seed 0 (best epoch 277 of 300)" in text
     waited = page([grid], {run.key: replace(plain, epochs=epochs, best_epoch=259)}, {})
     assert "Stopped by the limit" not in waited

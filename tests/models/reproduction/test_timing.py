@@ -26,15 +26,16 @@ def test_times_name_their_device() -> None:
     slow = timed(result_of(other, 5.0), 10.0, source="a")
     text = page([grid], base | {other.key: slow}, {})
     assert "| SASRec | 4.00 | 5.00 ▲ | 1 |" in text
-    assert "All on cpu (test), 2 threads, torch 2." in text
+    assert "All on cpu (test), 2 threads, torch 2, code a." in text
     assert "- Beauty, relative to SASRec: GenNi_SA beta 0.1 2.50 (paper 1.01)." in text
     for about in ({"device": "cuda (test)"}, {"source": "b"}):
         elsewhere = timed(slow, 10.0, **about)
         both = page([grid], base | {other.key: elsewhere}, {})
         assert "Beauty GenNi_SA beta 0.1: timed with other code or on another device" in both
         assert "relative to SASRec" not in both
-        if "device" in about:
-            assert "- On cuda (test), 2 threads, torch 2: Beauty GenNi_SA beta 0.1." in both
+        device, code = about.get("device", "cpu (test)"), about.get("source", "a")
+        place = f"On {device}, 2 threads, torch 2, code {code}"
+        assert f"- {place}: Beauty GenNi_SA beta 0.1." in both
 
 
 def test_a_row_that_was_timed_elsewhere_leaves_the_ratios_of_the_others() -> None:
