@@ -173,7 +173,7 @@ def _watchers(
         JsonLines(folder / "log.jsonl", _description(trainer)),
     ]
     if options.keep_weights:
-        watchers.append(Snapshots(folder / "weights", trainer.model, options.keep_weights))
+        watchers.append(Snapshots(folder / "weights", trainer, options.keep_weights))
     if options.tensorboard:
         watchers.append(stack.enter_context(TensorBoard(folder / "tensorboard")))
     return Together(*watchers)

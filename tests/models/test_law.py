@@ -54,7 +54,7 @@ def dataset() -> Dataset:
 def study(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> LawStudy:
     folder = tmp_path_factory.mktemp("weights")
     trainer = Trainer(dataset, GENNI, SETTINGS)
-    trainer.watcher = Snapshots(folder, trainer.model, (0, 1, 99))
+    trainer.watcher = Snapshots(folder, trainer, (0, 1, 99))
     result = trainer.run()
     assert result.best_epoch >= 1
     snapshots = read_snapshots(folder)

@@ -235,7 +235,7 @@ def _train(
         )
         weights = file.with_suffix(".weights")
         if run.law is not None:
-            kept = Snapshots(weights, trainer.model, run.law.epochs)
+            kept = Snapshots(weights, trainer, run.law.epochs)
             trainer.watcher = Together(_EventSender(run), kept)
         checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
         trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
