@@ -122,7 +122,7 @@ def compared(
                 one, other = (
                     _at_points(
                         [
-                            figures_of(grid, cells[dataset, row, point], results, noise)[1]
+                            figures_of(grid, cells[dataset, row, point], results, noise)
                             for point in points
                         ]
                     )

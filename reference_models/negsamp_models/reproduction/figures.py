@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 
 from negsamp_models.law import LawStudy
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.grids import Cell, Choice, Grid
+from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.noise import EPOCHS, VALIDATION, SeedNoise
 from negsamp_models.reproduction.paper import PaperFigure, Verdict, apart, paper_figure
 from negsamp_models.reproduction.seconds import undisturbed_seconds
@@ -65,8 +65,8 @@ def figures_of(
     results: Mapping[str, RunResult],
     noise: SeedNoise | None = None,
     masked: bool = True,
-) -> tuple[Choice | None, dict[str, Figure]]:
-    """Return the chosen configuration of a cell, and its figures by metric.
+) -> dict[str, Figure]:
+    """Return the figures of the chosen configuration of a cell, by metric.
 
     Metrics are test metrics, "validation METRIC", "best epoch", or "s/epoch". The last is of the
     first seed alone, as others may have been timed beside other work; tables do not judge it, as
@@ -75,8 +75,7 @@ def figures_of(
     deviation is assumed.
     """
     noise = SeedNoise() if noise is None else noise
-    choice, runs = cell.chosen(results), cell.made(results)
-    figures = {}
+    runs, figures = cell.made(results), {}
     for metric in grid.metrics:
         if metric.startswith(VALIDATION) and not masked:
             continue
@@ -91,7 +90,7 @@ def figures_of(
             error=0.0 if mean is None else noise.error(metric, mean, len(values)),
             width=noise.width(metric),
         )
-    return choice, figures
+    return figures
 
 
 def pooled(figures: Sequence[Figure]) -> Figure:

@@ -84,7 +84,7 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
             for dataset, each in rankings_of.items():
                 name, masked = each[min(way, len(each) - 1)]
                 figures = {
-                    cell.row: figures_of(grid, cell, results, noise, masked)[1][gain.metric]
+                    cell.row: figures_of(grid, cell, results, noise, masked)[gain.metric]
                     for cell in grid.cells
                     if cell.dataset == dataset
                 }

@@ -39,7 +39,10 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
             continue
         for name, masked in rankings(dataset):
             table = _plain if grid.sweep is None else _wide
-            rows = [(cell, *figures_of(grid, cell, results, noise, masked)) for cell in cells]
+            rows = [
+                (cell, cell.chosen(results), figures_of(grid, cell, results, noise, masked))
+                for cell in cells
+            ]
             yield from table(grid, name, rows)
             yield ""
         yield from sweep_lines(grid, dataset, results)

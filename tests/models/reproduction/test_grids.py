@@ -28,7 +28,7 @@ def test_runs_have_a_file_each(name: str) -> None:
 def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
     for name in ("table1", "table2", "table3", "table5", "seen_items"):
         for cell in load_grid(name).cells:
-            figures = figures_of(load_grid(name), cell, {})[1].values()
+            figures = figures_of(load_grid(name), cell, {}).values()
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
 
 
@@ -77,13 +77,14 @@ def test_validation_chooses_before_other_seeds_are_run() -> None:
     }
     del results[first[5].key]
     assert cell.missing(results) == [first[5]]
-    assert figures_of(grid, cell, results)[0] is None
+    assert cell.chosen(results) is None
+    assert figures_of(grid, cell, results)["HR@5"].mean is None
     results[first[5].key] = result_of(first[5], test=99, validation=-9)
     assert [(r.sampler["gamma"], r.settings.seed) for r in cell.missing(results)] == [(0.75, 1)]
-    choice, figures = figures_of(grid, cell, results)
+    choice = cell.chosen(results)
     assert choice is not None
     assert choice.label == "gamma = 0.75"
-    assert figures["HR@5"].mean == 7
+    assert figures_of(grid, cell, results)["HR@5"].mean == 7
 
 
 def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
