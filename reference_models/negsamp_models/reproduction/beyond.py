@@ -47,13 +47,12 @@ def _test(
             "Test metrics are shown after the selection.\n"
         )
         return
-    parts, figures = [], figures_of(grid, cell, results)
+    parts, figures = [], figures_of(grid, cell, results, noise)
     for metric, figure in figures.items():
         deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
         text = f"{metric} {figure.mean:.2f}{deviation}"
         if (aim := grid.aim.get(metric)) is not None and figure.mean is not None:
-            error = noise.error(metric, figure.mean, figure.num_seeds)
-            text += f" ({_against(aim, figure.mean, error, noise.width(metric))})"
+            text += f" ({_against(aim, figure.mean, figure.error, figure.width)})"
         parts.append(text)
     seeds = plural(next(iter(figures.values())).num_seeds, "seed")
     yield (f"Validation selected **{choice.label}**. Test metrics ({seeds}): {', '.join(parts)}.\n")
