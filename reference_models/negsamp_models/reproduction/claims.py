@@ -149,8 +149,7 @@ def _points(
     if contrast.at is None:
         return [((place,), (place,)) for place in range(len(grid.sweep[1]))]
     if contrast.at == BEST:
-        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, contrast.row)]
-        best = best_point(cells, results)
+        best = best_point(grid.cells_on(dataset, contrast.row), results)
         return [((0 if best is None else best.point,), _as_points(contrast.other_at))]
     return [(_as_points(contrast.at), _as_points(contrast.other_at))]
 

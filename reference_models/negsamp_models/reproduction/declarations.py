@@ -225,8 +225,7 @@ def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:
-    runs = [run for cell in cells for choice in cell.choices for run in choice.runs]
-    if any(run.settings.leak_held_out for run in runs) and not content.get("leaks", False):
+    if any(run.settings.leak_held_out for cell in cells for run in cell.runs) and not content.get("leaks", False):
         raise ConfigError(
             f"the grid {name} leaks held-out items into the negatives; remove leak_held_out, or "
             "set leaks = true if it measures the leak itself"

@@ -137,4 +137,4 @@ def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
 
 def is_leaking(cell: Cell) -> bool:
     """Whether the negatives of a cell's runs leak held-out items."""
-    return any(run.settings.leak_held_out for choice in cell.choices for run in choice.runs)
+    return any(run.settings.leak_held_out for run in cell.runs)

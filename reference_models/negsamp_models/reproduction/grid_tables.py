@@ -33,8 +33,8 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
     """Yield the lines of one table per data set, and name data sets without any run."""
     missing = []
     for dataset in grid.datasets:
-        cells = [cell for cell in grid.cells if cell.dataset == dataset]
-        if not any(_is_known(cell, results) for cell in cells):
+        cells = grid.cells_on(dataset)
+        if not any(run.key in results for cell in cells for run in cell.runs):
             missing.append(dataset)
             continue
         for name, masked in rankings(dataset):
@@ -54,10 +54,6 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
         yield from timing_lines(grid, results)
     if missing:
         yield f"Not run yet: {', '.join(missing)}.\n"
-
-
-def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
-    return any(run.key in results for choice in cell.choices for run in choice.runs)
 
 
 def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:

@@ -116,7 +116,7 @@ def _draw_sweep(
     metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
     is_log = min(values) > 0 and max(values) / min(values) > 20
     for place, row in enumerate(grid.rows):
-        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
+        cells = grid.cells_on(dataset, row)
         figures = [figures_of(grid, cell, results, noise)[metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
         offset = _OFFSET * (place - (len(grid.rows) - 1) / 2)
@@ -160,7 +160,7 @@ def _shifted(value: float, offset: float, values: list[float], is_log: bool) -> 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
     """Draw validation over training time, or over epochs if times are not comparable."""
     metric = grid.metrics[0]
-    cells = [cell for cell in grid.cells if cell.dataset == dataset]
+    cells = grid.cells_on(dataset)
     timed = are_timed_alike(cells, results)
     for cell in cells:
         if (run := timed_run(cell, results)) is None:

@@ -57,7 +57,7 @@ def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[
     """Yield the time of each row relative to the first, here and in the paper."""
     lines, others = [], []
     for dataset in grid.datasets:
-        first, *cells = (cell for cell in grid.cells if cell.dataset == dataset)
+        first, *cells = grid.cells_on(dataset)
         base = figures_of(grid, first, results)[SECONDS]
         parts = []
         for cell in cells:
