@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from negsamp_models.records import RunResult
+from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.convergence import convergence_lines
 from negsamp_models.reproduction.driven_alpha import driven_alpha
 from negsamp_models.reproduction.figures import (
@@ -13,7 +13,6 @@ from negsamp_models.reproduction.figures import (
     figures_of,
     is_leaking,
     rankings,
-    value_of,
 )
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
 from negsamp_models.reproduction.noise import EPOCHS, SeedNoise
@@ -96,11 +95,12 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
         seen = []
         for choice in cell.choices:
             result = results.get(choice.runs[0].key)
-            figure = MISSING if result is None else f"{value_of(result, 'validation NDCG@10'):.2f}"
+            figure = MISSING if result is None else f"{result.validation[CHOSEN_BY]:.2f}"
             seen.append(f"{choice.label}: {figure}")
         chosen = cell.chosen(results)
         what = "nothing yet: runs are missing" if chosen is None else chosen.label
-        yield f"{cell.row}: validation selected {what} (NDCG@10, seed 0: {'; '.join(seen)}).\n"
+        how = f"{CHOSEN_BY}, seed 0: {'; '.join(seen)}"
+        yield f"{cell.row}: validation selected {what} ({how}).\n"
 
 
 def number(metric: str, value: float) -> str:

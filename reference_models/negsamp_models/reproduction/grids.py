@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from negsamp_models.records import RunResult
+from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.planned import PlannedRun
 
 __all__ = ["BEST", "Cell", "Choice", "Contrast", "Gain", "Grid"]
@@ -54,11 +54,11 @@ class Cell:
         return [run for choice in self.choices for run in choice.runs]
 
     def chosen(self, results: Mapping[str, RunResult]) -> Choice | None:
-        """Return the choice with the best validation NDCG@10 at seed 0; None before all are run."""
+        """Return the choice that validates best at seed 0; None before all are run."""
         if len(self.choices) == 1:
             return self.choices[0]
         firsts = [results.get(choice.runs[0].key) for choice in self.choices]
-        known = [result.validation["NDCG@10"] for result in firsts if result is not None]
+        known = [result.validation[CHOSEN_BY] for result in firsts if result is not None]
         if len(known) < len(self.choices):
             return None
         return self.choices[known.index(max(known))]

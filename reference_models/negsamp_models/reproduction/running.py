@@ -21,7 +21,7 @@ from negsamp_models.datasets import load_dataset
 from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.law import study_law
 from negsamp_models.reading import read_by_key, result_files
-from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import PlannedRun, Step
@@ -63,7 +63,7 @@ class Event:
     best_epoch : int or None
         The best epoch so far, counted from 0; None in a pre-training, which has no validation.
     validation : float or None
-        NDCG@10 in percent.
+        The metric that decides which epoch is best, in percent.
     """
 
     run: str
@@ -286,7 +286,7 @@ class _EventSender(Silent):
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
         """Send the epoch."""
         if _events is not None:
-            validation = record.validation["NDCG@10"]
+            validation = record.validation[CHOSEN_BY]
             _events.put(Event(self.run.key, record.epoch, best_epoch, validation))
 
     def on_notice(self, text: str) -> None:
