@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from negsamp import NegSampError
-from negsamp_models.results import write_json, write_whole
+from negsamp_models.results import write_bytes, write_json
 from negsamp_models.wording import plural
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointFolder", "differences"]
@@ -103,7 +103,7 @@ class CheckpointFolder:
         }
         data = save(checkpoint.tensors)
         tensors, seal = self._files(checkpoint.name)
-        write_whole(tensors, lambda path: path.write_bytes(data))
+        write_bytes(tensors, data)
         write_json(seal, body | {"sha256": _digest(data, body)})
         self._prune(checkpoint.name)
 

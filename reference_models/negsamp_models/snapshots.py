@@ -11,7 +11,7 @@ from torch import Tensor
 
 from negsamp_models.checkpoint import CheckpointError
 from negsamp_models.records import EpochRecord
-from negsamp_models.results import write_whole
+from negsamp_models.results import write_bytes
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
 
@@ -51,8 +51,7 @@ class Snapshots(Silent):
 
     def _write(self, epochs: int, weights: Mapping[str, Tensor]) -> None:
         if epochs in self._epochs:
-            data = save(dict(weights))
-            write_whole(_file(self._folder, epochs), lambda target: target.write_bytes(data))
+            write_bytes(_file(self._folder, epochs), save(dict(weights)))
 
 
 def _file(folder: Path, epochs: int) -> Path:
