@@ -15,13 +15,11 @@ from rich.table import Table
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.whole_tables import whole_table
 
-__all__ = ["ProgressDisplay", "epoch_line", "results_table"]
+__all__ = ["EpochBar", "ProgressDisplay", "epoch_line", "results_table"]
 
 
-class ProgressDisplay:
-    """A progress bar over the batches of an epoch, and a line for each finished epoch.
-
-    Use it as a context manager, and as the watcher of a :class:`Trainer`.
+class EpochBar:
+    """A progress bar over the batches of an epoch, with lines above it. Use it as a context.
 
     Parameters
     ----------
@@ -61,32 +59,44 @@ class ProgressDisplay:
     ) -> None:
         self._progress.stop()
 
-    def on_start(self, records: Sequence[EpochRecord]) -> None:
+    def on_start(self, records: Sequence[object]) -> None:
         """Print the epoch after which the run resumes, if it does."""
         if records:
             self._print(f"{self._title}  resumes after epoch {len(records)}")
-
-    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Update the progress bar."""
-        self._progress.update(
-            self._task,
-            description=f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}",
-            completed=batch + 1,
-            total=num_batches,
-            status=f"loss {loss:.4f}",
-        )
-
-    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Print the line of the epoch."""
-        mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
-        self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 
     def on_notice(self, message: str) -> None:
         """Print the message."""
         self._print(f"[yellow]notice:[/] {escape(message)}")
 
+    def _update(self, description: str, batch: int, num_batches: int, status: str) -> None:
+        """Update the progress bar after a batch, counted from 0."""
+        self._progress.update(
+            self._task,
+            description=description,
+            completed=batch + 1,
+            total=num_batches,
+            status=status,
+        )
+
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)
+
+
+class ProgressDisplay(EpochBar):
+    """A progress bar over the batches of an epoch, and a line for each finished epoch.
+
+    It is the watcher of a :class:`Trainer`; the parameters are those of :class:`EpochBar`.
+    """
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        """Update the progress bar."""
+        description = f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}"
+        self._update(description, batch, num_batches, f"loss {loss:.4f}")
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        """Print the line of the epoch."""
+        mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
+        self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 
 
 def epoch_line(record: EpochRecord) -> str:

@@ -161,7 +161,7 @@ class _Forwarder(Silent):
     epoch: Callable[[PretrainingRecord], object]
     notice: Callable[[str], object]
 
-    def on_record(self, record: PretrainingRecord) -> None:
+    def on_epoch(self, record: PretrainingRecord) -> None:
         """Pass the epoch on."""
         self.epoch(record)
 

@@ -154,11 +154,11 @@ class Pretrainer:
         RunStoppedError
             If a signal asks the run to stop; its state is saved first.
         """
-        self.watcher.on_begin(self.state.records)
+        self.watcher.on_start(self.state.records)
         while self.state.epoch < self.settings.epochs:
             self._epoch()
             self.state = self.state.after_epoch()
-            self.watcher.on_record(self.state.records[-1])
+            self.watcher.on_epoch(self.state.records[-1])
             self._pause(self.saver is not None and self.saver.due_after_epoch())
         return PretrainingResult(
             dataset=self.dataset.name,
@@ -190,7 +190,7 @@ class Pretrainer:
             state.add(*self._step(numbers, random))
             state.seconds += time.perf_counter() - started
             state.sampling_seconds += self.objectives.stopwatch.read()
-            self.watcher.on_losses(state.epoch, state.batch, num_batches, state.means)
+            self.watcher.on_batch(state.epoch, state.batch, num_batches, state.means)
             state.batch += 1
             self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))
 
