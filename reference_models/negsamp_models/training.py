@@ -33,7 +33,7 @@ from negsamp_models.run_state import (
     unpack_state,
 )
 from negsamp_models.s3rec.weights import Pretrained, check_pretrained
-from negsamp_models.samplers import build_sampler
+from negsamp_models.samplers import alpha_and_beta, build_sampler
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.settings import TrainingSettings
@@ -270,11 +270,12 @@ class Trainer:
         with self._diverging("validation"):
             validation = self.evaluate(self.split.validation).as_percent()
             entropy = self.probe.entropy(self.model, self.sampler)
+        alpha, beta = alpha_and_beta(self.sampler)
         return EpochRecord(
             epoch=state.epoch,
             loss=float(np.mean(state.losses)),
-            alpha=self.sampler.alpha if isinstance(self.sampler, GenNi) else None,
-            beta=self.sampler.beta if isinstance(self.sampler, GenNi) else None,
+            alpha=alpha,
+            beta=beta,
             training_seconds=state.training_seconds,
             sampling_seconds=state.sampling_seconds,
             evaluation_seconds=time.perf_counter() - started,

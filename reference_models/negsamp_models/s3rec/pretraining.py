@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from negsamp import InvalidScoresError, Uniform, from_config
+from negsamp import InvalidScoresError, Uniform
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
@@ -26,6 +26,7 @@ from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
 from negsamp_models.s3rec.state import PretrainingState, pack_state, unpack_state
 from negsamp_models.s3rec.watching import PretrainingWatcher, Silent
 from negsamp_models.s3rec.weights import Provenance, fingerprint
+from negsamp_models.samplers import sampler_over
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.splits import LeaveOneOut
@@ -99,11 +100,8 @@ class Pretrainer:
             sampler=dict(self.sampler_config),
             **settings.decisive,
         )
-        arguments: dict[str, Any] = {"items": range(1, num_items + 1), "seed": settings.seed}
-        if self.sampler_config.get("sampler") == "popularity":
-            arguments["counts"] = split.training_part.item_counts(num_items)
-        self.sampler = from_config(
-            self.sampler_config, interactions=self.prefixes.interactions(), **arguments
+        self.sampler = sampler_over(
+            self.sampler_config, num_items, split, settings.seed, self.prefixes.interactions()
         )
         self._elsewhere = Uniform(len(self.prefixes.corpus), seed=settings.seed).spawn(0)
         torch.manual_seed(settings.seed)
