@@ -165,12 +165,7 @@ class Trainer:
             If it does not fit, or is beyond the end of the run.
         """
         settings = self.settings
-        if (checkpoint.epoch, checkpoint.batch) > (settings.max_epochs, 0):
-            raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.position}; max_epochs is {settings.max_epochs}: raise it to "
-                f"{checkpoint.num_epochs_begun} or more"
-            )
+        checkpoint.check_within("max_epochs", settings.max_epochs)
         state = unpack_state(checkpoint, *self._parts)
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
@@ -323,10 +318,8 @@ class Trainer:
         number, save = self.processes.largest(self.stop.received, due)
         saved = bool(number or save) and self._save()
         if number:
-            stopped = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
-            raise RunStoppedError(
-                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
-            )
+            where = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
+            raise RunStoppedError.at(number, where, saved)
 
     def _save(self) -> bool:
         if self.saver is None:

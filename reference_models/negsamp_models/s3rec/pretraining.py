@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from negsamp import InvalidScoresError, Uniform
-from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.checkpoint import Checkpoint
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.interruption import RunStoppedError, StopSignals
@@ -132,12 +132,7 @@ class Pretrainer:
         CheckpointError
             If it does not fit, or is beyond the end of the run.
         """
-        if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
-            raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.position}; epochs is {self.settings.epochs}: raise it to "
-                f"{checkpoint.num_epochs_begun} or more"
-            )
+        checkpoint.check_within("epochs", self.settings.epochs)
         self.state = unpack_state(checkpoint, *self._parts)
 
     def run(self) -> PretrainingResult:
@@ -231,10 +226,8 @@ class Pretrainer:
         if self.saver is not None and (number or due):
             saved = self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
         if number:
-            stopped = place(self.state.epoch, self.state.batch, self.settings.epochs)
-            raise RunStoppedError(
-                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
-            )
+            where = place(self.state.epoch, self.state.batch, self.settings.epochs)
+            raise RunStoppedError.at(number, where, saved)
 
     def _diverged(self, what: str) -> TrainingDivergedError:
         epoch, batch = self.state.epoch + 1, self.state.batch + 1
