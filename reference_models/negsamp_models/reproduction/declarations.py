@@ -225,7 +225,8 @@ def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:
-    if any(run.settings.leak_held_out for cell in cells for run in cell.runs) and not content.get("leaks", False):
+    leaks = any(run.settings.leak_held_out for cell in cells for run in cell.runs)
+    if leaks and not content.get("leaks", False):
         raise ConfigError(
             f"the grid {name} leaks held-out items into the negatives; remove leak_held_out, or "
             "set leaks = true if it measures the leak itself"
