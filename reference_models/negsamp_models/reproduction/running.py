@@ -115,10 +115,9 @@ def make_runs(
                     processes.callback(own.shutdown)
                     running[future] = step
             if not running:
-                return results
+                break
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            while not events.empty():
-                listener.on_event(events.get())
+            _pass_on(events, listener)
             for future in done:
                 step, error = running.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool):
@@ -128,6 +127,14 @@ def make_runs(
                 elif isinstance(outcome := future.result(), RunResult):
                     results[step.key] = outcome
                 listener.on_end(step, error or future.result())
+    _pass_on(events, listener)  # all processes have ended, and sent what they had to say
+    return results
+
+
+def _pass_on(events: Queue[Event | Notice], listener: Listener) -> None:
+    """Pass on what has arrived."""
+    while not events.empty():
+        listener.on_event(events.get())
 
 
 @contextmanager

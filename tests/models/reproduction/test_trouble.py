@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from negsamp_models.claimed import ClaimedError, claimed
 from negsamp_models.commands import application
 from negsamp_models.datasets import DatasetError
 from negsamp_models.reading import read_results
+from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid, load_grids
+from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.progress import Display
 from negsamp_models.reproduction.running import ProcessDiedError, make_runs, results_below
 from negsamp_models.reproduction.worker import Event, Notice, Workplace
@@ -85,6 +88,32 @@ def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
     make_runs([grid], Workplace(tmp_path / "results", device="cpu"), 1, told := Told())
     assert [each.run for each in told.notices] == [run.key]
     assert "cannot write a checkpoint" in told.notices[0].text
+
+
+def test_what_the_last_run_says_as_it_ends_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result and its last words travel apart; the result may come first."""
+
+    class Pool:
+        def __init__(self, size: int, context: Any, begin: Any, arguments: tuple[Any]) -> None:
+            (self.events,) = arguments
+
+        def submit(self, work: Any, step: PlannedRun, workplace: Workplace) -> Future[RunResult]:
+            self.step, future = step, Future[RunResult]()
+            future.set_result(result_of(step, 1.0))
+            return future
+
+        def shutdown(self, wait: bool = True) -> None:
+            if wait:
+                self.events.put(Notice(self.step.key, "goodbye"))
+                while self.events.empty():
+                    time.sleep(0.01)
+
+    monkeypatch.setattr("negsamp_models.reproduction.running.ProcessPoolExecutor", Pool)
+    grid = load_grid(str(grid_file(tmp_path, TINY.split("[rows.wrong]")[0])))
+    make_runs([grid], Workplace(tmp_path / "results"), 1, told := Told())
+    assert [each.text for each in told.notices] == ["goodbye"]
 
 
 def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> None:
