@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.tables import METRICS
 from negsamp_models.whole_tables import whole_table
 
 __all__ = ["EpochBar", "ProgressDisplay", "epoch_line", "results_table"]
@@ -112,14 +113,10 @@ def epoch_line(record: EpochRecord) -> str:
     )
 
 
-def results_table(
-    title: str,
-    results: Mapping[str, RunResult],
-    metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
-) -> Table:
+def results_table(title: str, results: Mapping[str, RunResult]) -> Table:
     """Return a table of test metrics in percent, one row per run, the best of each in bold."""
     caption = "test metrics in percent, ranked among all items, at the best epoch on validation"
-    best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
+    best = {metric: max(result.test[metric] for result in results.values()) for metric in METRICS}
 
     def cell(result: RunResult, metric: str) -> str:
         text = f"{result.test[metric]:.2f}"
@@ -128,7 +125,7 @@ def results_table(
     rows = [
         (
             escape(name),
-            *(cell(result, metric) for metric in metrics),
+            *(cell(result, metric) for metric in METRICS),
             f"{result.best_epoch + 1}/{len(result.epochs)}",
             f"{result.seconds_per_epoch:.1f}",
             f"{result.sampling_share:.0%}",
@@ -137,7 +134,7 @@ def results_table(
     ]
     return whole_table(
         ["negatives"],
-        [*metrics, "best", "s/epoch", "sampling"],
+        [*METRICS, "best", "s/epoch", "sampling"],
         rows,
         title=title,
         caption=caption,
