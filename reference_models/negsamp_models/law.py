@@ -15,8 +15,8 @@ from negsamp import DotProduct, InvalidInputError, Sampler
 from negsamp.validation import as_count
 from negsamp_models.packing import pack
 from negsamp_models.records import RunResult
-from negsamp_models.run_state import copied
 from negsamp_models.samplers import alpha_and_beta, build_sampler
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 
 __all__ = ["LawRequest", "LawStage", "LawStudy", "study_law"]

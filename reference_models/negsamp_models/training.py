@@ -25,13 +25,7 @@ from negsamp_models.interruption import RunStoppedError, StopSignals
 from negsamp_models.probe import Probe
 from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult, longest_wait
 from negsamp_models.results import environment
-from negsamp_models.run_state import (
-    RunState,
-    copied,
-    pack_state,
-    run_identity,
-    unpack_state,
-)
+from negsamp_models.run_state import RunState, pack_state, run_identity, unpack_state
 from negsamp_models.s3rec.weights import Pretrained, check_pretrained
 from negsamp_models.samplers import alpha_and_beta, build_sampler
 from negsamp_models.sasrec import SASRec
@@ -39,6 +33,7 @@ from negsamp_models.saving import Saver
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_models.steps import Stepper
+from negsamp_models.trained_parts import TrainedParts, copied
 from negsamp_models.watching import Silent, Watcher
 from negsamp_models.wording import place, plural
 
@@ -166,7 +161,7 @@ class Trainer:
         """
         settings = self.settings
         checkpoint.check_within("max_epochs", settings.max_epochs)
-        state = unpack_state(checkpoint, *self._parts)
+        state = unpack_state(checkpoint, self._parts, self.sampler)
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
             raise CheckpointError(
@@ -244,9 +239,8 @@ class Trainer:
         return state.epoch >= self.settings.max_epochs or waited >= self.settings.patience
 
     @property
-    def _parts(self) -> tuple[Any, ...]:
-        """Arguments of :mod:`negsamp_models.run_state` after the state or checkpoint."""
-        return self.model, self.stepper.optimizer, self.sampler, self.processes, self.device
+    def _parts(self) -> TrainedParts:
+        return TrainedParts(self.model, self.stepper.optimizer, self.processes, self.device)
 
     def _epoch(self) -> EpochRecord:
         """Train the remaining batches of the epoch, and validate."""
@@ -326,7 +320,7 @@ class Trainer:
             return False
         self._read_losses()
         with self._diverging(self._before_this):
-            checkpoint = pack_state(self.state, *self._parts)
+            checkpoint = pack_state(self.state, self._parts, self.sampler)
         return self.saver.save(checkpoint, self.watcher.on_notice)
 
     @property

@@ -19,9 +19,9 @@ from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
 from negsamp_models.packing import pack
-from negsamp_models.run_state import copied
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 
 SETTINGS = TrainingSettings(

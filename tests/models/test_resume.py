@@ -17,10 +17,10 @@ from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.distributed import Processes
 from negsamp_models.interruption import RunStoppedError
 from negsamp_models.records import EpochRecord
-from negsamp_models.run_state import copied
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.snapshots import Snapshots, read_snapshots
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
 from tests.models.outcomes import untimed

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from negsamp import InvalidScoresError, Uniform
+from negsamp import InvalidScoresError, Sampler, Uniform
 from negsamp_models.checkpoint import Checkpoint
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.distributed import Processes
 from negsamp_models.interruption import RunStoppedError, StopSignals
 from negsamp_models.results import environment
 from negsamp_models.s3rec.inputs import Inputs
@@ -30,6 +31,7 @@ from negsamp_models.samplers import sampler_over
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.splits import LeaveOneOut
+from negsamp_models.trained_parts import TrainedParts
 from negsamp_models.training import TrainingDivergedError
 from negsamp_models.wording import place
 
@@ -133,7 +135,7 @@ class Pretrainer:
             If it does not fit, or is beyond the end of the run.
         """
         checkpoint.check_within("epochs", self.settings.epochs)
-        self.state = unpack_state(checkpoint, *self._parts)
+        self.state = unpack_state(checkpoint, self._parts, self._samplers)
 
     def run(self) -> PretrainingResult:
         """Train for all epochs and return the result.
@@ -164,9 +166,12 @@ class Pretrainer:
         )
 
     @property
-    def _parts(self) -> tuple[Any, ...]:
-        """Arguments of :mod:`negsamp_models.s3rec.state` after the state or checkpoint."""
-        return self.model, self.optimizer, (self.sampler, self._elsewhere), self.device
+    def _parts(self) -> TrainedParts:
+        return TrainedParts(self.model, self.optimizer, Processes(), self.device)
+
+    @property
+    def _samplers(self) -> tuple[Sampler, ...]:
+        return self.sampler, self._elsewhere
 
     def _epoch(self) -> None:
         """Train the remaining batches of the epoch."""
@@ -224,7 +229,8 @@ class Pretrainer:
         number = self.stop.received
         saved = False
         if self.saver is not None and (number or due):
-            saved = self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
+            checkpoint = pack_state(self.state, self._parts, self._samplers)
+            saved = self.saver.save(checkpoint, self.watcher.on_notice)
         if number:
             where = place(self.state.epoch, self.state.batch, self.settings.epochs)
             raise RunStoppedError.at(number, where, saved)
