@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from negsamp import NegSampError
-from negsamp_models.results import write_json, write_whole
+from negsamp_models.results import write_bytes, write_json
 from negsamp_models.wording import plural
 
 __all__ = ["Checkpoint", "CheckpointError", "CheckpointFolder", "differences"]
@@ -66,6 +66,21 @@ class Checkpoint:
         """Number of epochs begun at this position: the smallest `max_epochs` that reaches it."""
         return self.epoch + (self.batch > 0)
 
+    def check_within(self, name: str, num_epochs: int) -> None:
+        """Refuse to resume a run of fewer epochs; `name` is that of the setting.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is beyond the end of the run.
+        """
+        if self.num_epochs_begun > num_epochs:
+            raise CheckpointError(
+                f"the checkpoint is beyond the end of the run: it was saved after "
+                f"{self.position}; {name} is {num_epochs}: raise it to {self.num_epochs_begun} or "
+                "more"
+            )
+
 
 class CheckpointFolder:
     """The last checkpoints of one run.
@@ -103,7 +118,7 @@ class CheckpointFolder:
         }
         data = save(checkpoint.tensors)
         tensors, seal = self._files(checkpoint.name)
-        write_whole(tensors, lambda path: path.write_bytes(data))
+        write_bytes(tensors, data)
         write_json(seal, body | {"sha256": _digest(data, body)})
         self._prune(checkpoint.name)
 

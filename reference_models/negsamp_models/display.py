@@ -13,15 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.tables import METRICS
 from negsamp_models.whole_tables import whole_table
 
-__all__ = ["ProgressDisplay", "epoch_line", "results_table"]
+__all__ = ["EpochBar", "ProgressDisplay", "epoch_line", "results_table"]
 
 
-class ProgressDisplay:
-    """A progress bar over the batches of an epoch, and a line for each finished epoch.
-
-    Use it as a context manager, and as the watcher of a :class:`Trainer`.
+class EpochBar:
+    """A progress bar over the batches of an epoch, with lines above it. Use it as a context.
 
     Parameters
     ----------
@@ -61,32 +60,44 @@ class ProgressDisplay:
     ) -> None:
         self._progress.stop()
 
-    def on_start(self, records: Sequence[EpochRecord]) -> None:
+    def on_start(self, records: Sequence[object]) -> None:
         """Print the epoch after which the run resumes, if it does."""
         if records:
             self._print(f"{self._title}  resumes after epoch {len(records)}")
-
-    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        """Update the progress bar."""
-        self._progress.update(
-            self._task,
-            description=f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}",
-            completed=batch + 1,
-            total=num_batches,
-            status=f"loss {loss:.4f}",
-        )
-
-    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Print the line of the epoch."""
-        mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
-        self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 
     def on_notice(self, message: str) -> None:
         """Print the message."""
         self._print(f"[yellow]notice:[/] {escape(message)}")
 
+    def _update(self, description: str, batch: int, num_batches: int, status: str) -> None:
+        """Update the progress bar after a batch, counted from 0."""
+        self._progress.update(
+            self._task,
+            description=description,
+            completed=batch + 1,
+            total=num_batches,
+            status=status,
+        )
+
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True)
+
+
+class ProgressDisplay(EpochBar):
+    """A progress bar over the batches of an epoch, and a line for each finished epoch.
+
+    It is the watcher of a :class:`Trainer`; the parameters are those of :class:`EpochBar`.
+    """
+
+    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
+        """Update the progress bar."""
+        description = f"{self._title}, epoch {epoch + 1} of at most {self._max_epochs}"
+        self._update(description, batch, num_batches, f"loss {loss:.4f}")
+
+    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
+        """Print the line of the epoch."""
+        mark = "[green]best so far[/]" if record.epoch == best_epoch else f"best {best_epoch + 1}"
+        self._print(f"{self._title}  {epoch_line(record)}  {mark}")
 
 
 def epoch_line(record: EpochRecord) -> str:
@@ -102,14 +113,10 @@ def epoch_line(record: EpochRecord) -> str:
     )
 
 
-def results_table(
-    title: str,
-    results: Mapping[str, RunResult],
-    metrics: Sequence[str] = ("HR@5", "NDCG@5", "HR@10", "NDCG@10"),
-) -> Table:
+def results_table(title: str, results: Mapping[str, RunResult]) -> Table:
     """Return a table of test metrics in percent, one row per run, the best of each in bold."""
     caption = "test metrics in percent, ranked among all items, at the best epoch on validation"
-    best = {metric: max(result.test[metric] for result in results.values()) for metric in metrics}
+    best = {metric: max(result.test[metric] for result in results.values()) for metric in METRICS}
 
     def cell(result: RunResult, metric: str) -> str:
         text = f"{result.test[metric]:.2f}"
@@ -118,7 +125,7 @@ def results_table(
     rows = [
         (
             escape(name),
-            *(cell(result, metric) for metric in metrics),
+            *(cell(result, metric) for metric in METRICS),
             f"{result.best_epoch + 1}/{len(result.epochs)}",
             f"{result.seconds_per_epoch:.1f}",
             f"{result.sampling_share:.0%}",
@@ -127,7 +134,7 @@ def results_table(
     ]
     return whole_table(
         ["negatives"],
-        [*metrics, "best", "s/epoch", "sampling"],
+        [*METRICS, "best", "s/epoch", "sampling"],
         rows,
         title=title,
         caption=caption,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from negsamp import InvalidScoresError
+from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.packing import pack
 from negsamp_models.sasrec import SASRec
 from negsamp_models.splits import Evaluation
@@ -110,7 +110,7 @@ def rank_answers(
     queries: Tensor,
     item_embeddings: Tensor,
     answers: Tensor,
-    seen: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
+    seen: tuple[Int64Array, Int64Array] | None = None,
 ) -> Tensor:
     """Rank each user's answer among all items.
 

@@ -32,6 +32,11 @@ class RunStoppedError(NegSampError):
         super().__init__(number, message)
         self.number, self.message = number, message
 
+    @classmethod
+    def at(cls, number: int, where: str, saved: bool) -> RunStoppedError:
+        """Return the error of a run that stopped somewhere, such as "after epoch 1 of 40"."""
+        return cls(number, f"stopped {where}; the run {'is' if saved else 'could not be'} saved")
+
     def __str__(self) -> str:
         return self.message
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, GenNi, InvalidInputError, Sampler
+from negsamp import DotProduct, InvalidInputError, Sampler
 from negsamp.validation import as_count
 from negsamp_models.packing import pack
 from negsamp_models.records import RunResult
-from negsamp_models.run_state import copied
-from negsamp_models.samplers import build_sampler
+from negsamp_models.samplers import alpha_and_beta, build_sampler
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 
 __all__ = ["LawRequest", "LawStage", "LawStudy", "study_law"]
@@ -216,10 +216,11 @@ def _stage(
 ) -> LawStage:
     logarithms = np.log(np.where(law > 0, law, 1.0))
     ordered = -np.sort(-law, axis=1).mean(axis=0)
+    alpha, beta = alpha_and_beta(sampler)
     return LawStage(
         epochs=epochs,
-        alpha=sampler.alpha if isinstance(sampler, GenNi) else None,
-        beta=sampler.beta if isinstance(sampler, GenNi) else None,
+        alpha=alpha,
+        beta=beta,
         entropy=[_rounded(each) for each in -(law * logarithms).sum(axis=1)],
         hardest=[int(each) + 1 for each in law.argmax(axis=1)],
         probabilities=[[_rounded(each) for each in position] for position in law[:, columns]],

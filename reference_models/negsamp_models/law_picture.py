@@ -11,6 +11,7 @@ import numpy as np
 
 from negsamp_models.law import LawStage, LawStudy
 from negsamp_models.picture_files import picture_path, save_picture
+from negsamp_models.wording import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,4 +123,4 @@ def moment(study: LawStudy, stage: LawStage) -> str:
     if not stage.epochs:
         return "before training"
     kept = ", the best" if stage is study.stages[-1] else ""
-    return f"after {stage.epochs} epoch{'' if stage.epochs == 1 else 's'}{kept}"
+    return f"after {plural(stage.epochs, 'epoch')}{kept}"

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from negsamp import ConfigError
 from negsamp_models.records import EpochRecord
-from negsamp_models.results import write_whole
+from negsamp_models.results import write_text
 from negsamp_models.watching import Silent
 
 __all__ = ["JsonLines", "TensorBoard", "event_writer"]
@@ -58,8 +58,7 @@ class JsonLines(Silent):
             self._whole = True
 
     def _write(self) -> None:
-        text = "".join(f"{line}\n" for line in self._lines)
-        write_whole(self._path, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(self._path, "".join(f"{line}\n" for line in self._lines))
 
 
 def event_writer() -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from negsamp_models.datasets import DatasetError
 from negsamp_models.reading import read_results
-from negsamp_models.results import write_whole
+from negsamp_models.results import write_text
 from negsamp_models.tables import markdown, summarise
 
 __all__ = ["rewrite_tables", "rewritten"]
@@ -70,12 +69,8 @@ def rewrite_tables(files: Iterable[Path], folder: Path) -> dict[Path, bool]:
             raise DatasetError(f"cannot rewrite {file}: {error}") from error
     for file, (old, new) in texts.items():
         if new != old:
-            write_whole(file, partial(_write, new))
+            write_text(file, new)
     return {file: new != old for file, (old, new) in texts.items()}
-
-
-def _write(text: str, file: Path) -> None:
-    file.write_text(text, encoding="utf-8")
 
 
 def _table(arguments: str, folder: Path) -> str:

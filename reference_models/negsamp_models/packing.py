@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from negsamp import InvalidInputError
+from negsamp_models.datasets.sequences import Int64Array
 
 __all__ = ["PackedBatch", "causal_mask", "on_device", "pack", "pad"]
-
-Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

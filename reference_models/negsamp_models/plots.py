@@ -31,10 +31,8 @@ class Panel:
     over_time: bool = False
 
 
-def plot_curves(
-    runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str, metric: str = CHOSEN_BY
-) -> None:
-    """Plot validation curves of several runs over epochs and over training time.
+def plot_curves(runs: Mapping[str, Sequence[EpochRecord]], path: str | Path, title: str) -> None:
+    """Plot the metric that decides which epoch is best, over epochs and over training time.
 
     Parameters
     ----------
@@ -44,15 +42,13 @@ def plot_curves(
         PNG, SVG or PDF, by its suffix; written completely or not at all.
     title : str
         Title of the figure.
-    metric : str
-        Key of the validation metrics, in percent.
 
     Raises
     ------
     InvalidInputError
-        If the metric is not known, or the suffix is not one of these.
+        If the suffix is not one of these.
     """
-    _draw(runs, _validation_panels(runs, metric), picture_path(path), title)
+    _draw(runs, _validation_panels(runs, CHOSEN_BY), picture_path(path), title)
 
 
 def plot_runs(
@@ -60,8 +56,19 @@ def plot_runs(
 ) -> None:
     """Plot all quantities of several runs: validation, loss, hardness and cost of negatives.
 
-    Parameters and errors are those of :func:`plot_curves`. Quantities that no run has, or that are
-    constant over all epochs and runs, are omitted.
+    Quantities that no run has, or that are constant over all epochs and runs, are omitted.
+
+    Parameters
+    ----------
+    runs, path, title
+        As for :func:`plot_curves`.
+    metric : str
+        Key of the validation metrics, in percent.
+
+    Raises
+    ------
+    InvalidInputError
+        If the metric is not known, or as raised by :func:`plot_curves`.
     """
     panels = [
         Panel("loss", lambda record: record.loss),

@@ -18,7 +18,14 @@ import negsamp
 from negsamp import InvalidInputError
 from negsamp_models.source import source_digest
 
-__all__ = ["check_writable", "environment", "write_json", "write_whole"]
+__all__ = [
+    "check_writable",
+    "environment",
+    "write_bytes",
+    "write_json",
+    "write_text",
+    "write_whole",
+]
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -72,8 +79,17 @@ def _not_writable(folder: Path, reason: str | None) -> InvalidInputError:
 
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON with numbers in full precision; NaN and infinities are refused."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8, as `write_whole` does."""
     write_whole(path, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write bytes, as `write_whole` does."""
+    write_whole(path, lambda target: target.write_bytes(data))
 
 
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:

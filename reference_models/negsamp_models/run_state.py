@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from negsamp import NegSampError, Sampler
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
@@ -15,16 +15,9 @@ from negsamp_models.datasets import Dataset
 from negsamp_models.distributed import Processes
 from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
+from negsamp_models.trained_parts import TrainedParts, within
 
-__all__ = [
-    "RunState",
-    "copied",
-    "pack_state",
-    "restore_tensors",
-    "run_identity",
-    "training_tensors",
-    "unpack_state",
-]
+__all__ = ["RunState", "pack_state", "run_identity", "unpack_state"]
 
 
 @dataclass
@@ -105,18 +98,15 @@ def run_identity(
 
 def pack_state(
     state: RunState,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    parts: TrainedParts,
     sampler: Sampler,
-    processes: Processes,
-    device: torch.device,
 ) -> Checkpoint:
     """Return the state of a run as a checkpoint; collective: all processes must call it.
 
-    Its tensors are ``best.NAME`` and those of :func:`training_tensors`.
+    Its tensors are ``best.NAME`` and those of the parts.
     """
     tensors = {f"best.{name}": value for name, value in state.best_weights.items()}
-    tensors |= training_tensors(model, optimizer, processes, device)
+    tensors |= parts.tensors()
     plain = {
         name: value
         for name, value in vars(state).items()
@@ -129,11 +119,8 @@ def pack_state(
 
 def unpack_state(
     checkpoint: Checkpoint,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    parts: TrainedParts,
     sampler: Sampler,
-    processes: Processes,
-    device: torch.device,
 ) -> RunState:
     """Restore a run from a checkpoint; all later steps are those of an uninterrupted run.
 
@@ -144,66 +131,15 @@ def unpack_state(
     """
     tensors, plain = checkpoint.tensors, dict(checkpoint.state)
     try:
-        restore_tensors(tensors, model, optimizer, processes, device)
+        parts.restore(tensors)
         own = sampler.state_dict()["spawned"]  # by rank; the rest is common to all
         sampler.load_state_dict(plain.pop("sampler") | {"spawned": own})
-        best_weights = {name: value.to(device) for name, value in _within("best.", tensors).items()}
+        best_weights = {
+            name: value.to(parts.device) for name, value in within("best.", tensors).items()
+        }
         records = [EpochRecord(**record) for record in plain.pop("records")]
         return RunState(best_weights, checkpoint.epoch, checkpoint.batch, records=records, **plain)
     except (KeyError, IndexError, TypeError, RuntimeError, ValueError, NegSampError) as error:
         raise CheckpointError(
             f"the checkpoint {checkpoint.name} does not fit this negsamp: {error}"
         ) from error
-
-
-def training_tensors(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    processes: Processes,
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """Return the tensors that the next step depends on; collective: all processes must call it.
-
-    They are ``model.NAME``, ``optimizer.NAME.KEY`` by the name of the parameter, and the states of
-    torch's generators, ``random.cpu`` and ``random.cuda``, uint8 of shape (num_processes, size).
-    """
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    names = [name for name, _ in model.named_parameters()]
-    for number, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{names[number]}.{key}": value for key, value in values.items()}
-    tensors["random.cpu"] = processes.gather(torch.get_rng_state())
-    if device.type == "cuda":
-        tensors["random.cuda"] = processes.gather(torch.cuda.get_rng_state(device))
-    return tensors
-
-
-def restore_tensors(
-    tensors: Mapping[str, Tensor],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    processes: Processes,
-    device: torch.device,
-) -> None:
-    """Restore model, optimiser and random generators from :func:`training_tensors`."""
-    model.load_state_dict(_within("model.", tensors))
-    groups = optimizer.state_dict()["param_groups"]
-    each = [_within(f"optimizer.{name}.", tensors) for name, _ in model.named_parameters()]
-    numbered = {number: values for number, values in enumerate(each) if values}
-    optimizer.load_state_dict({"state": numbered, "param_groups": groups})
-    torch.set_rng_state(tensors["random.cpu"][processes.rank].clone())
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"][processes.rank].clone(), device)
-
-
-def copied(model: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of a model's weights."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the tensors whose names start with a prefix, the prefix removed."""
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }

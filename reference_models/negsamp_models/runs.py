@@ -23,7 +23,7 @@ from negsamp_models.logs import JsonLines, TensorBoard
 from negsamp_models.overwriting import clear_for_a_new_run
 from negsamp_models.plots import plot_curves
 from negsamp_models.records import RunResult
-from negsamp_models.results import write_json, write_whole
+from negsamp_models.results import write_bytes, write_json
 from negsamp_models.s3rec.weights import Pretrained
 from negsamp_models.saving import Saver
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
@@ -145,7 +145,7 @@ def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> Non
     weights = save(trainer.model.state_dict())
     about = f"{MODELS[trainer.settings.model]} on {trainer.dataset.name}"
     try:
-        write_whole(folder / WEIGHTS, lambda path: path.write_bytes(weights))
+        write_bytes(folder / WEIGHTS, weights)
         plot_curves({title: result.epochs}, folder / CURVES, about)
         write_json(folder / RESULT, result.to_json())
     except OSError as error:
@@ -173,7 +173,7 @@ def _watchers(
         JsonLines(folder / "log.jsonl", _description(trainer)),
     ]
     if options.keep_weights:
-        watchers.append(Snapshots(folder / "weights", trainer.model, options.keep_weights))
+        watchers.append(Snapshots(folder / "weights", trainer, options.keep_weights))
     if options.tensorboard:
         watchers.append(stack.enter_context(TensorBoard(folder / "tensorboard")))
     return Together(*watchers)

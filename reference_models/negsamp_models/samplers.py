@@ -1,16 +1,16 @@
-"""Build the sampler of a run from its configuration and the data."""
+"""Build the samplers of runs from their configuration and the data; ask them for alpha and beta."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from negsamp import Interactions, Sampler, from_config
+from negsamp import GenNi, Interactions, Sampler, from_config
 from negsamp_models.datasets import Dataset
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import LeaveOneOut
 
-__all__ = ["build_sampler"]
+__all__ = ["alpha_and_beta", "build_sampler", "sampler_over"]
 
 
 def build_sampler(
@@ -37,10 +37,30 @@ def build_sampler(
     ConfigError
         If the configuration is not valid for the data.
     """
-    arguments: dict[str, Any] = {"items": range(1, dataset.num_items + 1), "seed": settings.seed}
-    if config.get("sampler") == "popularity":
-        arguments["counts"] = split.training_part.item_counts(dataset.num_items)
+    interactions = None
     if settings.exclude_interactions:
         known = dataset.sequences if settings.leak_held_out else split.training_part
-        arguments["interactions"] = Interactions.from_sequences(known)
-    return from_config(config, **arguments)
+        interactions = Interactions.from_sequences(known)
+    return sampler_over(config, dataset.num_items, split, settings.seed, interactions)
+
+
+def sampler_over(
+    config: Mapping[str, Any],
+    num_items: int,
+    split: LeaveOneOut,
+    seed: int,
+    interactions: Interactions | None,
+) -> Sampler:
+    """Build a sampler over all items; popularity is counted over the training part.
+
+    Parameters and errors are those of :func:`build_sampler`, with the interactions to exclude.
+    """
+    arguments: dict[str, Any] = {"items": range(1, num_items + 1), "seed": seed}
+    if config.get("sampler") == "popularity":
+        arguments["counts"] = split.training_part.item_counts(num_items)
+    return from_config(config, interactions=interactions, **arguments)
+
+
+def alpha_and_beta(sampler: Sampler) -> tuple[float | None, float | None]:
+    """Return the present alpha and beta of a sampler; None for one that has none."""
+    return (sampler.alpha, sampler.beta) if isinstance(sampler, GenNi) else (None, None)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from negsamp_models.checkpoint import CheckpointError
 from negsamp_models.records import EpochRecord
-from negsamp_models.results import write_whole
-from negsamp_models.run_state import copied
+from negsamp_models.results import write_bytes
+from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
 
 __all__ = ["Snapshots", "missing_snapshots", "read_snapshots", "remove_snapshots"]
@@ -27,28 +27,31 @@ class Snapshots(Silent):
     ----------
     folder : Path
         Folder of the files; created with the first one.
-    model : Module
-        The model whose weights are written.
+    trainer : Trainer
+        The run whose weights are written.
     epochs : collection of int
         After how many epochs; 0 is before training.
     """
 
-    def __init__(self, folder: Path, model: nn.Module, epochs: Collection[int]) -> None:
-        self._folder, self._model, self._epochs = folder, model, epochs
+    def __init__(self, folder: Path, trainer: Trainer, epochs: Collection[int]) -> None:
+        self._folder, self._trainer, self._epochs = folder, trainer, epochs
 
     def on_start(self, records: Sequence[EpochRecord]) -> None:
-        """Write the initial weights, if requested and nothing is trained yet."""
+        """Write the initial weights, if requested and no epoch is finished yet.
+
+        In a run that resumes within its first epoch, the model has been trained already; the best
+        weights are the initial ones until that epoch ends.
+        """
         if not records:
-            self._write(0)
+            self._write(0, self._trainer.state.best_weights)
 
     def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
         """Write the weights, if requested."""
-        self._write(record.epoch + 1)
+        self._write(record.epoch + 1, self._trainer.model.state_dict())
 
-    def _write(self, epochs: int) -> None:
+    def _write(self, epochs: int, weights: Mapping[str, Tensor]) -> None:
         if epochs in self._epochs:
-            weights = save(copied(self._model))
-            write_whole(_file(self._folder, epochs), lambda target: target.write_bytes(weights))
+            write_bytes(_file(self._folder, epochs), save(dict(weights)))
 
 
 def _file(folder: Path, epochs: int) -> Path:

@@ -14,13 +14,14 @@ from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
 from negsamp_models.settings import changed_settings, default_settings
 from negsamp_models.wording import plural
 
-__all__ = ["Row", "describe_run", "describe_sampler", "markdown", "summarise"]
+__all__ = ["METRICS", "Row", "describe_run", "describe_sampler", "markdown", "summarise"]
 
 _BY_SEED = ("seed", "sha256", "attributes")
 _IN_WORDS = ("model", "loss", "exclude_interactions", "leak_held_out")
 _NAMED = {"sampler", "gamma", "alpha", "beta", "candidates", "num_negatives"}
 _OF_PRETRAINING = ("batch_size", "learning_rate", "mask_probability", "weights", "dropout")
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
+"""The test metrics that tables of runs show."""
 
 
 @dataclass(frozen=True)

@@ -25,20 +25,15 @@ from negsamp_models.interruption import RunStoppedError, StopSignals
 from negsamp_models.probe import Probe
 from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult, longest_wait
 from negsamp_models.results import environment
-from negsamp_models.run_state import (
-    RunState,
-    copied,
-    pack_state,
-    run_identity,
-    unpack_state,
-)
+from negsamp_models.run_state import RunState, pack_state, run_identity, unpack_state
 from negsamp_models.s3rec.weights import Pretrained, check_pretrained
-from negsamp_models.samplers import build_sampler
+from negsamp_models.samplers import alpha_and_beta, build_sampler
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_models.steps import Stepper
+from negsamp_models.trained_parts import TrainedParts, copied
 from negsamp_models.watching import Silent, Watcher
 from negsamp_models.wording import place, plural
 
@@ -165,13 +160,8 @@ class Trainer:
             If it does not fit, or is beyond the end of the run.
         """
         settings = self.settings
-        if (checkpoint.epoch, checkpoint.batch) > (settings.max_epochs, 0):
-            raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.position}; max_epochs is {settings.max_epochs}: raise it to "
-                f"{checkpoint.num_epochs_begun} or more"
-            )
-        state = unpack_state(checkpoint, *self._parts)
+        checkpoint.check_within("max_epochs", settings.max_epochs)
+        state = unpack_state(checkpoint, self._parts, self.sampler)
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
             raise CheckpointError(
@@ -249,9 +239,8 @@ class Trainer:
         return state.epoch >= self.settings.max_epochs or waited >= self.settings.patience
 
     @property
-    def _parts(self) -> tuple[Any, ...]:
-        """Arguments of :mod:`negsamp_models.run_state` after the state or checkpoint."""
-        return self.model, self.stepper.optimizer, self.sampler, self.processes, self.device
+    def _parts(self) -> TrainedParts:
+        return TrainedParts(self.model, self.stepper.optimizer, self.processes, self.device)
 
     def _epoch(self) -> EpochRecord:
         """Train the remaining batches of the epoch, and validate."""
@@ -270,11 +259,12 @@ class Trainer:
         with self._diverging("validation"):
             validation = self.evaluate(self.split.validation).as_percent()
             entropy = self.probe.entropy(self.model, self.sampler)
+        alpha, beta = alpha_and_beta(self.sampler)
         return EpochRecord(
             epoch=state.epoch,
             loss=float(np.mean(state.losses)),
-            alpha=self.sampler.alpha if isinstance(self.sampler, GenNi) else None,
-            beta=self.sampler.beta if isinstance(self.sampler, GenNi) else None,
+            alpha=alpha,
+            beta=beta,
             training_seconds=state.training_seconds,
             sampling_seconds=state.sampling_seconds,
             evaluation_seconds=time.perf_counter() - started,
@@ -322,17 +312,15 @@ class Trainer:
         number, save = self.processes.largest(self.stop.received, due)
         saved = bool(number or save) and self._save()
         if number:
-            stopped = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
-            raise RunStoppedError(
-                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
-            )
+            where = place(self.state.epoch, self.state.batch, self.settings.max_epochs)
+            raise RunStoppedError.at(number, where, saved)
 
     def _save(self) -> bool:
         if self.saver is None:
             return False
         self._read_losses()
         with self._diverging(self._before_this):
-            checkpoint = pack_state(self.state, *self._parts)
+            checkpoint = pack_state(self.state, self._parts, self.sampler)
         return self.saver.save(checkpoint, self.watcher.on_notice)
 
     @property

@@ -184,7 +184,6 @@ def test_a_full_disk_loses_nothing_that_was_saved(
             write = half
         write_whole(path, write)
 
-    monkeypatch.setattr(checkpoint_module, "write_whole", full)
     monkeypatch.setattr("negsamp_models.results.write_whole", full)
     with pytest.raises(OSError, match="No space left"):
         folder.save(checkpoint(3, 0))

@@ -19,9 +19,9 @@ from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.law import LawRequest, LawStudy, study_law
 from negsamp_models.law_picture import draw_law
 from negsamp_models.packing import pack
-from negsamp_models.run_state import copied
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 
 SETTINGS = TrainingSettings(
@@ -54,7 +54,7 @@ def dataset() -> Dataset:
 def study(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> LawStudy:
     folder = tmp_path_factory.mktemp("weights")
     trainer = Trainer(dataset, GENNI, SETTINGS)
-    trainer.watcher = Snapshots(folder, trainer.model, (0, 1, 99))
+    trainer.watcher = Snapshots(folder, trainer, (0, 1, 99))
     result = trainer.run()
     assert result.best_epoch >= 1
     snapshots = read_snapshots(folder)

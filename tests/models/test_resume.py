@@ -19,6 +19,8 @@ from negsamp_models.interruption import RunStoppedError
 from negsamp_models.records import EpochRecord
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.snapshots import Snapshots, read_snapshots
+from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
 from tests.models.outcomes import untimed
@@ -103,6 +105,21 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     for number, values in steps[0].items():
         for key, value in values.items():
             assert torch.equal(value, steps[1][number][key]), (number, key)
+
+
+def test_initial_weights_are_those_before_the_first_batch(dataset: Dataset, tmp_path: Path) -> None:
+    trainer = saved_trainer(dataset, tmp_path / "checkpoints", GENNI)
+    initial = copied(trainer.model)
+    checkpoint = checkpoint_after(2, trainer)
+    resumed = Trainer(dataset, GENNI, SETTINGS)
+    resumed.watcher = Snapshots(tmp_path / "weights", resumed, (0, 1))
+    resumed.restore(checkpoint)
+    resumed.run()
+    kept = read_snapshots(tmp_path / "weights")
+    assert list(kept) == [0, 1]
+    for name, value in initial.items():
+        assert torch.equal(kept[0][name], value), name
+    assert not torch.equal(kept[1]["items.weight"], initial["items.weight"])
 
 
 @pytest.mark.parametrize("part", ["random.cpu", "optimizer.norm.bias.exp_avg", "model.norm.bias"])

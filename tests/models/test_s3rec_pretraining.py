@@ -152,7 +152,7 @@ class StopAfter(Silent):
     def __init__(self, pretrainer: Pretrainer, num_batches: int) -> None:
         self.pretrainer, self.left = pretrainer, num_batches
 
-    def on_losses(
+    def on_batch(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
         self.left -= 1

@@ -156,7 +156,8 @@ def test_a_checkpoint_from_other_weights_is_refused(
     trainer = Trainer(dataset, UNIFORM, FINE_TUNING, pretrained=pretrained)
     other = replace(pretrained, weights={k: v + 1 for k, v in pretrained.weights.items()})
     second = Trainer(dataset, UNIFORM, FINE_TUNING, pretrained=other)
-    CheckpointFolder(tmp_path, trainer.identity).save(pack_state(trainer.state, *trainer._parts))
+    checkpoint = pack_state(trainer.state, trainer._parts, trainer.sampler)
+    CheckpointFolder(tmp_path, trainer.identity).save(checkpoint)
     with pytest.raises(CheckpointError, match=r"pretraining.sha256 is '\w+' there, '\w+' here"):
         CheckpointFolder(tmp_path, second.identity).last(lambda _: None)
 

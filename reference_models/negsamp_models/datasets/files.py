@@ -249,7 +249,7 @@ def _line_of_key(text: str, key: str) -> int:
     return text.count("\n", 0, places[-1] if places else 0) + 1
 
 
-def _shown(value: object, limit: int = 40) -> str:
-    """Format a value for an error message: quoted, and cut to `limit` characters."""
+def _shown(value: object) -> str:
+    """Format a value for an error message: quoted, and cut to 40 characters."""
     shown = ascii(dict(value)) if isinstance(value, _Pairs) else ascii(value)
-    return shown if len(shown) <= limit else f"{shown[:limit]}..."
+    return shown if len(shown) <= 40 else f"{shown[:40]}..."

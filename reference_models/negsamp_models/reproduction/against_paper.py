@@ -28,8 +28,8 @@ def against_the_paper(
     cells = [(grid, cell) for grid in grids if grid.part == "paper" for cell in grid.cells]
     shown: dict[tuple[str, str, float], tuple[int, Figure]] = {}
     for place, (grid, cell) in enumerate(cells):
-        choice, figures = figures_of(grid, cell, results, noise)
-        for metric, figure in figures.items():
+        choice = cell.chosen(results)
+        for metric, figure in figures_of(grid, cell, results, noise).items():
             if choice is None or metric == SECONDS or figure.verdict is None or not figure.theirs:
                 continue
             known = choice.runs[0].key, metric, figure.theirs.mean

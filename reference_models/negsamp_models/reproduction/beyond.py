@@ -41,15 +41,14 @@ def _seen(result: RunResult | None) -> list[str]:
 def _test(
     grid: Grid, cell: Cell, results: Mapping[str, RunResult], noise: SeedNoise
 ) -> Iterator[str]:
-    choice, figures = figures_of(grid, cell, results, noise)
-    if choice is None:
+    if (choice := cell.chosen(results)) is None:
         missing = len(cell.missing(results))
         yield (
             f"No row is selected yet: {plural(missing, 'run')} of {len(cell.choices)} missing. "
             "Test metrics are shown after the selection.\n"
         )
         return
-    parts = []
+    parts, figures = [], figures_of(grid, cell, results, noise)
     for metric, figure in figures.items():
         deviation = f" ± {figure.deviation:.2f}" if figure.num_seeds > 1 else ""
         text = f"{metric} {figure.mean:.2f}{deviation}"

@@ -124,7 +124,7 @@ def compared(
                 one, other = (
                     _at_points(
                         [
-                            figures_of(grid, cells[dataset, row, point], results, noise)[1]
+                            figures_of(grid, cells[dataset, row, point], results, noise)
                             for point in points
                         ]
                     )
@@ -151,8 +151,7 @@ def _points(
     if contrast.at is None:
         return [((place,), (place,)) for place in range(len(grid.sweep[1]))]
     if contrast.at == BEST:
-        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, contrast.row)]
-        best = best_point(cells, results)
+        best = best_point(grid.cells_on(dataset, contrast.row), results)
         return [((0 if best is None else best.point,), _as_points(contrast.other_at))]
     return [(_as_points(contrast.at), _as_points(contrast.other_at))]
 

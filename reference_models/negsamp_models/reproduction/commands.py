@@ -30,6 +30,7 @@ from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import write_page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.seeds import results_asked_for
+from negsamp_models.reproduction.worker import Workplace
 from negsamp_models.results import check_writable
 from negsamp_models.session import errors_reported
 from negsamp_models.settings import device_named
@@ -108,17 +109,7 @@ def reproduce_command(
             Display(console, grids, found, results, jobs) as display,
             _interruption_reported(console),
         ):
-            make_runs(
-                grids,
-                results,
-                data_dir,
-                jobs,
-                device,
-                display.on_event,
-                display.on_start,
-                display.on_end,
-                cuda_graphs,
-            )
+            make_runs(grids, Workplace(results, data_dir, device, cuda_graphs), jobs, display)
         if display.failed:
             failed = plural(display.failed, "run")
             console.print(f"[red]{failed} failed[/]; the others are in {results}")

@@ -12,7 +12,7 @@ __all__ = ["convergence_lines"]
 
 def convergence_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
     """Yield, for each row and seed, the epochs needed, beside those of the first row."""
-    first, *others = (_by_seed(c, results) for c in grid.cells if c.dataset == dataset)
+    first, *others = (_by_seed(cell, results) for cell in grid.cells_on(dataset))
     lines = []
     for row, runs in zip(grid.rows[1:], others, strict=True):
         pairs = [(first[seed], runs[seed]) for seed in sorted(first.keys() & runs.keys())]

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from negsamp import ConfigError, from_config
 from negsamp_models.datasets.sources import full_name
 from negsamp_models.law import LawRequest
+from negsamp_models.reproduction.forms import check_form, hint, refuse_unknown
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.settings import TrainingSettings
@@ -28,18 +28,6 @@ from negsamp_models.settings import TrainingSettings
 __all__ = ["grid_names", "load_grid", "load_grids"]
 
 _SETTINGS = {field.name for field in fields(TrainingSettings)} - {"seed"}
-_NEEDED = {"title", "datasets", "seeds", "metrics", "rows"}
-_KEYS = {each.name for each in fields(Grid)} - {"name", "cells"}
-_KEYS |= {"seeds", "law", "choose", "leaks"}
-_FORMS: dict[str, tuple[type, str]] = {
-    "title": (str, "text"),
-    "note": (str, "text"),
-    "datasets": (list, "a list of names"),
-    "seeds": (int, "a number of seeds"),
-    "metrics": (list, "a list of metrics, such as ['HR@5']"),
-    "rows": (dict, "a table of rows"),
-}
-_PARTS = ("paper", "open", "beyond")
 _OPEN = (
     "exclusions",
     "leak",
@@ -148,26 +136,11 @@ def load_grids(
         if dataset not in known:
             raise ConfigError(
                 f"no table or figure is on {dataset!r}; known: {', '.join(known)}"
-                f"{_hint(dataset, known)}"
+                f"{hint(dataset, known)}"
             )
     wanted = dict.fromkeys(names or grid_names())
     chosen = [name for name in wanted if names or datasets is None or set(datasets) & set(on[name])]
     return [load_grid(name, datasets, seeds, **settings) for name in chosen]
-
-
-def _refuse_unknown(what: str, names: Iterable[str], known: Iterable[str]) -> None:
-    known = sorted(known)
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                f"unknown {what} {name!r}; known: {', '.join(known)}{_hint(name, known)}"
-            )
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name.lower(), [each.lower() for each in known], n=1)
-    likely = [each for each in known if [each.lower()] == nearest]
-    return f"; did you mean {likely[0]!r}?" if likely else ""
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -178,36 +151,14 @@ def _read(name: str) -> dict[str, Any]:
     else:
         known = grid_names()
         raise ConfigError(
-            f"no table or figure {name!r}; known: {', '.join(known)}{_hint(name, known)}"
+            f"no table or figure {name!r}; known: {', '.join(known)}{hint(name, known)}"
         )
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from None
-    if missing := _NEEDED - content.keys():
-        raise ConfigError(f"the grid {name} lacks the keys {', '.join(sorted(missing))}")
-    _refuse_unknown("key of a grid", content, _KEYS)
-    _refuse_wrong_forms(name, content)
-    of_law = {each.name for each in fields(LawRequest)}
-    _refuse_unknown("key of law", content.get("law", {}), of_law)
-    if (part := content.get("part", "paper")) not in _PARTS:
-        raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
+    check_form(name, content)
     return content
-
-
-def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
-    for key in _FORMS.keys() & content.keys():
-        kind, words = _FORMS[key]
-        if not isinstance(value := content[key], kind):
-            raise ConfigError(f"{key} of the grid {name} must be {words}; got {value!r}")
-    if content["seeds"] < 1:
-        raise ConfigError(f"seeds of the grid {name} must be >= 1; got {content['seeds']}")
-    for row, declared in content["rows"].items():
-        if not isinstance(declared, dict) or not isinstance(declared.get("sampler"), str):
-            raise ConfigError(
-                f"the row {row!r} of the grid {name} must be a table that has a sampler, such as "
-                f'{{ sampler = "uniform" }}; got {declared!r}'
-            )
 
 
 def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
@@ -225,8 +176,8 @@ def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:
-    runs = [run for cell in cells for choice in cell.choices for run in choice.runs]
-    if any(run.settings.leak_held_out for run in runs) and not content.get("leaks", False):
+    leaks = any(run.settings.leak_held_out for cell in cells for run in cell.runs)
+    if leaks and not content.get("leaks", False):
         raise ConfigError(
             f"the grid {name} leaks held-out items into the negatives; remove leak_held_out, or "
             "set leaks = true if it measures the leak itself"
@@ -273,12 +224,12 @@ def _choices(
     settings: Mapping[str, Any],
     law: LawRequest | None,
 ) -> tuple[Choice, ...]:
-    name = full_name(dataset)
+    dataset = full_name(dataset)
     beside = ("settings", "on", "pretraining_epochs")
-    sampler = {name: v for name, v in config.items() if name not in beside}
+    sampler = {name: value for name, value in config.items() if name not in beside}
     epochs = config.get("pretraining_epochs")
     changed = {**config.get("settings", {}), **settings}
-    _refuse_unknown("setting", changed, _SETTINGS)
+    refuse_unknown("setting", changed, _SETTINGS)
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
     options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
     return tuple(
@@ -286,7 +237,7 @@ def _choices(
             label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
             runs=tuple(
                 PlannedRun(
-                    name, sampler | option, TrainingSettings(**changed, seed=seed), law, epochs
+                    dataset, sampler | option, TrainingSettings(**changed, seed=seed), law, epochs
                 )
                 for seed in range(num_seeds)
             ),

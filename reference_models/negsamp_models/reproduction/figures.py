@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from negsamp_models.law import LawStudy
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.grids import Cell, Choice, Grid
+from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.means import Variance, Verdict, apart, combined, error_of
 from negsamp_models.reproduction.noise import EPOCHS, RANKED, VALIDATION, SeedNoise, kind_of
 from negsamp_models.reproduction.paper import PaperFigure, paper_figure
@@ -73,8 +73,8 @@ def figures_of(
     results: Mapping[str, RunResult],
     noise: SeedNoise | None = None,
     masked: bool = True,
-) -> tuple[Choice | None, dict[str, Figure]]:
-    """Return the chosen configuration of a cell, and its figures by metric.
+) -> dict[str, Figure]:
+    """Return the figures of the chosen configuration of a cell, by metric.
 
     Metrics are test metrics, "validation METRIC", "best epoch", or "s/epoch". The last is of the
     first seed alone, as others may have been timed beside other work; tables do not judge it, as
@@ -83,9 +83,8 @@ def figures_of(
     deviation is assumed.
     """
     noise = SeedNoise() if noise is None else noise
-    choice, runs = cell.chosen(results), cell.made(results)
-    kind = kind_of((choice or cell.choices[0]).runs[0].sampler)
-    figures = {}
+    runs, figures = cell.made(results), {}
+    kind = kind_of((cell.chosen(results) or cell.choices[0]).runs[0].sampler)
     for metric in grid.metrics:
         if metric.startswith(VALIDATION) and not masked:
             continue
@@ -100,7 +99,7 @@ def figures_of(
             theirs=paper_figure(path, metric, cell.point),
             variance={} if mean is None else noise.variance(kind, name, mean, len(values)),
         )
-    return choice, figures
+    return figures
 
 
 def pooled(figures: Sequence[Figure]) -> Figure:
@@ -139,4 +138,4 @@ def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
 
 def is_leaking(cell: Cell) -> bool:
     """Whether the negatives of a cell's runs leak held-out items."""
-    return any(run.settings.leak_held_out for choice in cell.choices for run in choice.runs)
+    return any(run.settings.leak_held_out for run in cell.runs)

@@ -83,9 +83,8 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
             for dataset, each in rankings_of.items():
                 name, masked = each[min(way, len(each) - 1)]
                 figures = {
-                    cell.row: figures_of(grid, cell, results, noise, masked)[1][gain.metric]
-                    for cell in grid.cells
-                    if cell.dataset == dataset
+                    cell.row: figures_of(grid, cell, results, noise, masked)[gain.metric]
+                    for cell in grid.cells_on(dataset)
                 }
                 pairs[name] = figures[gain.row], figures[gain.other]
             ways.append(_averaged(pairs))

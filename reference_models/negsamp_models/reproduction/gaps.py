@@ -18,7 +18,7 @@ __all__ = ["gaps"]
 def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iterator[str]:
     """Yield the mean difference of each row of table 1 from the paper, and GenNi's gain in both."""
     cells = {
-        (cell.row, name): figures_of(grid, cell, results, noise, masked)[1]
+        (cell.row, name): figures_of(grid, cell, results, noise, masked)
         for cell in grid.cells
         for name, masked in rankings(cell.dataset)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from negsamp_models.records import RunResult
+from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.convergence import convergence_lines
 from negsamp_models.reproduction.driven_alpha import driven_alpha
 from negsamp_models.reproduction.figures import (
@@ -12,7 +12,6 @@ from negsamp_models.reproduction.figures import (
     Figure,
     figures_of,
     is_leaking,
-    value_of,
 )
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
 from negsamp_models.reproduction.noise import EPOCHS, SeedNoise
@@ -33,13 +32,16 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
     """Yield the lines of one table per data set, and name data sets without any run."""
     missing = []
     for dataset in grid.datasets:
-        cells = [cell for cell in grid.cells if cell.dataset == dataset]
-        if not any(_is_known(cell, results) for cell in cells):
+        cells = grid.cells_on(dataset)
+        if not any(run.key in results for cell in cells for run in cell.runs):
             missing.append(dataset)
             continue
         for name, masked in rankings(dataset):
             table = _plain if grid.sweep is None else _wide
-            rows = [(cell, *figures_of(grid, cell, results, noise, masked)) for cell in cells]
+            rows = [
+                (cell, cell.chosen(results), figures_of(grid, cell, results, noise, masked))
+                for cell in cells
+            ]
             yield from table(grid, name, rows)
             yield ""
         yield from sweep_lines(grid, dataset, results)
@@ -51,10 +53,6 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
         yield from timing_lines(grid, results)
     if missing:
         yield f"Not run yet: {', '.join(missing)}.\n"
-
-
-def _is_known(cell: Cell, results: Mapping[str, RunResult]) -> bool:
-    return any(run.key in results for choice in cell.choices for run in choice.runs)
 
 
 def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
@@ -97,11 +95,12 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
         seen = []
         for choice in cell.choices:
             result = results.get(choice.runs[0].key)
-            figure = MISSING if result is None else f"{value_of(result, 'validation NDCG@10'):.2f}"
+            figure = MISSING if result is None else f"{result.validation[CHOSEN_BY]:.2f}"
             seen.append(f"{choice.label}: {figure}")
         chosen = cell.chosen(results)
         what = "nothing yet: runs are missing" if chosen is None else chosen.label
-        yield f"{cell.row}: validation selected {what} (NDCG@10, seed 0: {'; '.join(seen)}).\n"
+        how = f"{CHOSEN_BY}, seed 0: {'; '.join(seen)}"
+        yield f"{cell.row}: validation selected {what} ({how}).\n"
 
 
 def number(metric: str, value: float) -> str:

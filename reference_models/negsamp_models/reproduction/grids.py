@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from negsamp_models.records import RunResult
+from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.planned import PlannedRun
 
 __all__ = ["BEST", "Cell", "Choice", "Contrast", "Gain", "Grid"]
@@ -48,12 +48,17 @@ class Cell:
     point: int | None
     choices: tuple[Choice, ...]
 
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """The runs of all choices."""
+        return [run for choice in self.choices for run in choice.runs]
+
     def chosen(self, results: Mapping[str, RunResult]) -> Choice | None:
-        """Return the choice with the best validation NDCG@10 at seed 0; None before all are run."""
+        """Return the choice that validates best at seed 0; None before all are run."""
         if len(self.choices) == 1:
             return self.choices[0]
         firsts = [results.get(choice.runs[0].key) for choice in self.choices]
-        known = [result.validation["NDCG@10"] for result in firsts if result is not None]
+        known = [result.validation[CHOSEN_BY] for result in firsts if result is not None]
         if len(known) < len(self.choices):
             return None
         return self.choices[known.index(max(known))]
@@ -184,8 +189,12 @@ class Grid:
     def sweeps_starts(self) -> bool:
         """Whether the sweep sets the initial values of schedules, at least in some rows."""
         key = "" if self.sweep is None else self.sweep[0]
-        runs = (run for cell in self.cells for choice in cell.choices for run in choice.runs)
+        runs = (run for cell in self.cells for run in cell.runs)
         return any(isinstance(run.sampler.get(key), Mapping) for run in runs)
+
+    def cells_on(self, dataset: str, row: str | None = None) -> list[Cell]:
+        """Return the cells of a data set, or of one of its rows."""
+        return [c for c in self.cells if c.dataset == dataset and row in (None, c.row)]
 
     def missing(self, results: Mapping[str, RunResult]) -> list[PlannedRun]:
         """Return the missing runs that can be made now, each once."""

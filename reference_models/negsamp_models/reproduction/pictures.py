@@ -100,7 +100,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
 def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str, bool]]:
     """Return, for each panel, data set, title, and whether seen items are masked."""
     metric = grid.metrics[0]
-    known = [c for c in grid.cells if figures_of(grid, c, results)[1][metric].mean is not None]
+    known = [c for c in grid.cells if figures_of(grid, c, results)[metric].mean is not None]
     points = Counter((c.dataset, c.row if grid.sweep else "") for c in known)
     several = {dataset for (dataset, _), number in points.items() if number > 1}
     shown = [dataset for dataset in grid.datasets if dataset in several]
@@ -117,8 +117,8 @@ def _draw_sweep(
     metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
     is_log = min(values) > 0 and max(values) / min(values) > 20
     for place, row in enumerate(grid.rows):
-        cells = [c for c in grid.cells if (c.dataset, c.row) == (dataset, row)]
-        figures = [figures_of(grid, cell, results, noise)[1][metric] for cell in cells]
+        cells = grid.cells_on(dataset, row)
+        figures = [figures_of(grid, cell, results, noise)[metric] for cell in cells]
         known = [(v, f) for v, f in zip(values, figures, strict=True) if f.mean is not None]
         offset = _OFFSET * (place - (len(grid.rows) - 1) / 2)
         line = axes.errorbar(
@@ -161,7 +161,7 @@ def _shifted(value: float, offset: float, values: list[float], is_log: bool) -> 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
     """Draw validation over training time, or over epochs if times are not comparable."""
     metric = grid.metrics[0]
-    cells = [cell for cell in grid.cells if cell.dataset == dataset]
+    cells = grid.cells_on(dataset)
     timed = are_timed_alike(cells, results)
     for cell in cells:
         if (run := timed_run(cell, results)) is None:

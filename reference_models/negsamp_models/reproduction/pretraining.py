@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from negsamp_models.datasets import load_dataset
 from negsamp_models.run_key import decisive
-from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
+from negsamp_models.s3rec.records import PretrainingResult
 from negsamp_models.s3rec.runs import (
     RESULT,
     WEIGHTS,
@@ -21,7 +20,7 @@ from negsamp_models.s3rec.runs import (
     read_pretraining,
 )
 from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
-from negsamp_models.s3rec.watching import Silent
+from negsamp_models.s3rec.watching import PretrainingWatcher
 from negsamp_models.s3rec.weights import Pretrained, PretrainedError, read_pretrained
 from negsamp_models.settings import RunOptions, TrainingSettings
 
@@ -136,8 +135,7 @@ class PlannedPretraining:
         results: Path,
         data_dir: Path | None,
         device: str,
-        on_epoch: Callable[[PretrainingRecord], object],
-        on_notice: Callable[[str], object],
+        watcher: PretrainingWatcher,
     ) -> PretrainingResult:
         """Pre-train in this process, resuming from the last checkpoint if any, and write the files.
 
@@ -148,23 +146,5 @@ class PlannedPretraining:
         """
         dataset = load_dataset(self.dataset, data_dir, attributes=True)
         settings = replace(self.settings, device=device)
-        watcher, options = _Forwarder(on_epoch, on_notice), RunOptions(resume=True)
-        return pretrain_in_folder(
-            dataset, settings, _SAMPLER, self.folder(results), options, watcher
-        )
-
-
-@dataclass
-class _Forwarder(Silent):
-    """A watcher that passes epochs and notices to two functions."""
-
-    epoch: Callable[[PretrainingRecord], object]
-    notice: Callable[[str], object]
-
-    def on_record(self, record: PretrainingRecord) -> None:
-        """Pass the epoch on."""
-        self.epoch(record)
-
-    def on_notice(self, text: str) -> None:
-        """Pass the message on."""
-        self.notice(text)
+        folder, options = self.folder(results), RunOptions(resume=True)
+        return pretrain_in_folder(dataset, settings, _SAMPLER, folder, options, watcher)

@@ -21,7 +21,8 @@ from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook
 from negsamp_models.reproduction.planned import Step
-from negsamp_models.reproduction.running import Event, Notice, Outcome
+from negsamp_models.reproduction.running import Outcome
+from negsamp_models.reproduction.worker import Event, Notice
 
 __all__ = ["Display", "named"]
 

@@ -18,7 +18,7 @@ from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
 from negsamp_models.reproduction.summary import evidence_of, summary
-from negsamp_models.results import write_whole
+from negsamp_models.results import write_text
 
 __all__ = ["page", "write_page"]
 
@@ -62,8 +62,7 @@ def write_page(
     replaced: Sequence[RunResult] = (),
 ) -> None:
     """Write the page, completely or not at all."""
-    text = page(grids, results, pictures, replaced)
-    write_whole(path, lambda target: target.write_text(text, encoding="utf-8"))
+    write_text(path, page(grids, results, pictures, replaced))
 
 
 _INTRODUCTION = """\

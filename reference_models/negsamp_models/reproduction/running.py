@@ -1,90 +1,49 @@
-"""Make several runs in parallel, each in its own worker process that writes its result."""
+"""Make several runs in parallel, each in its own worker process."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from negsamp import NegSampError
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.claimed import claimed
-from negsamp_models.datasets import load_dataset
-from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
-from negsamp_models.law import study_law
 from negsamp_models.reading import read_by_key, result_files
-from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
-from negsamp_models.reproduction.planned import PlannedRun, Step
-from negsamp_models.reproduction.pretraining import PlannedPretraining
-from negsamp_models.reproduction.replaced import keep_replaced
-from negsamp_models.results import check_writable, write_json
-from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
-from negsamp_models.saving import Saver
-from negsamp_models.settings import RunOptions
-from negsamp_models.snapshots import (
-    Snapshots,
-    missing_snapshots,
-    read_snapshots,
-    remove_snapshots,
-)
-from negsamp_models.training import Trainer
-from negsamp_models.warnings_as_text import warnings_as_text
-from negsamp_models.watching import Silent, Together
+from negsamp_models.reproduction.planned import Step
+from negsamp_models.reproduction.worker import Event, Notice, Workplace, begin, work
+from negsamp_models.results import check_writable
+from negsamp_models.s3rec.records import PretrainingResult
 
-__all__ = ["Event", "Notice", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
+__all__ = ["Listener", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
 
 _THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-_events: Queue[Event | Notice] | None = None
 
 Outcome = RunResult | PretrainingResult | BaseException
 """The result of a step, or the exception that ended it."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """A finished epoch of a run.
+class Listener(Protocol):
+    """Is told how runs go."""
 
-    Attributes
-    ----------
-    run : str
-        Key of the run.
-    epoch : int
-        Counted from 0.
-    best_epoch : int or None
-        The best epoch so far, counted from 0; None in a pre-training, which has no validation.
-    validation : float or None
-        NDCG@10 in percent.
-    """
+    def on_start(self, step: Step) -> None:
+        """Handle the start of a step."""
+        ...
 
-    run: str
-    epoch: int
-    best_epoch: int | None = None
-    validation: float | None = None
+    def on_event(self, event: Event | Notice) -> None:
+        """Handle an epoch or a notice, which may arrive after the end of its step."""
+        ...
 
-
-@dataclass(frozen=True)
-class Notice:
-    """A message of a run to the user, such as that a checkpoint could not be written.
-
-    Attributes
-    ----------
-    run : str
-        Key of the run.
-    text : str
-    """
-
-    run: str
-    text: str
+    def on_end(self, step: Step, outcome: Outcome) -> None:
+        """Handle the end of a step, with its result, or its exception if it failed."""
+        ...
 
 
 class ProcessDiedError(NegSampError):
@@ -109,51 +68,35 @@ def results_below(folder: Path) -> dict[str, RunResult]:
 
 
 def make_runs(
-    grids: Iterable[Grid],
-    folder: Path,
-    data_dir: Path | None,
-    jobs: int,
-    device: str,
-    on_event: Callable[[Event | Notice], None],
-    on_start: Callable[[Step], None],
-    on_end: Callable[[Step, Outcome], None],
-    cuda_graphs: bool = False,
+    grids: Iterable[Grid], workplace: Workplace, jobs: int, listener: Listener
 ) -> dict[str, RunResult]:
     """Make the missing runs of grids, in the order of :func:`.order.by_need`.
 
     A pre-training that several runs start from is made once, before them. If it fails, these runs
-    are not made; the others are. Each step has its own worker process.
+    are not made; the others are. Each step has its own worker process. A failed step is not retried
+    and does not stop others; the same holds if its process is killed, or if another command is
+    making it, see `claimed`.
 
     Parameters
     ----------
     grids : iterable of Grid
-    folder : Path
-        Folder of existing and new results: one file per run, written when it ends.
-    data_dir : Path or None
-        As for :func:`negsamp_models.datasets.load_dataset`.
+    workplace : Workplace
     jobs : int
         Number of runs at once; the cores are divided among them.
-    device : str
-        As in :class:`TrainingSettings`.
-    on_event, on_start, on_end : callable
-        Called with epochs and notices, and at the start and end of each step, with its result, or
-        its exception if it failed. A failed step is not retried and does not stop others; the same
-        holds if its process is killed, or if another command is making it, see `claimed`.
-    cuda_graphs : bool
-        As for :class:`~negsamp_models.training.Trainer`; not for pre-trainings.
+    listener : Listener
 
     Returns
     -------
     dict of str to RunResult
-        All results below `folder`, by key.
+        All results below the folder of results, by key.
 
     Raises
     ------
     InvalidInputError
-        If nothing can be written to `folder`.
+        If nothing can be written to that folder.
     """
-    check_writable(folder)
-    results, failed = results_below(folder), set[str]()
+    check_writable(workplace.results)
+    results, failed = results_below(workplace.results), set[str]()
     grids = list(grids)
     context = multiprocessing.get_context("spawn")
     events: Queue[Event | Notice] = context.Queue()
@@ -162,20 +105,19 @@ def make_runs(
         while True:
             taken = failed | {run.key for run in running.values()}
             for run in by_need(grids, results):
-                step = run.first_step(folder)
+                step = run.first_step(workplace.results)
                 if len(running) < jobs and step.key not in taken:
                     taken.add(step.key)
-                    on_start(step)
-                    own = ProcessPoolExecutor(1, context, _set_events, (events,))
-                    future = own.submit(_work, step, folder, data_dir, device, cuda_graphs)
+                    listener.on_start(step)
+                    own = ProcessPoolExecutor(1, context, begin, (events,))
+                    future = own.submit(work, step, workplace)
                     own.shutdown(wait=False)  # the process ends after this step
                     processes.callback(own.shutdown)
                     running[future] = step
             if not running:
-                return results
+                break
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            while not events.empty():
-                on_event(events.get())
+            _pass_on(events, listener)
             for future in done:
                 step, error = running.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool):
@@ -184,125 +126,15 @@ def make_runs(
                     failed.add(step.key)
                 elif isinstance(outcome := future.result(), RunResult):
                     results[step.key] = outcome
-                on_end(step, error or future.result())
+                listener.on_end(step, error or future.result())
+    _pass_on(events, listener)  # all processes have ended, and sent what they had to say
+    return results
 
 
-def _work(
-    step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
-) -> RunResult | PretrainingResult:
-    """Run a step in a worker process, and end the process if the command was killed meanwhile."""
-    try:
-        with warnings_as_text(partial(_notice, step)):
-            return _make(step, folder, data_dir, device, cuda_graphs)
-    finally:
-        end_without_parent()
-
-
-def _make(
-    step: Step, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
-) -> RunResult | PretrainingResult:
-    """Run a step in this process, resuming from its last checkpoint if any."""
-    if not isinstance(step, PlannedRun):
-        return _pretrain(step, folder, data_dir, device)
-    file = step.file(folder)
-    with claimed(file):
-        there = read_by_key([file] if file.exists() else [])
-        if step.is_made(there):
-            return there[step.key]  # another command has finished it meanwhile
-        if there.keys() - {step.key}:
-            raise CheckpointError(
-                f"{file} holds the result of another run: move it away and repeat the command"
-            )
-        return _train(step, folder, data_dir, device, cuda_graphs)
-
-
-def _train(
-    run: PlannedRun, folder: Path, data_dir: Path | None, device: str, cuda_graphs: bool
-) -> RunResult:
-    """Train, and write the result."""
-    dataset, file = load_dataset(run.dataset, data_dir), run.file(folder)
-    settings = replace(run.settings, device=device)
-    pretrained = None if run.pretraining is None else run.pretraining.read(folder)
-    with StopSignals() as stop:
-        trainer = Trainer(
-            dataset,
-            run.sampler,
-            settings,
-            _EventSender(run),
-            stop=stop,
-            pretrained=pretrained,
-            cuda_graphs=cuda_graphs,
-        )
-        weights = file.with_suffix(".weights")
-        if run.law is not None:
-            kept = Snapshots(weights, trainer.model, run.law.epochs)
-            trainer.watcher = Together(_EventSender(run), kept)
-        checkpoints = CheckpointFolder(file.with_suffix(".checkpoints"), trainer.identity)
-        trainer.saver = Saver(checkpoints, RunOptions(), trainer.processes)
-        checkpoint = checkpoints.last(_EventSender(run).on_notice)
-        if checkpoint is not None and _lacks_weights(run, weights, checkpoint.epoch):
-            _notice(run, "starts over: its checkpoint lacks the early weights that the law needs")
-            checkpoints.discard()
-        elif checkpoint is not None:
-            trainer.restore(checkpoint)
-        result = trainer.run()
-        if run.law is not None:
-            law = study_law(trainer, result, read_snapshots(weights), run.law)
-            result = replace(result, law=law.to_json())
-    keep_replaced(file)
-    write_json(file, result.to_json())
-    checkpoints.discard()
-    remove_snapshots(weights)
-    return result
-
-
-def _lacks_weights(run: PlannedRun, weights: Path, epochs: int) -> bool:
-    """Whether weights that the law of a run needs, up to so many epochs, were not kept.
-
-    That is so if the run was started without the law.
-    """
-    due = () if run.law is None else run.law.epochs
-    return bool(missing_snapshots(weights, [each for each in due if each <= epochs]))
-
-
-def _pretrain(
-    step: PlannedPretraining, folder: Path, data_dir: Path | None, device: str
-) -> PretrainingResult:
-    """Pre-train, and write weights and result."""
-
-    def send(record: PretrainingRecord) -> None:
-        if _events is not None:
-            _events.put(Event(step.key, record.epoch))
-
-    return step.make(folder, data_dir, device, send, partial(_notice, step))
-
-
-@dataclass
-class _EventSender(Silent):
-    """A watcher that sends epochs and notices to the parent process."""
-
-    run: PlannedRun
-
-    def on_epoch(self, record: EpochRecord, best_epoch: int) -> None:
-        """Send the epoch."""
-        if _events is not None:
-            validation = record.validation["NDCG@10"]
-            _events.put(Event(self.run.key, record.epoch, best_epoch, validation))
-
-    def on_notice(self, text: str) -> None:
-        """Send the notice."""
-        _notice(self.run, text)
-
-
-def _notice(step: Step, text: str) -> None:
-    if _events is not None:
-        _events.put(Notice(step.key, text))
-
-
-def _set_events(events: Queue[Event | Notice]) -> None:
-    global _events  # noqa: PLW0603  (the initialiser of a worker process)
-    _events = events
-    stop_with_parent()
+def _pass_on(events: Queue[Event | Notice], listener: Listener) -> None:
+    """Pass on what has arrived."""
+    while not events.empty():
+        listener.on_event(events.get())
 
 
 @contextmanager

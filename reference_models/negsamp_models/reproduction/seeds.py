@@ -25,13 +25,7 @@ def results_asked_for(
 
     An S3-Rec run from a pre-training that belongs to no grid is excluded.
     """
-    asked = {
-        configuration(run)
-        for grid in grids
-        for cell in grid.cells
-        for choice in cell.choices
-        for run in choice.runs
-    }
+    asked = {configuration(run) for grid in grids for cell in grid.cells for run in cell.runs}
     return {
         key: result
         for key, result in results.items()

@@ -140,7 +140,7 @@ def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> s
     """Describe how many runs are finished and left, and by how many versions of the code."""
     cells = [cell for grid in grids for cell in grid.cells]
     left = {run.key for cell in cells for run in cell.left(results)}
-    asked = {run.key for cell in cells for choice in cell.choices for run in choice.runs}
+    asked = {run.key for cell in cells for run in cell.runs}
     made = (asked & results.keys()) - left
     digests = Counter(results[key].environment.get("source", "") for key in made)
     unnamed = digests.pop("", 0)

@@ -24,9 +24,9 @@ def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> I
         return
     lines, metric = [], next(name for name in grid.metrics if name in ("HR@5", "NDCG@5"))
     for row in grid.rows:
-        cells = [cell for cell in grid.cells if (cell.dataset, cell.row) == (dataset, row)]
+        cells = grid.cells_on(dataset, row)
         best = best_point(cells, results)
-        means = [figures_of(grid, cell, results)[1][metric].mean for cell in cells]
+        means = [figures_of(grid, cell, results)[metric].mean for cell in cells]
         known = [mean for mean in means if mean is not None]
         if best is None or best.point is None or len(known) < 2:
             continue

@@ -37,8 +37,8 @@ def draw_table(
     Points are means with error bars of one standard error. A row without runs is marked "not run".
     """
     metric = grid.metrics[0]
-    cells = [cell for cell in grid.cells if cell.dataset == dataset]
-    figures = [figures_of(grid, cell, results, noise, masked)[1][metric] for cell in cells]
+    cells = grid.cells_on(dataset)
+    figures = [figures_of(grid, cell, results, noise, masked)[metric] for cell in cells]
     paper = [figure.theirs for figure in figures]
     ours = [(row, f.mean, f.error) for row, f in enumerate(figures) if f.mean is not None]
     theirs = [(row, f.mean, f.error) for row, f in enumerate(paper) if f is not None]

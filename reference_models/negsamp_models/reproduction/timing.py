@@ -58,11 +58,11 @@ def _beside_the_paper(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[
     """Yield the time of each row relative to the first, here and in the paper."""
     lines, others = [], []
     for dataset in grid.datasets:
-        first, *cells = (cell for cell in grid.cells if cell.dataset == dataset)
-        base = figures_of(grid, first, results)[1][SECONDS]
+        first, *cells = grid.cells_on(dataset)
+        base = figures_of(grid, first, results)[SECONDS]
         parts = []
         for cell in cells:
-            if not (ratio := _ratio(figures_of(grid, cell, results)[1][SECONDS], base)):
+            if not (ratio := _ratio(figures_of(grid, cell, results)[SECONDS], base)):
                 continue
             if are_timed_alike([first, cell], results):
                 parts.append(f"{cell.row} {ratio}")

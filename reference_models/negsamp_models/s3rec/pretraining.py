@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from negsamp import InvalidScoresError, Uniform, from_config
-from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp import InvalidScoresError, Sampler, Uniform
+from negsamp_models.checkpoint import Checkpoint
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.distributed import Processes
 from negsamp_models.interruption import RunStoppedError, StopSignals
 from negsamp_models.results import environment
 from negsamp_models.s3rec.inputs import Inputs
@@ -26,9 +27,11 @@ from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
 from negsamp_models.s3rec.state import PretrainingState, pack_state, unpack_state
 from negsamp_models.s3rec.watching import PretrainingWatcher, Silent
 from negsamp_models.s3rec.weights import Provenance, fingerprint
+from negsamp_models.samplers import sampler_over
 from negsamp_models.sasrec import SASRec
 from negsamp_models.saving import Saver
 from negsamp_models.splits import LeaveOneOut
+from negsamp_models.trained_parts import TrainedParts
 from negsamp_models.training import TrainingDivergedError
 from negsamp_models.wording import place
 
@@ -99,11 +102,8 @@ class Pretrainer:
             sampler=dict(self.sampler_config),
             **settings.decisive,
         )
-        arguments: dict[str, Any] = {"items": range(1, num_items + 1), "seed": settings.seed}
-        if self.sampler_config.get("sampler") == "popularity":
-            arguments["counts"] = split.training_part.item_counts(num_items)
-        self.sampler = from_config(
-            self.sampler_config, interactions=self.prefixes.interactions(), **arguments
+        self.sampler = sampler_over(
+            self.sampler_config, num_items, split, settings.seed, self.prefixes.interactions()
         )
         self._elsewhere = Uniform(len(self.prefixes.corpus), seed=settings.seed).spawn(0)
         torch.manual_seed(settings.seed)
@@ -134,13 +134,8 @@ class Pretrainer:
         CheckpointError
             If it does not fit, or is beyond the end of the run.
         """
-        if (checkpoint.epoch, checkpoint.batch) > (self.settings.epochs, 0):
-            raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{checkpoint.position}; epochs is {self.settings.epochs}: raise it to "
-                f"{checkpoint.num_epochs_begun} or more"
-            )
-        self.state = unpack_state(checkpoint, *self._parts)
+        checkpoint.check_within("epochs", self.settings.epochs)
+        self.state = unpack_state(checkpoint, self._parts, self._samplers)
 
     def run(self) -> PretrainingResult:
         """Train for all epochs and return the result.
@@ -154,11 +149,11 @@ class Pretrainer:
         RunStoppedError
             If a signal asks the run to stop; its state is saved first.
         """
-        self.watcher.on_begin(self.state.records)
+        self.watcher.on_start(self.state.records)
         while self.state.epoch < self.settings.epochs:
             self._epoch()
             self.state = self.state.after_epoch()
-            self.watcher.on_record(self.state.records[-1])
+            self.watcher.on_epoch(self.state.records[-1])
             self._pause(self.saver is not None and self.saver.due_after_epoch())
         return PretrainingResult(
             dataset=self.dataset.name,
@@ -171,9 +166,12 @@ class Pretrainer:
         )
 
     @property
-    def _parts(self) -> tuple[Any, ...]:
-        """Arguments of :mod:`negsamp_models.s3rec.state` after the state or checkpoint."""
-        return self.model, self.optimizer, (self.sampler, self._elsewhere), self.device
+    def _parts(self) -> TrainedParts:
+        return TrainedParts(self.model, self.optimizer, Processes(), self.device)
+
+    @property
+    def _samplers(self) -> tuple[Sampler, ...]:
+        return self.sampler, self._elsewhere
 
     def _epoch(self) -> None:
         """Train the remaining batches of the epoch."""
@@ -190,7 +188,7 @@ class Pretrainer:
             state.add(*self._step(numbers, random))
             state.seconds += time.perf_counter() - started
             state.sampling_seconds += self.objectives.stopwatch.read()
-            self.watcher.on_losses(state.epoch, state.batch, num_batches, state.means)
+            self.watcher.on_batch(state.epoch, state.batch, num_batches, state.means)
             state.batch += 1
             self._pause(self.saver is not None and self.saver.due_after_batch(state.batch))
 
@@ -231,12 +229,11 @@ class Pretrainer:
         number = self.stop.received
         saved = False
         if self.saver is not None and (number or due):
-            saved = self.saver.save(pack_state(self.state, *self._parts), self.watcher.on_notice)
+            checkpoint = pack_state(self.state, self._parts, self._samplers)
+            saved = self.saver.save(checkpoint, self.watcher.on_notice)
         if number:
-            stopped = place(self.state.epoch, self.state.batch, self.settings.epochs)
-            raise RunStoppedError(
-                number, f"stopped {stopped}; the run {'is' if saved else 'could not be'} saved"
-            )
+            where = place(self.state.epoch, self.state.batch, self.settings.epochs)
+            raise RunStoppedError.at(number, where, saved)
 
     def _diverged(self, what: str) -> TrainingDivergedError:
         epoch, batch = self.state.epoch + 1, self.state.batch + 1

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
-
 from negsamp import NegSampError, Sampler
 from negsamp_models.checkpoint import Checkpoint, CheckpointError
-from negsamp_models.distributed import Processes
-from negsamp_models.run_state import restore_tensors, training_tensors
-from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.records import PretrainingRecord
 from negsamp_models.s3rec.settings import OBJECTIVES
+from negsamp_models.trained_parts import TrainedParts
 
 __all__ = ["PretrainingState", "pack_state", "unpack_state"]
 
@@ -61,24 +57,19 @@ class PretrainingState:
 
 def pack_state(
     state: PretrainingState,
-    model: S3Rec,
-    optimizer: torch.optim.Optimizer,
+    parts: TrainedParts,
     samplers: tuple[Sampler, ...],
-    device: torch.device,
 ) -> Checkpoint:
     """Return the state of a pre-training run as a checkpoint."""
     plain = {name: value for name, value in asdict(state).items() if name not in ("epoch", "batch")}
     plain["samplers"] = [sampler.state_dict() for sampler in samplers]
-    tensors = training_tensors(model, optimizer, Processes(), device)
-    return Checkpoint(state.epoch, state.batch, tensors, plain)
+    return Checkpoint(state.epoch, state.batch, parts.tensors(), plain)
 
 
 def unpack_state(
     checkpoint: Checkpoint,
-    model: S3Rec,
-    optimizer: torch.optim.Optimizer,
+    parts: TrainedParts,
     samplers: tuple[Sampler, ...],
-    device: torch.device,
 ) -> PretrainingState:
     """Restore a run from a checkpoint; all later steps are those of an uninterrupted run.
 
@@ -89,7 +80,7 @@ def unpack_state(
     """
     plain: dict[str, Any] = dict(checkpoint.state)
     try:
-        restore_tensors(checkpoint.tensors, model, optimizer, Processes(), device)
+        parts.restore(checkpoint.tensors)
         for sampler, content in zip(samplers, plain.pop("samplers"), strict=True):
             sampler.load_state_dict(content)
         records = [PretrainingRecord(**record) for record in plain.pop("records")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from negsamp_models.display import ProgressDisplay
+from negsamp_models.display import EpochBar
 from negsamp_models.s3rec.records import PretrainingRecord
 from negsamp_models.s3rec.settings import OBJECTIVES
 
@@ -17,17 +17,17 @@ _SHORT = dict(zip(OBJECTIVES, ("AAP", "MIP", "MAP", "SP"), strict=True))
 class PretrainingWatcher(Protocol):
     """Receives notifications about the progress of pre-training."""
 
-    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
+    def on_start(self, records: Sequence[PretrainingRecord]) -> None:
         """Handle the start or resumption of a run; `records` are the finished epochs."""
         ...
 
-    def on_losses(
+    def on_batch(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
         """Handle the end of a batch; `losses` are the means of the epoch so far, by objective."""
         ...
 
-    def on_record(self, record: PretrainingRecord) -> None:
+    def on_epoch(self, record: PretrainingRecord) -> None:
         """Handle the end of an epoch."""
         ...
 
@@ -39,47 +39,37 @@ class PretrainingWatcher(Protocol):
 class Silent:
     """A watcher that does nothing."""
 
-    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
+    def on_start(self, records: Sequence[PretrainingRecord]) -> None:
         """Do nothing."""
 
-    def on_losses(
+    def on_batch(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
         """Do nothing."""
 
-    def on_record(self, record: PretrainingRecord) -> None:
+    def on_epoch(self, record: PretrainingRecord) -> None:
         """Do nothing."""
 
     def on_notice(self, message: str) -> None:
         """Do nothing."""
 
 
-class PretrainingDisplay(ProgressDisplay):
+class PretrainingDisplay(EpochBar):
     """A progress bar over the batches of an epoch with the four losses, and a line per epoch.
 
-    The parameters are those of `negsamp_models.display.ProgressDisplay`.
+    The parameters are those of `negsamp_models.display.EpochBar`.
     """
 
     bar_width = 8  # leaves room for the losses in 80 columns
 
-    def on_begin(self, records: Sequence[PretrainingRecord]) -> None:
-        """Print the epoch after which the run resumes, if it does."""
-        if records:
-            self._print(f"{self._title}  resumes after epoch {len(records)}")
-
-    def on_losses(
+    def on_batch(
         self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
     ) -> None:
         """Update the progress bar."""
-        self._progress.update(
-            self._task,
-            description=f"epoch {epoch + 1}/{self._max_epochs}",
-            completed=batch + 1,
-            total=num_batches,
-            status=" ".join(f"{_SHORT[name]} {value:.3g}" for name, value in losses.items()),
-        )
+        status = " ".join(f"{_SHORT[name]} {value:.3g}" for name, value in losses.items())
+        self._update(f"epoch {epoch + 1}/{self._max_epochs}", batch, num_batches, status)
 
-    def on_record(self, record: PretrainingRecord) -> None:
+    def on_epoch(self, record: PretrainingRecord) -> None:
         """Print the line of the epoch."""
         losses = "  ".join(f"{_SHORT[name]} {value:.4f}" for name, value in record.losses.items())
         self._print(

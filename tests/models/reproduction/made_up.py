@@ -1,11 +1,13 @@
-"""Made-up results and a made-up grid."""
+"""Made-up results, a made-up grid, and a listener that keeps what it is told."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.reproduction.planned import PlannedRun
+from negsamp_models.reproduction.planned import PlannedRun, Step
+from negsamp_models.reproduction.running import Outcome
+from negsamp_models.reproduction.worker import Event, Notice
 
 METRICS = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "HR@20", "NDCG@20")
 
@@ -24,6 +26,32 @@ def result_of(run: PlannedRun, test: float, validation: float = 1.0) -> RunResul
         epochs=[epoch],
         environment={"device": "cpu (test)", "threads": 2, "torch": "2"},
     )
+
+
+@dataclass
+class Told:
+    """A listener that keeps what it is told."""
+
+    started: list[Step] = field(default_factory=list)
+    events: list[Event | Notice] = field(default_factory=list)
+    ended: list[tuple[Step, Outcome]] = field(default_factory=list)
+
+    def on_start(self, step: Step) -> None:
+        self.started.append(step)
+
+    def on_event(self, event: Event | Notice) -> None:
+        self.events.append(event)
+
+    def on_end(self, step: Step, outcome: Outcome) -> None:
+        self.ended.append((step, outcome))
+
+    @property
+    def notices(self) -> list[Notice]:
+        return [event for event in self.events if isinstance(event, Notice)]
+
+    @property
+    def failures(self) -> list[str]:
+        return [str(outcome) for _, outcome in self.ended if isinstance(outcome, BaseException)]
 
 
 TINY = """

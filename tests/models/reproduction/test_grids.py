@@ -19,7 +19,7 @@ from tests.models.reproduction.made_up import TINY, result_of
 
 @pytest.mark.parametrize("name", grid_names())
 def test_runs_have_a_file_each(name: str) -> None:
-    runs = [run for cell in load_grid(name).cells for choice in cell.choices for run in choice.runs]
+    runs = [run for cell in load_grid(name).cells for run in cell.runs]
     files = {run.file(Path()): run.key for run in runs}
     assert len(files) == len({run.key for run in runs})
     assert all(files[run.file(Path())] == run.key for run in runs)
@@ -28,16 +28,15 @@ def test_runs_have_a_file_each(name: str) -> None:
 def test_rows_of_the_paper_are_rows_of_the_grids() -> None:
     for name in ("table1", "table2", "table3", "table5", "seen_items"):
         for cell in load_grid(name).cells:
-            figures = figures_of(load_grid(name), cell, {})[1].values()
+            figures = figures_of(load_grid(name), cell, {}).values()
             assert any(figure.theirs for figure in figures), (name, cell.dataset, cell.row)
 
 
 @pytest.mark.parametrize("name", ["table1", "table5", "fig4", "fig6", "fig10", "seen_items"])
 def test_alpha_on_yelp_is_the_one_that_the_paper_prints(name: str) -> None:
     """In all rows of GenNi alike, so that tables and figures share their runs."""
-    choices = [choice for cell in load_grid(name, ["Yelp"]).cells for choice in cell.choices]
-    runs = [run for choice in choices for run in choice.runs if "alpha" in run.sampler]
-    assert {run.sampler["alpha"] for run in runs} == {4.4}
+    runs = [run for cell in load_grid(name, ["Yelp"]).cells for run in cell.runs]
+    assert {run.sampler["alpha"] for run in runs if "alpha" in run.sampler} == {4.4}
 
 
 def test_names_say_what_differs_from_the_defaults() -> None:
@@ -77,13 +76,14 @@ def test_validation_chooses_before_other_seeds_are_run() -> None:
     }
     del results[first[5].key]
     assert cell.missing(results) == [first[5]]
-    assert figures_of(grid, cell, results)[0] is None
+    assert cell.chosen(results) is None
+    assert figures_of(grid, cell, results)["HR@5"].mean is None
     results[first[5].key] = result_of(first[5], test=99, validation=-9)
     assert [(r.sampler["gamma"], r.settings.seed) for r in cell.missing(results)] == [(0.75, 1)]
-    choice, figures = figures_of(grid, cell, results)
+    choice = cell.chosen(results)
     assert choice is not None
     assert choice.label == "gamma = 0.75"
-    assert figures["HR@5"].mean == 7
+    assert figures_of(grid, cell, results)["HR@5"].mean == 7
 
 
 def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
@@ -156,6 +156,24 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
         ('"uniform"', '"unifrom"', "the row 'R' .*: unknown sampler 'unifrom'; .* 'uniform'"),
         ('"uniform"', '"genni"\nalpha = -1', "the row 'R' of the grid .*: alpha must stay in"),
         ('"uniform"', '"uniform"\ngamma = 1', "the row 'R' of the grid .*gamma"),
+        ('"uniform"', '"uniform"\nsettings = 3', "settings of the row 'R' .* a table; got 3"),
+        ('"uniform"', '"uniform"\non = 3', "on of the row 'R' .* must be a table; got 3"),
+        ('"uniform"', '"uniform"\non.here = 3', "on.here of the row 'R' .* must be a table; got"),
+        ('"uniform"', '"uniform"\non.her.k = 1', "unknown data set in the row .*mean 'here'"),
+        ("seeds = 1", "seeds = 1\nsweep = 3", "sweep of the grid .* one key and its values, such"),
+        ("seeds = 1", "seeds = 1\nsweep = {}", "sweep of the grid .* one key and its values, such"),
+        ("seeds = 1", "seeds = 1\nsweep.alpha = []", "sweep of the .* one key and its values"),
+        ("seeds = 1", "seeds = 1\nsweep.alpha = 2", "sweep of the .* one key and its values"),
+        ("seeds = 1", "seeds = 1\nsweep = { a = [1], b = [2] }", "sweep of .* one key and its val"),
+        ("seeds = 1", "seeds = 1\nlaw = 3", "law must be a table; got 3"),
+        ("seeds = 1", "seeds = 1\ngains = 3", "gains of the grid .* must be a list of gains; got"),
+        ("seeds = 1", "seeds = 1\ncontrasts = [3]", "a contrast must be a table; got 3"),
+        ("seeds = 1", 'seeds = 1\ncontrasts = [{ row = "R" }]', "a contrast lacks the keys other"),
+        (
+            "seeds = 1",
+            'seeds = 1\ncontrasts = [{ raw = "R", other = "R" }]',
+            "unknown key of a contrast 'raw'; .* did you mean 'row'",
+        ),
     ],
 )
 def test_grids_of_a_wrong_form_are_refused(

@@ -23,7 +23,7 @@ from tests.models.reproduction.made_up import result_of
 
 def test_the_page_says_how_many_versions_of_the_code_made_the_runs() -> None:
     grid = load_grid("table1", ["Beauty"], seeds=2)
-    runs = [run for cell in grid.cells for choice in cell.choices for run in choice.runs][:3]
+    runs = [run for cell in grid.cells for run in cell.runs][:3]
     results = {run.key: result_of(run, 3.8) for run in runs}
     for key, source in zip(results, ["a", "b", ""], strict=True):
         about = {"source": source} if source else {}

@@ -110,7 +110,7 @@ def test_each_kind_of_negatives_has_its_noise() -> None:
     assert (genni.num_configurations, genni.freedom) == (1, 1)
     assert genni.relative == pytest.approx((2 * (0.2 / 6) ** 2) ** 0.5)
     figures = {
-        cell.row: figures_of(grid, cell, {PlannedRun.of(each).key: each for each in made}, noise)[1]
+        cell.row: figures_of(grid, cell, {PlannedRun.of(each).key: each for each in made}, noise)
         for cell in grid.cells
         if cell.row in ("SASRec", "GenNi_SA")
     }
@@ -130,7 +130,7 @@ def test_a_ranking_of_seen_items_has_its_noise() -> None:
             results[run.key] = replace(each, test_unmasked=dict.fromkeys(each.test, value))
     noise = SeedNoise.of(results.values())
     errors = [
-        figures_of(grid, cells["Yelp"], results, noise, masked)[1]["HR@5"].error
+        figures_of(grid, cells["Yelp"], results, noise, masked)["HR@5"].error
         for masked in (True, False)
     ]
     # with seen items ranked: a deviation of the root of 2, of Yelp alone

@@ -16,11 +16,13 @@ from negsamp_models.commands import application
 from negsamp_models.interruption import RunStoppedError
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.planned import Step
-from negsamp_models.reproduction.running import Outcome, make_runs, results_below
+from negsamp_models.reproduction.running import make_runs, results_below
+from negsamp_models.reproduction.worker import Workplace
 from negsamp_models.run_key import key_of
 from negsamp_models.s3rec.settings import PretrainingSettings
+from negsamp_models.s3rec.watching import Silent
 from negsamp_models.settings import TrainingSettingsError
+from tests.models.reproduction.made_up import Told
 
 TINY_S3REC = """
 title = "Tiny"
@@ -54,16 +56,8 @@ def s3rec(tmp_path: Path) -> Grid:
 
 def make_s3rec(grid: Grid, data_dir: Path) -> tuple[list[str], list[str]]:
     """Make the runs, two at once; return what ended in this order, and the failures."""
-    ended: list[str] = []
-    failures: list[str] = []
-
-    def on_end(step: Step, outcome: Outcome) -> None:
-        ended.append(step.slug.split("-")[0])
-        failures.extend([str(outcome)] if isinstance(outcome, BaseException) else [])
-
-    folder = data_dir / "results"
-    make_runs([grid], folder, data_dir, 2, "cpu", lambda _: None, lambda _: None, on_end)
-    return ended, failures
+    make_runs([grid], Workplace(data_dir / "results", data_dir, "cpu"), 2, told := Told())
+    return [step.slug.split("-")[0] for step, _ in told.ended], told.failures
 
 
 def test_runs_share_one_pretraining_that_is_made_first(s3rec: Grid, tmp_path: Path) -> None:
@@ -103,7 +97,7 @@ def test_weights_of_another_pretraining_are_refused(s3rec: Grid, tmp_path: Path)
     begun = s3rec.cells[0].choices[0].runs[0].pretraining
     assert begun is not None
     other = replace(begun, settings=replace(begun.settings, mask_probability=0.5))
-    other.make(tmp_path / "results", tmp_path, "cpu", lambda _: None, lambda _: None)
+    other.make(tmp_path / "results", tmp_path, "cpu", Silent())
     begun.folder(tmp_path / "results").parent.mkdir()
     other.folder(tmp_path / "results").rename(begun.folder(tmp_path / "results"))
     ended, failures = make_s3rec(s3rec, tmp_path)

@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -18,58 +17,42 @@ from negsamp_models.checkpoint import CheckpointFolder
 from negsamp_models.commands import application
 from negsamp_models.datasets import generate_synthetic
 from negsamp_models.interruption import RunStoppedError
-from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.records import EpochRecord
 from negsamp_models.reproduction.commands import what_comes_next
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.pictures import draw
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.report import page
-from negsamp_models.reproduction.running import Event, Notice, Outcome, make_runs, results_below
+from negsamp_models.reproduction.running import make_runs, results_below
+from negsamp_models.reproduction.worker import Event, Workplace
 from negsamp_models.results import write_json
 from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
 from negsamp_models.tables import describe_run
 from negsamp_models.training import Trainer
 from negsamp_models.watching import Silent
-from tests.models.reproduction.made_up import TINY, result_of
+from tests.models.reproduction.made_up import TINY, Told, result_of
 
 
 def test_missing_runs_are_made_once_and_a_failure_stops_no_other(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY, encoding="utf-8")
     grid = load_grid(str(path))
-    started: list[str] = []
-    ended: list[tuple[str, Outcome]] = []
-    events: list[Event | Notice] = []
-
-    def make() -> dict[str, RunResult]:
-        return make_runs(
-            [grid, grid],
-            tmp_path / "results",
-            data_dir=None,
-            jobs=2,
-            device="cpu",
-            on_event=events.append,
-            on_start=lambda run: started.append(run.slug),
-            on_end=lambda run, outcome: ended.append((run.slug, outcome)),
-        )
-
-    results = make()
+    workplace = Workplace(tmp_path / "results", device="cpu")
+    results = make_runs([grid, grid], workplace, 2, told := Told())
     assert len(results) == 1
-    assert len(started) == 2
-    failures = [outcome for _, outcome in ended if isinstance(outcome, BaseException)]
-    assert len(failures) == 1
-    assert "num_heads must divide hidden_size" in str(failures[0])
-    assert [event.epoch for event in events if isinstance(event, Event)] == [0, 1]
-    assert len(events) == 2
+    assert len(told.started) == 2
+    assert len(told.failures) == 1
+    assert "num_heads must divide hidden_size" in told.failures[0]
+    assert [event.epoch for event in told.events if isinstance(event, Event)] == [0, 1]
+    assert len(told.events) == 2
     file = next((tmp_path / "results").rglob("seed0.json"))
     run = grid.cells[0].choices[0].runs[0]
     assert file == run.file(tmp_path / "results")
     assert results[run.key] == results_below(tmp_path / "results")[run.key]
-    started.clear()
-    make()
-    assert started == [grid.cells[1].choices[0].runs[0].slug]
+    make_runs([grid], workplace, 2, again := Told())
+    assert again.started == [grid.cells[1].choices[0].runs[0]]
 
 
 def test_a_result_is_found_again_under_the_full_name(tmp_path: Path) -> None:
@@ -91,13 +74,10 @@ def test_the_result_of_another_run_is_not_taken_for_that_of_a_run(tmp_path: Path
     results = [result_of(run, 1.0) for run in runs]
     assert describe_run(results[1]).startswith("uniform replacement=False max_epochs=2")
     write_json(runs[1].file(folder), results[0].to_json())
-    ended: dict[str, Outcome] = {}
-    nothing: Any = lambda *_: None  # noqa: E731
-    end: Any = lambda run, outcome: ended.update({run.key: outcome})  # noqa: E731
-    found = make_runs([load_grid(str(path))], folder, None, 1, "cpu", nothing, nothing, end)
+    found = make_runs([load_grid(str(path))], Workplace(folder, device="cpu"), 1, told := Told())
     assert found.keys() == {runs[0].key}
-    assert ended.keys() == {runs[1].key}
-    assert "holds the result of another run: move it away" in str(ended[runs[1].key])
+    assert [step for step, _ in told.ended] == [runs[1]]
+    assert "holds the result of another run: move it away" in told.failures[0]
 
 
 def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
@@ -113,8 +93,7 @@ def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     assert file == plain.file(tmp_path)
     write_json(file, result_of(plain, 5.0).to_json())
     assert by_need([grid], results_below(tmp_path)) == [run]  # what is there lacks the law
-    nothing: Any = lambda *_: None  # noqa: E731
-    results = make_runs([grid], tmp_path, None, 1, "cpu", nothing, nothing, nothing)
+    results = make_runs([grid], Workplace(tmp_path, device="cpu"), 1, Told())
     law = results[run.key].law
     assert law is not None
     assert law["stages"][0]["epochs"] == 0
@@ -146,13 +125,11 @@ def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_p
     trainer.watcher = StopAfterOne()
     with pytest.raises(RunStoppedError, match="after epoch 1 of 2; the run is saved"):
         trainer.run()
-    nothing: Any = lambda *_: None  # noqa: E731
-    heard: list[Event | Notice] = []
-    results = make_runs([grid], folder, None, 1, "cpu", heard.append, nothing, nothing)
+    results = make_runs([grid], Workplace(folder, device="cpu"), 1, told := Told())
     law = results[run.key].law
     assert law is not None
     assert [stage["epochs"] for stage in law["stages"]][:2] == [0, 1]
-    assert [each.text for each in heard if isinstance(each, Notice)] == [
+    assert [each.text for each in told.notices] == [
         "starts over: its checkpoint lacks the early weights that the law needs"
     ]
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,14 @@ from negsamp_models.claimed import ClaimedError, claimed
 from negsamp_models.commands import application
 from negsamp_models.datasets import DatasetError
 from negsamp_models.reading import read_results
+from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid, load_grids
+from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.progress import Display
-from negsamp_models.reproduction.running import (
-    Event,
-    Notice,
-    Outcome,
-    ProcessDiedError,
-    make_runs,
-    results_below,
-)
+from negsamp_models.reproduction.running import ProcessDiedError, make_runs, results_below
+from negsamp_models.reproduction.worker import Event, Notice, Workplace
 from negsamp_models.results import write_json
-from tests.models.reproduction.made_up import TINY, result_of
+from tests.models.reproduction.made_up import TINY, Told, result_of
 
 TWO = TINY.replace("num_heads = 3", "num_layers = 1").replace("max_epochs = 2", "max_epochs = 3")
 
@@ -45,39 +42,24 @@ def grid_file(folder: Path, text: str = TWO) -> Path:
     return path
 
 
-def nothing(*_: object) -> None:
-    """Watch."""
-
-
 def test_a_killed_process_fails_its_run_alone(tmp_path: Path) -> None:
     grid = load_grid(str(grid_file(tmp_path)))
-    killed: list[int] = []
-    ended: list[tuple[str, Outcome]] = []
+    workplace = Workplace(tmp_path / "results", device="cpu")
+    runs = {run.key: run for cell in grid.cells for run in cell.runs}
 
-    def kill_the_first(event: Event | Notice) -> None:
-        if not killed:
-            first = next(run for run in ended_or_not if run.key == event.run)
-            claim = first.file(tmp_path / "results").with_name(".seed0.claim")
-            killed.append(int(claim.read_text()))
-            os.kill(killed[0], signal.SIGKILL)
+    class KillsTheFirst(Told):
+        def on_event(self, event: Event | Notice) -> None:
+            if not self.events:
+                claim = runs[event.run].file(workplace.results).with_name(".seed0.claim")
+                os.kill(int(claim.read_text()), signal.SIGKILL)
+            super().on_event(event)
 
-    ended_or_not = [cell.choices[0].runs[0] for cell in grid.cells]
-    results = make_runs(
-        [grid],
-        tmp_path / "results",
-        None,
-        2,
-        "cpu",
-        kill_the_first,
-        nothing,
-        lambda run, outcome: ended.append((run.slug, outcome)),
-    )
-    died = [outcome for _, outcome in ended if isinstance(outcome, ProcessDiedError)]
+    results = make_runs([grid], workplace, 2, told := KillsTheFirst())
+    died = [outcome for _, outcome in told.ended if isinstance(outcome, ProcessDiedError)]
     assert len(died) == 1
     assert "was killed, often because memory ran out" in str(died[0])
     assert len(results) == 1
-    again = make_runs([grid], tmp_path / "results", None, 1, "cpu", nothing, nothing, nothing)
-    assert len(again) == 2
+    assert len(make_runs([grid], workplace, 1, Told())) == 2
 
 
 @pytest.mark.parametrize("below", ["", "deeper/still"])
@@ -87,10 +69,10 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_any_run(
     grid = load_grid(str(grid_file(tmp_path)))
     (tmp_path / "file").write_text("no folder")
     folder = tmp_path / "file" / below
-    started: list[Any] = []
+    told = Told()
     with pytest.raises(InvalidInputError, match=r"written to .*/file.*: .*; name another folder"):
-        make_runs([grid], folder, None, 1, "cpu", nothing, started.append, nothing)
-    assert not started
+        make_runs([grid], Workplace(folder, device="cpu"), 1, told)
+    assert not told.started
     arguments = ["reproduce", str(tmp_path / "tiny.toml"), "--results", str(folder)]
     shown = CliRunner().invoke(application, arguments)
     assert shown.exit_code == 2
@@ -103,11 +85,35 @@ def test_what_a_run_has_to_say_is_passed_on(tmp_path: Path) -> None:
     broken = run.file(tmp_path / "results").with_suffix(".checkpoints")
     broken.parent.mkdir(parents=True)
     broken.write_text("a file, where checkpoints would go")
-    heard: list[Event | Notice] = []
-    make_runs([grid], tmp_path / "results", None, 1, "cpu", heard.append, nothing, nothing)
-    notices = [each for each in heard if isinstance(each, Notice)]
-    assert [each.run for each in notices] == [run.key]
-    assert "cannot write a checkpoint" in notices[0].text
+    make_runs([grid], Workplace(tmp_path / "results", device="cpu"), 1, told := Told())
+    assert [each.run for each in told.notices] == [run.key]
+    assert "cannot write a checkpoint" in told.notices[0].text
+
+
+def test_what_the_last_run_says_as_it_ends_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result and its last words travel apart; the result may come first."""
+
+    class Pool:
+        def __init__(self, size: int, context: Any, begin: Any, arguments: tuple[Any]) -> None:
+            (self.events,) = arguments
+
+        def submit(self, work: Any, step: PlannedRun, workplace: Workplace) -> Future[RunResult]:
+            self.step, future = step, Future[RunResult]()
+            future.set_result(result_of(step, 1.0))
+            return future
+
+        def shutdown(self, wait: bool = True) -> None:
+            if wait:
+                self.events.put(Notice(self.step.key, "goodbye"))
+                while self.events.empty():
+                    time.sleep(0.01)
+
+    monkeypatch.setattr("negsamp_models.reproduction.running.ProcessPoolExecutor", Pool)
+    grid = load_grid(str(grid_file(tmp_path, TINY.split("[rows.wrong]")[0])))
+    make_runs([grid], Workplace(tmp_path / "results"), 1, told := Told())
+    assert [each.text for each in told.notices] == ["goodbye"]
 
 
 def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> None:
@@ -136,7 +142,7 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
 def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
     grid = load_grid(str(grid_file(tmp_path)))
     runs = [cell.choices[0].runs[0] for cell in grid.cells]
-    folder, ended = tmp_path / "results", list[tuple[str, Outcome]]()
+    folder, told = tmp_path / "results", Told()
     with (
         claimed(runs[0].file(folder)),
         pytest.raises(ClaimedError, match=f"process {os.getpid()} is making this run"),
@@ -155,23 +161,15 @@ with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
     ) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        results = make_runs(
-            [grid],
-            folder,
-            None,
-            1,
-            "cpu",
-            nothing,
-            nothing,
-            lambda run, outcome: ended.append((run.key, outcome)),
-        )
+        results = make_runs([grid], Workplace(folder, device="cpu"), 1, told)
         command = ["reproduce", str(grid_file(tmp_path)), "--results", str(folder)]
         shown = CliRunner().invoke(application, [*command, "--device", "cpu"])
         other.kill()
     assert shown.exit_code == 0
     assert "Done, except for runs of other commands: 1 run left" in shown.output
     assert results.keys() == {runs[1].key}
-    assert isinstance(dict(ended)[runs[0].key], ClaimedError)
+    outcomes = {step.key: outcome for step, outcome in told.ended}
+    assert isinstance(outcomes[runs[0].key], ClaimedError)
     with claimed(runs[0].file(folder)):  # what a killed process held is free
         pass
 
@@ -294,11 +292,10 @@ def test_a_report_of_runs_of_no_table_changes_nothing(tmp_path: Path) -> None:
 
 def test_what_a_run_warns_of_is_passed_on(tmp_path: Path) -> None:
     text = TINY.split("[rows.wrong]")[0].replace('"uniform"', '"genni"\nbeta = 0.00002')
-    grid, heard = load_grid(str(grid_file(tmp_path, text))), list[Event | Notice]()
-    make_runs([grid], tmp_path / "results", None, 1, "cpu", heard.append, nothing, nothing)
-    notices = [each.text for each in heard if isinstance(each, Notice)]
-    assert len(notices) == 1
-    assert notices[0].startswith("beta = 2e-05 pre-selects 1 of 1,500 items")
+    grid = load_grid(str(grid_file(tmp_path, text)))
+    make_runs([grid], Workplace(tmp_path / "results", device="cpu"), 1, told := Told())
+    (notice,) = told.notices
+    assert notice.text.startswith("beta = 2e-05 pre-selects 1 of 1,500 items")
 
 
 def test_data_sets_are_asked_of_all_grids() -> None:
