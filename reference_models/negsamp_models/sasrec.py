@@ -14,13 +14,22 @@ from negsamp.validation import as_count
 from negsamp_models.dropout import Dropout
 from negsamp_models.packing import PackedBatch
 
-__all__ = ["SASRec", "initialise"]
+__all__ = ["SASRec", "check_heads", "initialise"]
 
 INITIAL_STD = 0.02
 """Standard deviation of initial weights, from the published code of S3-Rec."""
 LAYER_NORM_EPS = 1e-12
 MASK_PENALTY = 1e9
 """Subtracted from masked attention scores, so that their softmax is 0; faster than filling them."""
+
+
+def check_heads(hidden_size: int, num_heads: int) -> None:
+    """Raise InvalidInputError unless the heads divide the hidden size among themselves."""
+    if hidden_size % num_heads:
+        raise InvalidInputError(
+            f"num_heads must divide hidden_size; got num_heads {num_heads}, hidden_size "
+            f"{hidden_size}"
+        )
 
 
 class SASRec(nn.Module):
@@ -75,11 +84,7 @@ class SASRec(nn.Module):
             ("max_length", max_length),
         ):
             as_count(name, value)
-        if hidden_size % num_heads:
-            raise InvalidInputError(
-                f"num_heads must divide hidden_size; got num_heads {num_heads}, hidden_size "
-                f"{hidden_size}"
-            )
+        check_heads(hidden_size, num_heads)
         if not 0 <= dropout < 1:
             raise InvalidInputError(f"dropout must be in [0, 1); got {dropout}")
         self.max_length = max_length

@@ -11,6 +11,7 @@ import torch
 from negsamp import NegSampError
 from negsamp.validation import as_count, as_number
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
+from negsamp_models.sasrec import check_heads
 
 __all__ = [
     "LOSSES",
@@ -126,6 +127,7 @@ class TrainingSettings:
             as_count(name, getattr(self, name))
         for name in ("hidden_size", "num_layers", "num_heads"):
             as_count(name, getattr(self, name))
+        check_heads(self.hidden_size, self.num_heads)
         if self.max_length == 1:
             raise TrainingSettingsError("max_length", 1, ">= 2, as one item is not a sequence")
         as_count("seed", self.seed, low=0, high=2**63 - 1)

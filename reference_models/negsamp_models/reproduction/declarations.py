@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from negsamp import ConfigError, from_config
+from negsamp import ConfigError, NegSampError, from_config
 from negsamp_models.datasets.sources import full_name
 from negsamp_models.law import LawRequest
 from negsamp_models.reproduction.forms import check_form, hint, refuse_unknown
@@ -88,8 +88,12 @@ def load_grid(
     cells = []
     for dataset, row, point in product(kept, content["rows"], points):
         config = _config(content["rows"][row], dataset, sweep, point)
-        cells.append(Cell(dataset, row, point, _choices(dataset, config, num_seeds, settings, law)))
-    _refuse_wrong_samplers(name, cells)
+        try:
+            choices = _choices(dataset, config, num_seeds, settings, law)
+            _refuse_wrong_samplers(choices)
+        except NegSampError as error:
+            raise ConfigError(f"the row {row!r} of the grid {name}: {error}") from None
+        cells.append(Cell(dataset, row, point, choices))
     _refuse_leaks(name, content, cells)
     if content.get("choose", False):
         cells = [_one_of_rows(dataset, cells) for dataset in kept]
@@ -161,18 +165,14 @@ def _read(name: str) -> dict[str, Any]:
     return content
 
 
-def _refuse_wrong_samplers(name: str, cells: list[Cell]) -> None:
+def _refuse_wrong_samplers(choices: Sequence[Choice]) -> None:
     """Build each sampler once, on a stand-in catalogue, so that no run fails on its arguments."""
-    for cell in cells:
-        for choice in cell.choices:
-            sampler = choice.runs[0].sampler
-            arguments: dict[str, Any] = {"items": 1_000_000}
-            if sampler["sampler"] == "popularity":
-                arguments = {"counts": [1, 1]}
-            try:
-                from_config(sampler, **arguments)
-            except ConfigError as error:
-                raise ConfigError(f"the row {cell.row!r} of the grid {name}: {error}") from None
+    for choice in choices:
+        sampler = choice.runs[0].sampler
+        arguments: dict[str, Any] = {"items": 1_000_000}
+        if sampler["sampler"] == "popularity":
+            arguments = {"counts": [1, 1]}
+        from_config(sampler, **arguments)
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from negsamp.validation import as_count, as_number
+from negsamp_models.sasrec import check_heads
 from negsamp_models.settings import TrainingSettingsError, device_named
 
 __all__ = ["OBJECTIVES", "ObjectiveWeights", "PretrainingSettings", "published_epochs"]
@@ -87,6 +88,7 @@ class PretrainingSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "hidden_size", "num_layers", "num_heads"):
             as_count(name, getattr(self, name))
+        check_heads(self.hidden_size, self.num_heads)
         as_count("max_length", self.max_length, low=2)
         as_count("seed", self.seed, low=0, high=2**63 - 1)
         if as_number("learning_rate", self.learning_rate) <= 0:

@@ -66,5 +66,5 @@ settings = { max_epochs = 2, hidden_size = 8, num_layers = 1 }
 
 [rows.wrong]
 sampler = "uniform"
-settings = { max_epochs = 2, hidden_size = 8, num_heads = 3 }
+settings = { max_epochs = 2, hidden_size = 8, learning_rate = 1e30 }
 """

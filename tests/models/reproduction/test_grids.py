@@ -156,6 +156,8 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
         ('"uniform"', '"unifrom"', "the row 'R' .*: unknown sampler 'unifrom'; .* 'uniform'"),
         ('"uniform"', '"genni"\nalpha = -1', "the row 'R' of the grid .*: alpha must stay in"),
         ('"uniform"', '"uniform"\ngamma = 1', "the row 'R' of the grid .*gamma"),
+        ('"uniform"', '"uniform"\nsettings.num_heads = 3', "the row 'R' .*: num_heads must divide"),
+        ('"uniform"', '"uniform"\nsettings.dropout = 2', "the row 'R' .*: dropout must be in"),
         ('"uniform"', '"uniform"\nsettings = 3', "settings of the row 'R' .* a table; got 3"),
         ('"uniform"', '"uniform"\non = 3', "on of the row 'R' .* must be a table; got 3"),
         ('"uniform"', '"uniform"\non.here = 3', "on.here of the row 'R' .* must be a table; got"),

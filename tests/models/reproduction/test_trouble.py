@@ -33,7 +33,9 @@ from negsamp_models.reproduction.worker import Event, Notice, Workplace
 from negsamp_models.results import write_json
 from tests.models.reproduction.made_up import TINY, Told, result_of
 
-TWO = TINY.replace("num_heads = 3", "num_layers = 1").replace("max_epochs = 2", "max_epochs = 3")
+TWO = TINY.replace("learning_rate = 1e30", "num_layers = 1").replace(
+    "max_epochs = 2", "max_epochs = 3"
+)
 
 
 def grid_file(folder: Path, text: str = TWO) -> Path:
@@ -316,7 +318,7 @@ def test_data_sets_are_asked_of_all_grids() -> None:
     ("right", "wrong", "message"),
     [
         ("hidden_size", "hiden_size", r"unknown setting 'hiden_size'; .*mean 'hidden_size'\?"),
-        ("num_heads", "seed", "unknown setting 'seed'; known: batch_size,"),  # seeds = N says it
+        ("num_layers", "seed", "unknown setting 'seed'; known: batch_size,"),  # seeds = N says it
         ("seeds = 1", "seeds = 1\nsweeep = {}", "unknown key of a grid .*mean 'sweep'"),
         ("seeds = 1", "seeds = 1\nlaw = { lenght = 6 }", "unknown key of law .*mean 'length'"),
     ],
