@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import negsamp
+from negsamp import ConfigError
 from negsamp.backend import report_backends
 from negsamp_models.compare import compare
 from negsamp_models.curves import labelled, read_curves
@@ -356,6 +357,10 @@ def table_command(
         if not rewrite:
             print(markdown(summarise(read_results(results)), times), end="")
             return
+        if not times:
+            raise ConfigError(
+                "--rewrite runs the commands between the marks: write --no-times into those"
+            )
         for file, is_new in rewrite_tables(results, Path()).items():
             print(f"{'Rewritten' if is_new else 'Unchanged'}: {file}")
 

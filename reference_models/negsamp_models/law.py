@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, InvalidInputError, Sampler
+from negsamp import ConfigError, DotProduct, InvalidInputError, Sampler
 from negsamp.validation import as_count
 from negsamp_models.packing import pack
 from negsamp_models.records import RunResult
@@ -45,8 +45,10 @@ class LawRequest:
     epochs: tuple[int, ...] = (0, 1, 5, 20)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "epochs", tuple(self.epochs))
         as_count("length", self.length)
+        if not isinstance(self.epochs, list | tuple):
+            raise ConfigError(f"epochs must be a list of numbers of epochs; got {self.epochs!r}")
+        object.__setattr__(self, "epochs", tuple(self.epochs))
         for epoch in self.epochs:
             as_count("epochs", epoch, low=0)
 

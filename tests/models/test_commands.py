@@ -123,6 +123,7 @@ def test_train_then_table(data_dir: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["train", "--dataset", "Beuty"], "Beauty"),
+        (["table", "--rewrite", "--no-times", "page.md"], "write --no-times into those"),
         (["train", "--sampler", "geni"], "did you mean 'genni'"),
         (["train", "--alpha", "loss_drivn:initial=1"], "did you mean 'loss_driven'"),
         (["train", "--alpha", "loss_driven:initial=x"], "write a number, or a schedule"),

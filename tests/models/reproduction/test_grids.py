@@ -167,6 +167,7 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
         ("seeds = 1", "seeds = 1\nsweep.alpha = []", "sweep of the .* one key and its values"),
         ("seeds = 1", "seeds = 1\nsweep.alpha = 2", "sweep of the .* one key and its values"),
         ("seeds = 1", "seeds = 1\nsweep = { a = [1], b = [2] }", "sweep of .* one key and its val"),
+        ("seeds = 1", "seeds = 1\nlaw.epochs = 3", "epochs must be a list of numbers of epochs; g"),
         ("seeds = 1", "seeds = 1\nlaw = 3", "law must be a table; got 3"),
         ("seeds = 1", "seeds = 1\ngains = 3", "gains of the grid .* must be a list of gains; got"),
         ("seeds = 1", "seeds = 1\ncontrasts = [3]", "a contrast must be a table; got 3"),
