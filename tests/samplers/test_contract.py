@@ -252,6 +252,31 @@ def test_a_block_without_items_is_never_drawn_from(
     assert not backend.numpy(negatives.log_q).any()
 
 
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize("called", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_equal_scores_are_drawn_alike_however_large(
+    backend: Adapter, held: bool, called: bool, replacement: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over blocks of 128, 128 and 44 items."""
+    if not held:
+        monkeypatch.setattr(load_backend(backend.name), "scores_per_tile", 1)
+
+    def draw(value: float) -> tuple[Any, Any]:
+        queries, table = np.full((4, 1), value, np.float32), np.ones((300, 1), np.float32)
+        product = DotProduct(backend.array(queries), backend.array(table))
+        score = product.__call__ if called else product
+        sampler = GenNi(300, 20, alpha=1.5, replacement=replacement)
+        return as_numpy(sampler.sample(backend.array(np.arange(4)), score=score), backend)
+
+    item_ids, log_q = draw(0.0)
+    np.testing.assert_allclose(log_q, -math.log(299), rtol=1e-6)
+    for value in (1e30, -1e30):
+        found = draw(value)
+        np.testing.assert_array_equal(found[0], item_ids)
+        np.testing.assert_allclose(found[1], log_q, rtol=1e-6)
+
+
 def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:
     negatives = Uniform(range(3, 5)).sample(backend.array(np.array([3, 4, 3])))
     assert backend.numpy(negatives.item_ids).tolist() == [[4], [3], [4]]
