@@ -277,6 +277,23 @@ def test_equal_scores_are_drawn_alike_however_large(
         np.testing.assert_allclose(found[1], log_q, rtol=1e-6)
 
 
+def test_tiny_embeddings_and_a_large_alpha_are_as_others(backend: Adapter) -> None:
+    """The scales are powers of two, and change no product; squares of the embeddings underflow."""
+    random = np.random.default_rng(4)
+    queries, table = (random.normal(size=(n, 3)).astype(np.float32) for n in (20, 200))
+    queries *= 30
+
+    def draw(alpha: float, of_queries: float, of_table: float) -> tuple[Any, Any]:
+        scaled = queries * np.float32(of_queries), table * np.float32(of_table)
+        score = DotProduct(*map(backend.array, scaled))
+        targets = backend.array(np.zeros(20, np.int64))
+        return as_numpy(GenNi(200, 5, alpha=alpha).sample(targets, score=score), backend)
+
+    plain, extreme = draw(2.0, 1.0, 1.0), draw(2.0**36, 2.0**45, 2.0**-80)
+    np.testing.assert_array_equal(plain[0], extreme[0])
+    np.testing.assert_allclose(plain[1], extreme[1], rtol=1e-5, atol=1e-5)
+
+
 def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:
     negatives = Uniform(range(3, 5)).sample(backend.array(np.array([3, 4, 3])))
     assert backend.numpy(negatives.item_ids).tolist() == [[4], [3], [4]]
