@@ -277,6 +277,20 @@ def test_equal_scores_are_drawn_alike_however_large(
         np.testing.assert_allclose(found[1], log_q, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_a_log_q_beyond_float32_is_minus_infinity(name: str) -> None:
+    """The other backends never draw what alpha times the score makes -inf."""
+    pytest.importorskip(name)
+
+    def score(item_ids: Any) -> Any:
+        return np.where(item_ids == 3, 0.0, np.finfo(np.float32).min)[None, :]
+
+    sampler = GenNi(5, 4, alpha=2.5, replacement=False, backend=name)
+    negatives = sampler.sample(np.array([0]), score=score)
+    assert set(negatives.item_ids[0].tolist()) == {1, 2, 3, 4}
+    assert negatives.log_q.tolist() == [[0.0] + [-math.inf] * 3]
+
+
 def test_tiny_embeddings_and_a_large_alpha_are_as_others(backend: Adapter) -> None:
     """The scales are powers of two, and change no product; squares of the embeddings underflow."""
     random = np.random.default_rng(4)
