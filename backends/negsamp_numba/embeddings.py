@@ -50,10 +50,11 @@ class Embeddings:
         return None
 
     def largest_norm(self) -> float:
-        """Return the largest Euclidean norm of a row; NaN or inf if the table contains such."""
+        """Bound the Euclidean norms of the rows; NaN or inf if the table contains such."""
         largest, step = 0.0, max((1 << 20) // max(self.dim, 1), 1)
         for first in range(0, len(self), step):
             rows = self[first : first + step]
             squares = np.einsum("ij,ij->i", rows, rows)
-            largest = float(np.maximum(largest, np.sqrt(squares.max())))
+            underflow = self.dim * np.finfo(np.float32).tiny
+            largest = float(np.maximum(largest, np.sqrt(squares.max() + underflow)))
         return largest

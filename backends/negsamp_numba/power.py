@@ -1,6 +1,6 @@
 """Powers of two in float32 and their sums, in arithmetic that the compiler can vectorise.
 
-2**x is split into an integer power, added to the exponent bits, and a polynomial of the rest in
+2**x is split into an integer power, made of its exponent bits, and a polynomial of the rest in
 [-1/2, 1/2]: a library exp2 would not be vectorised.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["highest_of", "mass_of", "power_of_two"]
 
 Floats = npt.NDArray[np.float32]
 
-_ROUND: Final = np.float32(1.5 * 2**23)  # adding it rounds to an integer, left in the lower bits
+_ROUND: Final = np.float32(1.5 * 2**23 + 127)  # adding it rounds, and leaves exponent bits below
 _LOWEST: Final = np.float32(-125)
 _MANTISSA_BITS: Final = np.int32(23)
 _MAGNITUDE: Final = np.int32(0x7FFFFFFF)
@@ -50,7 +50,8 @@ def power_of_two(exponent: np.float32) -> np.float32:
     power = power * rest + _C2
     power = power * rest + _C1
     power = power * rest + _ONE
-    scaled: np.float32 = _float_of(_bits_of(power) + (_bits_of(rounded) << _MANTISSA_BITS))
+    whole = _float_of(_bits_of(rounded) << _MANTISSA_BITS)
+    scaled: np.float32 = power * whole  # by a product, which is NaN whatever the bits of a NaN
     return _ZERO if exponent < _LOWEST else scaled
 
 

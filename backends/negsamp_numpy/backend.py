@@ -150,7 +150,7 @@ class _Result:
         self._log_q = np.zeros((num_targets, num_negatives), dtype=np.float32)
 
     def put(self, chunk: Rows, item_ids: Integers, log_q: npt.NDArray[np.float64]) -> None:
-        self._item_ids[chunk.numbers], self._log_q[chunk.numbers] = item_ids, log_q
+        self._item_ids[chunk.numbers], self._log_q[chunk.numbers] = item_ids, as_float32(log_q)
 
     def negatives(self) -> Negatives:
         return Negatives(self._item_ids.reshape(self._shape), self._log_q.reshape(self._shape))

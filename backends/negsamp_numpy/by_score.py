@@ -1,8 +1,8 @@
 """Draws in proportion to exp(alpha * score), without a matrix of all scores.
 
-Two-level inversion of the CDF. Pass 1 goes over the columns tile by tile and keeps one number per
-block of 128: the logarithm of its mass, the sum of exp(alpha * score) over its admissible columns.
-A draw then picks a block in proportion to the masses by its first word, computes the block's scores
+Two-level inversion of the CDF. Pass 1 goes over the columns tile by tile and keeps the mass of each
+block of 128, the sum of exp(alpha * score) over its admissible columns, as a shift and a sum. A
+draw then picks a block in proportion to the masses by its first word, computes the block's scores
 again, and picks a column of it by its second word. The product of the two probabilities is the
 law: (mass / total) * (exp(alpha * score) / mass).
 
@@ -12,6 +12,8 @@ draw.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,22 @@ Doubles = npt.NDArray[np.float64]
 
 MASSES_AT_ONCE = 1 << 18
 """Block masses that are copied at once, 2 MiB: with a callable there are those of all rows."""
+
+
+class Masses(NamedTuple):
+    """The mass of each block: sum * exp(alpha * shift) is its sum of exp(alpha * score).
+
+    One logarithm for both would round off the sums where alpha times the score is large.
+
+    Attributes
+    ----------
+    shifts : float32, shape (rows, blocks)
+        The highest score of the block, which is NaN or +inf for a bad score.
+    sums : float32, shape (rows, blocks)
+    """
+
+    shifts: Floats
+    sums: Floats
 
 
 def draw(
@@ -50,33 +68,37 @@ def draw(
         NEGATIVES, rows.numbers[:, None] * num_negatives + np.arange(num_negatives)
     )
     drawn = np.empty((len(rows), num_negatives), dtype=np.int64)
-    log_weights = np.empty((len(rows), num_negatives))
-    total = None
+    drawn_scores = np.empty((len(rows), num_negatives))
+    top, log_total = np.empty(len(rows)), np.empty(len(rows))
     at_once = num_negatives if replacement else 1
     for first in range(0, num_negatives, at_once):
-        highest = masses.max(axis=1)
+        highest = masses.shifts.max(axis=1).astype(np.float64)
         check_highest(highest, rows, first)
-        blocks, log_sums = pick_blocks(masses, highest, high[:, first : first + at_once])
-        total = log_sums if total is None else total
+        words = high[:, first : first + at_once]
+        blocks, log_sums = pick_blocks(masses, highest, alpha, words)
+        if first == 0:
+            top, log_total = highest, log_sums
         for row, draw, found in scores.blocks(blocks):
             block, j = blocks[row, draw], first + draw
-            inside = log_weights_of(found, row, block, excluded, alpha)
-            place = pick(np.exp(inside - inside.max(axis=1, keepdims=True)), low[row, j])
+            inside = admissible_scores(found, row, block, excluded)
+            shift = inside.max(axis=1, keepdims=True)
+            place = pick(np.exp(alpha * (inside - shift)), low[row, j])
             index = np.arange(len(row))
-            drawn[row, j], log_weights[row, j] = block * BLOCK + place, inside[index, place]
+            drawn[row, j], drawn_scores[row, j] = block * BLOCK + place, inside[index, place]
             if not replacement:
                 inside[index, place] = -np.inf
-                masses[row, block] = log_sum_exp(inside)
+                masses.shifts[row, block], masses.sums[row, block] = sum_exp(inside, alpha)
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
-    log_q = log_weights - (0.0 if total is None else total[:, None])
+    log_q = alpha * (drawn_scores - top[:, None]) - log_total[:, None]
     return drawn, np.minimum(log_q, 0.0)  # scores of the two passes may differ by rounding
 
 
-def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) -> Doubles:
-    """Return log sum exp(alpha * score) of each block, (rows, blocks); NaN for a bad score."""
+def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) -> Masses:
+    """Return the masses of all blocks of each row."""
     num_rows = len(excluded.offsets) - 1
-    masses = np.empty((num_rows, -(-scores.width // BLOCK)))
+    shape = num_rows, -(-scores.width // BLOCK)
+    masses = Masses(np.empty(shape, np.float32), np.empty(shape, np.float32))
     tile = -(-tile // BLOCK) * BLOCK
     excluded_rows = excluded.rows
     for first in range(0, scores.width, tile):
@@ -86,50 +108,60 @@ def block_masses(scores: Scores, excluded: Excluded, alpha: float, tile: int) ->
         part[:, : last - first] = scores.tile(first, last)
         part[excluded_rows[inside], excluded.places[inside] - first] = -np.inf
         blocks = part.reshape(num_rows, -1, BLOCK)
-        masses[:, first // BLOCK : first // BLOCK + blocks.shape[1]] = log_sum_exp(blocks, alpha)
+        some = slice(first // BLOCK, first // BLOCK + blocks.shape[1])
+        masses.shifts[:, some], masses.sums[:, some] = sum_exp(blocks, alpha)
     return masses
 
 
 def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
-    """Raise if the largest mass of a row is NaN (a bad score) or -inf (nothing left to draw)."""
-    if np.isnan(highest).any():
-        wrong = int(np.isnan(highest).argmax())
+    """Raise if the highest score of a row is NaN or +inf, or -inf (nothing left to draw)."""
+    invalid = ~(highest < np.inf)
+    if invalid.any():
+        wrong = int(invalid.argmax())
         raise validation.invalid_score(int(rows.numbers[wrong]), rows.shape)
     if np.isneginf(highest).any():
         empty = int(np.isneginf(highest).argmax())
         raise validation.no_finite_score(int(rows.numbers[empty]), rows.shape, drawn)
 
 
-def pick_blocks(masses: Doubles, highest: Doubles, words: Integers) -> tuple[Integers, Doubles]:
-    """Return the blocks that (rows, draws) words pick, and the log of each row's total mass."""
-    blocks, log_sums = np.empty(words.shape, dtype=np.int64), np.empty(len(masses))
-    step = max(MASSES_AT_ONCE // masses.shape[1], 1)
-    for first in range(0, len(masses), step):
+def pick_blocks(
+    masses: Masses, highest: Doubles, alpha: float, words: Integers
+) -> tuple[Integers, Doubles]:
+    """Return the blocks that (rows, draws) words pick, and the log of each row's total mass.
+
+    The total is relative to that of the highest score.
+    """
+    num_rows, num_blocks = masses.shifts.shape
+    blocks, log_sums = np.empty(words.shape, dtype=np.int64), np.empty(num_rows)
+    step = max(MASSES_AT_ONCE // num_blocks, 1)
+    for first in range(0, num_rows, step):
         some = slice(first, first + step)
-        shares = np.exp(masses[some] - highest[some, None])
-        log_sums[some] = highest[some] + np.log(shares.sum(axis=1))
+        shares: Doubles = np.exp(alpha * (masses.shifts[some] - highest[some, None]))
+        shares *= masses.sums[some]
+        log_sums[some] = np.log(shares.sum(axis=1))
         for j in range(words.shape[1]):
             blocks[some, j] = pick(shares, words[some, j])
     return blocks, log_sums
 
 
-def log_weights_of(
-    scores: Floats, row: Integers, block: Integers, excluded: Excluded, alpha: float
+def admissible_scores(
+    scores: Floats, row: Integers, block: Integers, excluded: Excluded
 ) -> Doubles:
-    """Return alpha * score in the block of each draw, (draws, BLOCK); -inf where excluded."""
-    log_weights = alpha * scores.astype(np.float64)
-    log_weights[excluded.inside(row, block * BLOCK, BLOCK)] = -np.inf
-    return log_weights
+    """Return the scores in the block of each draw, (draws, BLOCK); -inf where excluded."""
+    admissible = scores.astype(np.float64)
+    admissible[excluded.inside(row, block * BLOCK, BLOCK)] = -np.inf
+    return admissible
 
 
-def log_sum_exp(scores: npt.NDArray[np.floating], alpha: float = 1.0) -> Doubles:
-    """Return log sum exp(alpha * scores) over the last axis, shifted by the maximum."""
+def sum_exp(
+    scores: npt.NDArray[np.floating], alpha: float
+) -> tuple[npt.NDArray[np.floating], Doubles]:
+    """Return the highest score over the last axis, and sum exp(alpha * (score - highest))."""
     highest = scores.max(axis=-1)
     shift = np.where(np.isneginf(highest), 0, highest).astype(scores.dtype)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         weights = np.exp((scores - shift[..., None]) * scores.dtype.type(alpha))
-        masses: Doubles = np.log(weights.sum(axis=-1, dtype=np.float64))
-        return alpha * shift.astype(np.float64) + masses
+    return highest, weights.sum(axis=-1, dtype=np.float64)
 
 
 def pick(weights: Doubles, words: Integers) -> Integers:

@@ -1,15 +1,15 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference.
 
-Pass 1 computes scores tile by tile and keeps the log of each block's mass, the sum over its 128
-columns. A draw picks a block in proportion to the masses by its first word, computes the scores of
-the block again, and picks a column by its second. Nothing raises here: errors are recorded per row,
-since a graph cannot raise.
+Pass 1 computes scores tile by tile and keeps the mass of each block, the sum over its 128 columns,
+as a shift and a sum. A draw picks a block in proportion to the masses by its first word, computes
+the scores of the block again, and picks a column by its second. Nothing raises here: errors are
+recorded per row, since a graph cannot raise.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 from tensorflow import Tensor
@@ -25,15 +25,57 @@ __all__ = ["draw"]
 _NOTHING: Final = -math.inf
 
 
+class Masses(NamedTuple):
+    """The mass of each block: sum * exp(shift) is its sum of exp(alpha * score).
+
+    One logarithm for both would round off the sums where alpha times the score is large.
+
+    Attributes
+    ----------
+    shifts : float32, shape (rows, blocks)
+        The highest log-weight of the block, -inf if it has no mass.
+    sums : float32, shape (rows, blocks)
+        NaN for a bad score.
+    """
+
+    shifts: Tensor
+    sums: Tensor
+
+    @property
+    def highest(self) -> Tensor:
+        """The highest shift of each row, float64."""
+        return tf.cast(tf.reduce_max(self.shifts, axis=1), tf.float64)
+
+    @property
+    def shares(self) -> Tensor:
+        """The masses in units of exp(highest), float64."""
+        higher = tf.cast(self.shifts, tf.float64) - self.highest[:, None]
+        return tf.cast(self.sums, tf.float64) * tf.exp(higher)
+
+    @property
+    def log_total(self) -> Tensor:
+        """Log of the sum of the shares of each row, float64."""
+        return tf.math.log(tf.reduce_sum(self.shares, axis=1))
+
+    @property
+    def invalid(self) -> Tensor:
+        """Which rows have a score that is NaN or +inf."""
+        return tf.reduce_any(tf.math.is_nan(self.sums), axis=1)
+
+    @property
+    def stuck(self) -> Tensor:
+        """0 for rows that have nothing to draw from the start, -1 for others."""
+        nothing = tf.equal(self.highest, _NOTHING)
+        return tf.where(nothing, tf.constant(0, tf.int64), -1)
+
+
 class _Picked(NamedTuple):
     """Draws as columns, and what may be wrong with them.
 
     Attributes
     ----------
     columns : int64, shape (rows, draws)
-    log_weights : float64, shape (rows, draws)
-    total : float64, shape (rows,)
-        Log of the sum of all weights before the first draw.
+    log_q : float64, shape (rows, draws)
     invalid : bool, shape (rows,)
         Whether a score is NaN or +inf.
     stuck : int64, shape (rows,)
@@ -41,8 +83,7 @@ class _Picked(NamedTuple):
     """
 
     columns: Tensor
-    log_weights: Tensor
-    total: Tensor
+    log_q: Tensor
     invalid: Tensor
     stuck: Tensor
 
@@ -61,8 +102,7 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
         picked = _block_by_block(scores, excluded, words, tile)
     else:
         picked = _one_by_one(scores, excluded, words, replacement, tile)
-    log_q = picked.log_weights - picked.total[:, None]
-    log_q = tf.cast(tf.minimum(log_q, 0.0), tf.float32)
+    log_q = tf.cast(tf.minimum(picked.log_q, 0.0), tf.float32)
     draws = Draws(picked.columns, log_q, tf.zeros_like(picked.stuck, tf.int32), admissible)
     return (
         draws.with_problem(NO_SCORE, picked.stuck >= 0, picked.stuck)
@@ -86,8 +126,8 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     """Draw with replacement, all draws at once, from scores that one tile holds."""
     num_rows, blocks = tf.shape(excluded, tf.int64)[0], -(-scores.columns.width // BLOCK)
     log_weights = _tile_of(scores, excluded, tf.constant(0, tf.int64), blocks)
-    masses = log_sum_exp(log_weights)
-    shares, high, low = tf.cumsum(shares_of(masses), axis=1), words[:, :, 0], words[:, :, 1]
+    masses = Masses(*sum_exp(log_weights))
+    shares, high, low = tf.cumsum(masses.shares, axis=1), words[:, :, 0], words[:, :, 1]
     block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), blocks - 1)
     lines = tf.reshape(log_weights, [-1, BLOCK])
     line = tf.range(num_rows)[:, None] * blocks + block
@@ -101,14 +141,14 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     threshold = _thresholds(low, tf.gather(sums, end))
     place = bisect(start, end, BLOCK - 1, lambda at: tf.gather(sums, at) <= threshold)
     log_weight = tf.gather(tf.reshape(lines, [-1]), place)
-    column = block * BLOCK + place - start
-    return _Picked(column, log_weight, log_sum_exp(masses), _has_nan(masses), _stuck(masses))
+    log_q = log_weight - masses.highest[:, None] - masses.log_total[:, None]
+    return _Picked(block * BLOCK + place - start, log_q, masses.invalid, masses.stuck)
 
 
 def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile: int) -> _Picked:
     """Draw with replacement, calling once per distinct block for all draws from it."""
     masses = block_masses(scores, excluded, tile)
-    shares, high, low = tf.cumsum(shares_of(masses), axis=1), words[:, :, 0], words[:, :, 1]
+    shares, high, low = tf.cumsum(masses.shares, axis=1), words[:, :, 0], words[:, :, 1]
     none = tf.constant(-(-scores.columns.width // BLOCK), tf.int64)
     block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), none - 1)
 
@@ -126,7 +166,8 @@ def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile:
 
     start = tf.reduce_min(block), block, tf.zeros_like(block, tf.float64)
     _, drawn, logs = tf.while_loop(lambda wanted, *_: wanted < none, step, start)
-    return _Picked(drawn, logs, log_sum_exp(masses), _has_nan(masses), _stuck(masses))
+    log_q = logs - masses.highest[:, None] - masses.log_total[:, None]
+    return _Picked(drawn, log_q, masses.invalid, masses.stuck)
 
 
 def _one_by_one(
@@ -135,15 +176,14 @@ def _one_by_one(
     """Draw one negative of all rows after another, computing its block again."""
     num_negatives = int(words.shape[1])
     masses = block_masses(scores, excluded, tile)
-    total = log_sum_exp(masses)
-    shares = shares_of(masses) if replacement else None  # else masses change with each draw
+    top, log_total = masses.highest[:, None], masses.log_total[:, None]
+    shares = masses.shares if replacement else None  # else masses change with each draw
 
     def step(
-        j: Tensor, excluded: Tensor, masses: Tensor, drawn: Tensor, logs: Tensor, stuck: Tensor
-    ) -> tuple[Tensor, ...]:
-        highest = tf.reduce_max(masses, axis=1)
-        stuck = tf.where((stuck < 0) & tf.equal(highest, _NOTHING), tf.cast(j, tf.int64), stuck)
-        block = pick(shares_of(masses) if shares is None else shares, words[:, j, 0])
+        j: Tensor, excluded: Tensor, masses: Masses, drawn: Tensor, logs: Tensor, stuck: Tensor
+    ) -> tuple[Any, ...]:
+        stuck = tf.where((stuck < 0) & (masses.stuck == 0), tf.cast(j, tf.int64), stuck)
+        block = pick(masses.shares if shares is None else shares, words[:, j, 0])
         inside = log_weights_of(block, scores.blocks(block), scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
@@ -154,9 +194,14 @@ def _one_by_one(
         logs = tf.where(own, log_weight[:, None], logs)
         if not replacement:
             excluded = tf.concat([excluded[:, 1:], column[:, None]], axis=1)
-            left = log_sum_exp(_mask(inside, place[:, None]))
+            left = sum_exp(_mask(inside, place[:, None]))
             index = tf.stack([tf.range(tf.shape(block, tf.int64)[0]), block], axis=1)
-            masses = tf.tensor_scatter_nd_update(masses, index, left)
+            masses = Masses(
+                *(
+                    tf.tensor_scatter_nd_update(each, index, tf.cast(now, tf.float32))
+                    for each, now in zip(masses, left, strict=True)
+                )
+            )
         return j + 1, excluded, masses, drawn, logs, stuck
 
     if not replacement:
@@ -166,30 +211,32 @@ def _one_by_one(
     _, _, masses, drawn, logs, stuck = tf.while_loop(
         lambda j, *_: j < num_negatives, step, (tf.constant(0), *start)
     )
-    return _Picked(drawn, logs, total, _has_nan(masses), stuck)
+    return _Picked(drawn, logs - top - log_total, masses.invalid, stuck)
 
 
-def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Tensor:
-    """Return log sum exp of each block, float64 (rows, blocks); NaN for a bad score."""
+def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Masses:
+    """Return the masses of all blocks of each row."""
     columns, num_rows = scores.columns, tf.shape(excluded)[0]
     blocks = min(-(-tile // BLOCK), -(-columns.width // BLOCK))
     size = blocks * BLOCK
 
-    def of_tile(first: Tensor) -> Tensor:
-        return log_sum_exp(_tile_of(scores, excluded, first, blocks))
+    def of_tile(first: Tensor) -> tuple[Tensor, Tensor]:
+        return sum_exp(_tile_of(scores, excluded, first, blocks))
 
-    def nothing() -> Tensor:
-        return tf.fill(tf.stack([num_rows, blocks]), tf.constant(_NOTHING, tf.float64))
+    def nothing() -> tuple[Tensor, Tensor]:
+        zeros = tf.zeros(tf.stack([num_rows, blocks]))
+        return zeros + _NOTHING, zeros
 
-    def of_tile_if_used(first: Tensor) -> Tensor:
+    def of_tile_if_used(first: Tensor) -> Any:
         return tf.cond(first < columns.count, lambda: of_tile(first), nothing)
 
-    masses = tf.map_fn(
+    each = tf.map_fn(
         of_tile_if_used if tf.is_tensor(columns.count) else of_tile,
         tf.range(0, columns.width, size, dtype=tf.int64),
-        fn_output_signature=tf.TensorSpec((excluded.shape[0], blocks), tf.float64),
+        fn_output_signature=(tf.TensorSpec((excluded.shape[0], blocks), tf.float32),) * 2,
     )
-    return tf.reshape(tf.transpose(masses, [1, 0, 2]), tf.stack([num_rows, -1]))
+    shape = tf.stack([num_rows, -1])
+    return Masses(*(tf.reshape(tf.transpose(part, [1, 0, 2]), shape) for part in each))
 
 
 def _tile_of(scores: Scores, excluded: Tensor, first: Tensor, blocks: int) -> Tensor:
@@ -197,11 +244,6 @@ def _tile_of(scores: Scores, excluded: Tensor, first: Tensor, blocks: int) -> Te
     inside = first + tf.range(blocks * BLOCK, dtype=tf.int64) < scores.columns.count
     part = tf.where(inside, scores.tile(first, blocks * BLOCK), _NOTHING)
     return tf.reshape(_mask(part, excluded - first), tf.stack([tf.shape(part)[0], blocks, BLOCK]))
-
-
-def shares_of(masses: Tensor) -> Tensor:
-    """Return the mass of each block over the largest of its row."""
-    return tf.exp(masses - tf.reduce_max(masses, axis=1)[:, None])
 
 
 def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Tensor) -> Tensor:
@@ -212,23 +254,11 @@ def log_weights_of(block: Tensor, found: Tensor, columns: Columns, excluded: Ten
     return tf.cast(_mask(found, excluded - first), tf.float64)
 
 
-def _has_nan(masses: Tensor) -> Tensor:
-    """Return which lines hold NaN."""
-    return tf.reduce_any(tf.math.is_nan(masses), axis=1)
-
-
-def _stuck(masses: Tensor) -> Tensor:
-    """Return 0 for rows that have nothing to draw from the start, -1 for others."""
-    nothing = tf.equal(tf.reduce_max(masses, axis=1), _NOTHING)
-    return tf.where(nothing, tf.constant(0, tf.int64), -1)
-
-
-def log_sum_exp(log_weights: Tensor) -> Tensor:
-    """Return log sum exp over the last axis in float64, shifted by the maximum."""
+def sum_exp(log_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the highest log-weight over the last axis, and sum exp(log_weight - highest)."""
     highest = tf.reduce_max(log_weights, axis=-1)
     shift = tf.where(tf.equal(highest, _NOTHING), tf.zeros_like(highest), highest)
-    sums = tf.reduce_sum(tf.exp(log_weights - shift[..., None]), axis=-1)
-    return tf.cast(shift, tf.float64) + tf.math.log(tf.cast(sums, tf.float64))
+    return highest, tf.reduce_sum(tf.exp(log_weights - shift[..., None]), axis=-1)
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import tensorflow as tf
@@ -68,8 +69,12 @@ def _message(make_error: MakeError, number: Tensor, shape: Tensor, values: list[
         return tf.strings.join(pieces)
 
     message = text(blanks)
-    for count in (0, 1):
-        message = tf.where(tf.equal(values[0], count), text([count, *blanks[1:]]), message)
+    for counts in list(product((None, 0, 1), repeat=len(values)))[1:]:
+        known = {at: count for at, count in enumerate(counts) if count is not None}
+        fits = tf.reduce_all([tf.equal(values[at], count) for at, count in known.items()])
+        message = tf.where(
+            fits, text([known.get(at, each) for at, each in enumerate(blanks)]), message
+        )
     return message
 
 

@@ -1,15 +1,16 @@
 """Draws in proportion to exp(alpha * score): the two-level inversion of the reference, eager.
 
 Scores are scaled by alpha / ln 2 to exponents of two. Pass 1 computes them tile by tile and keeps
-log2 of the mass of each block of 128 columns, the sum of 2 ** exponent. A draw picks a block in
-proportion to the masses by its first word, computes its scores again, and picks a column by its
-second. If a bound on the exponents is below `SAFE_EXPONENT` no maximum is taken; else every block
-is shifted by its own.
+the mass of each block of 128 columns, the sum of 2 ** exponent. A draw picks a block in proportion
+to the masses by its first word, computes its scores again, and picks a column by its second. If a
+bound on the exponents is below `SAFE_EXPONENT` no maximum is taken; else every block is shifted by
+its own.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +28,33 @@ SAFE_EXPONENT = 100.0
 
 MASSES_AT_ONCE = 1 << 18
 """Block masses that are copied at once, 2 MiB: with a callable there are those of all rows."""
+
+
+class Masses(NamedTuple):
+    """The mass of each block: sum * 2 ** shift is its sum of 2 ** exponent.
+
+    One logarithm for both would round off the sums where exponents are large.
+
+    Attributes
+    ----------
+    shifts : float32, shape (rows, blocks)
+        The highest exponent of the block, NaN or +inf for a bad score, or 0 if no exponent can
+        overflow; -inf if the block has no mass.
+    sums : float32, shape (rows, blocks)
+    """
+
+    shifts: Tensor
+    sums: Tensor
+
+    @property
+    def highest(self) -> Tensor:
+        """The highest shift of each row, float64."""
+        return self.shifts.amax(1).double()
+
+    @property
+    def logs(self) -> Tensor:
+        """Log2 of the masses, float64."""
+        return self.shifts.double() + self.sums.double().log2_()
 
 
 def draw(
@@ -48,33 +76,28 @@ def draw(
     place = torch.arange(num_negatives, device=rows.numbers.device)
     words = stream.words(NEGATIVES, rows.numbers[:, None] * num_negatives + place)
     if replacement and scores.width <= -(-tile // BLOCK) * BLOCK:
-        drawn, log_weights, total = _from_held(rows, excluded, exponents, *words)
+        drawn, log2_q = _from_held(rows, excluded, exponents, *words)
     else:
         masses = block_masses(exponents, excluded, tile)
-        drawn, log_weights, total = _by_windows(
-            rows, excluded, exponents, masses, *words, replacement
-        )
-    _check_drawn(rows, log_weights)
-    return drawn, ((log_weights - total[:, None]) * math.log(2)).clamp(max=0.0)
+        drawn, log2_q = _by_windows(rows, excluded, exponents, masses, *words, replacement)
+    _check_drawn(rows, log2_q)
+    return drawn, (log2_q * math.log(2)).clamp(max=0.0)
 
 
 def _from_held(
     rows: Rows, excluded: Excluded, exponents: Scores, high: Tensor, low: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Draw with replacement, all draws at once, from scores that one tile holds.
 
-    Returns
-    -------
-    columns, log_weights, total : Tensor
-        (rows, draws) twice, and (rows,); the logarithms to base 2.
+    Returns columns, and log2 of their probabilities, both of shape (rows, draws).
     """
     num_blocks = -(-exponents.width // BLOCK)
     work = torch.empty(len(rows) * num_blocks * BLOCK, dtype=torch.float32, device=high.device)
     lines = _tile_of(exponents, excluded, 0, exponents.width, work)
-    masses = log2_sum_exp2(lines)
-    highest = masses.amax(1)
+    masses = Masses(*sum_exp2(lines))
+    highest = masses.highest
     _check_highest(rows, highest, 0)
-    blocks, total = _pick_blocks(masses, highest, high)
+    blocks, log_sums = _pick_blocks(masses, highest, high)
     lines = lines.view(-1, BLOCK)
     line = torch.arange(len(rows), device=high.device)[:, None] * num_blocks + blocks
     if high.shape[1] < num_blocks:  # else the sums of all blocks are fewer
@@ -84,34 +107,33 @@ def _from_held(
     sums = torch.exp2(lines - lines.amax(1, keepdim=True)).cumsum_(1).flatten()
     start = line * BLOCK
     place = _first_above(sums, start, _unit(low) * sums[start + (BLOCK - 1)])
-    return blocks * BLOCK + place - start, lines.flatten()[place], total
+    log2_q = lines.flatten()[place] - highest[:, None] - log_sums[:, None]
+    return blocks * BLOCK + place - start, log2_q
 
 
 def _by_windows(
     rows: Rows,
     excluded: Excluded,
     exponents: Scores,
-    masses: Tensor,
+    masses: Masses,
     high: Tensor,
     low: Tensor,
     replacement: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """Draw, computing the block of each draw again; without replacement, one draw at a time.
 
-    Returns
-    -------
-    columns, log_weights, total : Tensor
-        As of :func:`_from_held`.
+    Returns what :func:`_from_held` does.
     """
-    device = masses.device
-    drawn, log_weights = torch.empty_like(high), torch.empty_like(high, dtype=torch.float64)
-    total = torch.zeros_like(masses[:, 0])
+    device = high.device
+    drawn, log2_q = torch.empty_like(high), torch.empty_like(high, dtype=torch.float64)
+    top = log_total = log2_q.new_zeros(len(rows))
     at_once = high.shape[1] if replacement else 1
     for first in range(0, high.shape[1], at_once):
-        highest = masses.amax(1)
+        highest = masses.highest
         _check_highest(rows, highest, first)
         blocks, log_sums = _pick_blocks(masses, highest, high[:, first : first + at_once])
-        total = log_sums if first == 0 else total
+        if first == 0:
+            top, log_total = highest, log_sums
         wanted = blocks.T.flatten()  # ordered by draw, then row
         each_row = torch.arange(len(wanted), device=device) % max(len(rows), 1)
         for some, found in exponents.windows(each_row, wanted * BLOCK):
@@ -119,28 +141,35 @@ def _by_windows(
             inside = exponents_of(found, row, block, excluded)
             place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j, None])[:, 0]
             index = torch.arange(len(row), device=device)
-            drawn[row, j], log_weights[row, j] = block * BLOCK + place, inside[index, place]
+            drawn[row, j] = block * BLOCK + place
+            log2_q[row, j] = inside[index, place] - top[row] - log_total[row]
             if not replacement:
                 inside[index, place] = -torch.inf
-                masses[row, block] = log2_sum_exp2(inside)
+                shifts, sums = sum_exp2(inside)
+                masses.shifts[row, block], masses.sums[row, block] = shifts.float(), sums.float()
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
-    return drawn, log_weights, total
+    return drawn, log2_q
 
 
-def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent over each block, float64 (rows, blocks)."""
+def block_masses(exponents: Scores, excluded: Excluded, tile: int) -> Masses:
+    """Return the masses of all blocks of each row."""
     num_rows, device = len(excluded.offsets) - 1, excluded.places.device
     num_blocks = -(-exponents.width // BLOCK)
     bound = exponents.bound()
     safe = bound is not None and bool(bound < SAFE_EXPONENT)
     tile = min(-(-tile // BLOCK), num_blocks) * BLOCK
     work = torch.empty(num_rows * tile, dtype=torch.float32, device=device)
-    masses = torch.empty((num_rows, num_blocks), dtype=torch.float64, device=device)
+    masses = Masses(*torch.empty((2, num_rows, num_blocks), dtype=torch.float32, device=device))
     for first in range(0, exponents.width, tile):
         part = _tile_of(exponents, excluded, first, tile, work)
-        sums = part.exp2_().sum(2).double().log2_() if safe else log2_sum_exp2(part)
-        masses[:, first // BLOCK : first // BLOCK + part.shape[1]] = sums
+        some = slice(first // BLOCK, first // BLOCK + part.shape[1])
+        if safe:
+            sums = part.exp2_().sum(2)
+            shifts = torch.zeros_like(sums).masked_fill_(sums == 0, -torch.inf)
+        else:
+            shifts, sums = sum_exp2(part)
+        masses.shifts[:, some], masses.sums[:, some] = shifts, sums
     return masses
 
 
@@ -163,12 +192,11 @@ def exponents_of(found: Tensor, row: Tensor, block: Tensor, excluded: Excluded) 
     return exponents
 
 
-def log2_sum_exp2(exponents: Tensor) -> Tensor:
-    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by the maximum."""
+def sum_exp2(exponents: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the highest exponent over the last axis, and sum 2 ** (exponent - highest)."""
     highest = exponents.amax(-1)
     shift = highest.masked_fill(highest == -torch.inf, 0.0)
-    sums = torch.exp2(exponents - shift[..., None]).sum(-1)
-    return shift.double() + sums.double().log2_()
+    return highest, torch.exp2(exponents - shift[..., None]).sum(-1)
 
 
 def pick(weights: Tensor, words: Tensor) -> Tensor:
@@ -196,20 +224,23 @@ def _first_above(sums: Tensor, start: Tensor, thresholds: Tensor) -> Tensor:
     return place
 
 
-def _pick_blocks(masses: Tensor, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the blocks that (rows, draws) words pick, and log2 of each row's total mass."""
+def _pick_blocks(masses: Masses, highest: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the blocks that (rows, draws) words pick, and log2 of each row's total mass.
+
+    The total is in units of 2 ** highest.
+    """
     blocks, log_sums = torch.empty_like(words), torch.empty_like(highest)
-    step = max(MASSES_AT_ONCE // masses.shape[1], 1)
-    for first in range(0, len(masses), step):
+    step = max(MASSES_AT_ONCE // masses.shifts.shape[1], 1)
+    for first in range(0, len(highest), step):
         some = slice(first, first + step)
-        shares = torch.exp2(masses[some] - highest[some, None])
-        log_sums[some] = highest[some] + shares.sum(1).log2()
+        shares = torch.exp2(masses.shifts[some] - highest[some, None]) * masses.sums[some]
+        log_sums[some] = shares.sum(1).log2()
         blocks[some] = pick(shares, words[some])
     return blocks, log_sums
 
 
 def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
-    """Raise if the largest mass of a row is NaN or +inf, or -inf (nothing left to draw)."""
+    """Raise if the highest shift of a row is NaN or +inf, or -inf (nothing left to draw)."""
     if bool(highest.isfinite().all()):
         return
     invalid = ~(highest < torch.inf)
@@ -219,8 +250,8 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
     raise validation.no_finite_score(number, rows.shape, drawn)
 
 
-def _check_drawn(rows: Rows, log_weights: Tensor) -> None:
+def _check_drawn(rows: Rows, log2_q: Tensor) -> None:
     """Raise for rows with a score that is NaN when computed again."""
-    invalid = log_weights.isnan().any(1)
+    invalid = log2_q.isnan().any(1)
     if bool(invalid.any()):
         raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)

@@ -252,6 +252,62 @@ def test_a_block_without_items_is_never_drawn_from(
     assert not backend.numpy(negatives.log_q).any()
 
 
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize("called", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_equal_scores_are_drawn_alike_however_large(
+    backend: Adapter, held: bool, called: bool, replacement: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over blocks of 128, 128 and 44 items."""
+    if not held:
+        monkeypatch.setattr(load_backend(backend.name), "scores_per_tile", 1)
+
+    def draw(value: float) -> tuple[Any, Any]:
+        queries, table = np.full((4, 1), value, np.float32), np.ones((300, 1), np.float32)
+        product = DotProduct(backend.array(queries), backend.array(table))
+        score = product.__call__ if called else product
+        sampler = GenNi(300, 20, alpha=1.5, replacement=replacement)
+        return as_numpy(sampler.sample(backend.array(np.arange(4)), score=score), backend)
+
+    item_ids, log_q = draw(0.0)
+    np.testing.assert_allclose(log_q, -math.log(299), rtol=1e-6)
+    for value in (1e30, -1e30):
+        found = draw(value)
+        np.testing.assert_array_equal(found[0], item_ids)
+        np.testing.assert_allclose(found[1], log_q, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_a_log_q_beyond_float32_is_minus_infinity(name: str) -> None:
+    """The other backends never draw what alpha times the score makes -inf."""
+    pytest.importorskip(name)
+
+    def score(item_ids: Any) -> Any:
+        return np.where(item_ids == 3, 0.0, np.finfo(np.float32).min)[None, :]
+
+    sampler = GenNi(5, 4, alpha=2.5, replacement=False, backend=name)
+    negatives = sampler.sample(np.array([0]), score=score)
+    assert set(negatives.item_ids[0].tolist()) == {1, 2, 3, 4}
+    assert negatives.log_q.tolist() == [[0.0] + [-math.inf] * 3]
+
+
+def test_tiny_embeddings_and_a_large_alpha_are_as_others(backend: Adapter) -> None:
+    """The scales are powers of two, and change no product; squares of the embeddings underflow."""
+    random = np.random.default_rng(4)
+    queries, table = (random.normal(size=(n, 3)).astype(np.float32) for n in (20, 200))
+    queries *= 30
+
+    def draw(alpha: float, of_queries: float, of_table: float) -> tuple[Any, Any]:
+        scaled = queries * np.float32(of_queries), table * np.float32(of_table)
+        score = DotProduct(*map(backend.array, scaled))
+        targets = backend.array(np.zeros(20, np.int64))
+        return as_numpy(GenNi(200, 5, alpha=alpha).sample(targets, score=score), backend)
+
+    plain, extreme = draw(2.0, 1.0, 1.0), draw(2.0**36, 2.0**45, 2.0**-80)
+    np.testing.assert_array_equal(plain[0], extreme[0])
+    np.testing.assert_allclose(plain[1], extreme[1], rtol=1e-5, atol=1e-5)
+
+
 def test_one_item_is_enough_for_another_target(backend: Adapter) -> None:
     negatives = Uniform(range(3, 5)).sample(backend.array(np.array([3, 4, 3])))
     assert backend.numpy(negatives.item_ids).tolist() == [[4], [3], [4]]

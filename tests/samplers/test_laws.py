@@ -219,13 +219,13 @@ def off_by_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def leaked_target(patch: pytest.MonkeyPatch) -> None:
-    original = by_score.log_weights_of
+    original = by_score.admissible_scores
     nothing = Excluded(np.zeros(NUM_ROWS + 1, np.int64), np.empty(0, np.int64), NUM_ITEMS)
 
-    def leak(scores: Any, row: Any, block: Any, _: Excluded, alpha: float) -> Any:
-        return original(scores, row, block, nothing, alpha)
+    def leak(scores: Any, row: Any, block: Any, _: Excluded) -> Any:
+        return original(scores, row, block, nothing)
 
-    patch.setattr(by_score, "log_weights_of", leak)
+    patch.setattr(by_score, "admissible_scores", leak)
 
 
 def alpha_twice(patch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def cut_last_block(patch: pytest.MonkeyPatch) -> None:
 
     def cut(*arguments: Any) -> Any:
         masses = original(*arguments)
-        masses[:, -1] = -np.inf
+        masses.sums[:, -1] = 0.0
         return masses
 
     patch.setattr(by_score, "block_masses", cut)

@@ -73,10 +73,12 @@ def test_powers_of_two() -> None:
 
 
 def test_powers_of_what_is_excluded_far_away_or_no_number() -> None:
-    exponents = np.array([-np.inf, -1e30, -125.5, -200, np.nan], np.float32)
+    exponents = np.array([-np.inf, -1e30, -125.5, -200], np.float32)
+    no_numbers = np.array([0x7FC00000, 0xFFC00000, 0x7FC00001, 0xFFFFFFFF], np.uint32)
+    exponents = np.concatenate([exponents, no_numbers.view(np.float32)])
     found = np.empty_like(exponents)
     compiled("power_of_two")(exponents, found)
-    np.testing.assert_array_equal(found, [0, 0, 0, 0, np.nan])
+    np.testing.assert_array_equal(found, [0] * 4 + [np.nan] * 4)
 
 
 def test_the_highest_score_of_a_block() -> None:

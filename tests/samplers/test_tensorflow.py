@@ -328,7 +328,10 @@ def wrong_call(changes: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-@pytest.mark.parametrize(("build", "changes"), WRONG)
+ONE_ITEM = (lambda: Uniform(range(5, 6))), {"targets": np.array([5])}
+
+
+@pytest.mark.parametrize(("build", "changes"), [*WRONG, ONE_ITEM])
 def test_a_graph_refuses_in_the_same_words(
     build: Callable[[], Sampler], changes: dict[str, Any]
 ) -> None:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from negsamp.blocks import BLOCK
-from negsamp_torch.by_score import log2_sum_exp2
 from negsamp_torch.rows import Excluded
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "log2_sum_exp2"]
 
 
 @dataclass(frozen=True)
@@ -129,3 +128,11 @@ class Columns:
         head = self.begin % BLOCK != 0
         tail = (self.end % BLOCK != 0) & ~(head & (self.last_block == 0))
         return head.expand(num_rows), tail.expand(num_rows)
+
+
+def log2_sum_exp2(exponents: Tensor) -> Tensor:
+    """Return log2 of the sum of 2 ** exponent over the last axis, shifted by the maximum."""
+    highest = exponents.amax(-1)
+    shift = highest.masked_fill(highest == -torch.inf, 0.0)
+    sums = torch.exp2(exponents - shift[..., None]).sum(-1)
+    return shift.double() + sums.double().log2_()

@@ -19,10 +19,10 @@ from negsamp import validation
 from negsamp.blocks import BLOCK
 from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
-from negsamp_torch.by_score import block_masses, exponents_of, log2_sum_exp2, pick
+from negsamp_torch.by_score import block_masses, exponents_of, pick
 from negsamp_torch.rows import Excluded, Rows
 from negsamp_torch.scores import Scores, factor_of, in_batches
-from negsamp_torch.sharded.columns import Columns
+from negsamp_torch.sharded.columns import Columns, log2_sum_exp2
 from negsamp_torch.sharded.exchange import Exchange
 from negsamp_torch.sharded.masses import BODY, HEAD, PARTS, Masses, Picked
 
@@ -103,11 +103,11 @@ def abort_draw(exchange: Exchange, rows: Rows, failure: Exception) -> NoReturn:
 
 
 def _masses(exponents: Scores, hidden: Excluded, columns: Columns, tile: int) -> Tensor:
-    """Return the masses of this rank's blocks."""
+    """Return log2 of the masses of this rank's blocks."""
     if columns.is_empty:
         shape, device = (len(hidden.offsets) - 1, 1), hidden.places.device
         return torch.full(shape, -torch.inf, dtype=torch.float64, device=device)
-    return block_masses(exponents, hidden, tile)
+    return block_masses(exponents, hidden, tile).logs
 
 
 def _check(

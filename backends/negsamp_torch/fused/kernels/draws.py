@@ -116,7 +116,8 @@ def draw(
     column = tl.arange(0, BLOCK)
     scale = tl.load(factor)
     highest, total = total_mass(shifts, sums, num_blocks, TILE)
-    log_total = highest + tl.log2(total)
+    top = highest.to(tl.float64)
+    log_total = tl.log2(total)
     problem = tl.load(status + number)
     for j in range(num_negatives):
         if not REPLACEMENT:
@@ -163,8 +164,8 @@ def draw(
             picked = column == tl.sum((running <= threshold).to(tl.int32), 0)
             exponent = tl.max(tl.where(picked, exponents, -float("inf")), 0)
             tl.store(item_ids + j, tl.max(tl.where(picked, place, -1), 0) + first_item)
-            log = ((exponent - log_total) * 0.6931471805599453).to(tl.float32)
-            tl.store(log_q + number * num_negatives + j, tl.minimum(log, 0.0))
+            log = (exponent.to(tl.float64) - top - log_total) * 0.6931471805599453
+            tl.store(log_q + number * num_negatives + j, tl.minimum(log.to(tl.float32), 0.0))
             if not REPLACEMENT:
                 exponents = tl.where(picked, -float("inf"), exponents)
                 shift, left = log_mass(exponents, 0)
