@@ -38,7 +38,7 @@ class NumpyBackend:
         Name of the entry point, for errors; a derived backend sets its own.
     rows_per_chunk, scores_per_tile, blocks_per_chunk : int
         Bounds of the memory in use: rows processed at once, scores of a tile (float32), and block
-        masses of a chunk (float64). Draws do not depend on them beyond rounding.
+        masses of a chunk (8 bytes). Draws do not depend on them beyond rounding.
     """
 
     name = "numpy"

@@ -37,7 +37,7 @@ class TensorflowBackend:
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk, places_per_chunk : int
         Bounds of the memory in use: rows processed at once, scores of a tile (float32), block
-        masses of a chunk (float64), and entries of a chunk's rows x items tables, which rows with
+        masses of a chunk (8 bytes), and entries of a chunk's rows x items tables, which rows with
         their own candidates need. Draws do not depend on them beyond rounding.
     """
 

@@ -177,6 +177,7 @@ def _one_by_one(
     num_negatives = int(words.shape[1])
     masses = block_masses(scores, excluded, tile)
     top, log_total = masses.highest[:, None], masses.log_total[:, None]
+    invalid = masses.invalid  # the sum of a block no longer shows a bad score that was drawn
     shares = masses.shares if replacement else None  # else masses change with each draw
 
     def step(
@@ -211,7 +212,7 @@ def _one_by_one(
     _, _, masses, drawn, logs, stuck = tf.while_loop(
         lambda j, *_: j < num_negatives, step, (tf.constant(0), *start)
     )
-    return _Picked(drawn, logs - top - log_total, masses.invalid, stuck)
+    return _Picked(drawn, logs - top - log_total, invalid | masses.invalid, stuck)
 
 
 def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Masses:

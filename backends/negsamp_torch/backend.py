@@ -47,7 +47,7 @@ class TorchBackend:
     ----------
     rows_per_chunk, scores_per_tile, blocks_per_chunk, bytes_per_chunk : int
         Bounds of the memory in use: rows processed at once, scores of a tile (float32) and block
-        masses of a chunk (float64); with Triton kernels, bytes of block masses of a chunk. Draws
+        masses of a chunk (8 bytes); with Triton kernels, bytes of block masses of a chunk. Draws
         do not depend on them beyond rounding.
     fused : bool or None
         Whether Triton kernels draw. None, the default: on CUDA devices if Triton is installed.

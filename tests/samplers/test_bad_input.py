@@ -309,6 +309,23 @@ def test_calls_refuse_and_are_not_counted(
     assert json.dumps(sampler.state_dict()) == state
 
 
+@pytest.mark.parametrize("others", [0.0, -math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("item", [1, 5, 10])
+def test_a_bad_score_is_refused_though_it_is_drawn_and_leaves_its_block(
+    backend: Adapter, item: int, bad: float, others: float
+) -> None:
+    scores = np.full((2, 10), others, np.float32)
+    scores[0], scores[1, item - 1] = 0, bad
+
+    def score(item_ids: Any) -> Any:
+        return backend.array(scores[:, backend.numpy(item_ids) - 1])
+
+    sampler = GenNi(range(1, 11), 2, replacement=False, backend=backend.name)
+    with pytest.raises(InvalidScoresError, match=r"^row 1 has a score that is NaN"):
+        sampler.sample(backend.array(np.array([7, 7])), score=score)
+
+
 @pytest.mark.parametrize(("shape", "name"), [((4,), "row 3"), ((2, 2), r"row \(1, 1\)")])
 def test_a_row_has_the_name_of_its_place(
     backend: Adapter, shape: tuple[int, ...], name: str

@@ -9,7 +9,7 @@ from typing import Literal
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.figures import Figure, figures_of, pooled
 from negsamp_models.reproduction.grids import BEST, Contrast, Grid
-from negsamp_models.reproduction.means import Verdict, apart
+from negsamp_models.reproduction.means import Verdict, apart, combined
 from negsamp_models.reproduction.noise import SeedNoise
 from negsamp_models.reproduction.sweeps import best_point
 
@@ -52,28 +52,29 @@ class Compared:
     def outcome(self) -> Outcome:
         """Whether the runs confirm the claim.
 
-        "Not below" holds if the row is above the other minus 5 %, beyond the noise; "not above"
-        likewise with plus 5 %.
+        "Not below" holds if the row is above the other minus 5 %, beyond the noise, and does not
+        hold if it is below that; "not above" likewise with plus 5 %.
         """
-        if self.verdict is None:
-            return "missing"
-        expected, refuted, margin = {
-            "above": ("above", "below", 0.0),
-            "below": ("below", "above", 0.0),
-            "not below": ("above", "below", -MARGIN),
-            "not above": ("below", "above", MARGIN),
+        expected, margin = {
+            "above": ("above", 0.0),
+            "below": ("below", 0.0),
+            "not below": ("above", -MARGIN),
+            "not above": ("below", MARGIN),
         }[self.contrast.expected]
-        if self.verdict == refuted:
-            return "does not hold"
-        return "holds" if self._verdict(margin) == expected else "undecided"
+        verdict = self._verdict(margin)
+        if verdict is None:
+            return "missing"
+        if verdict == "inside":
+            return "undecided"
+        return "holds" if verdict == expected else "does not hold"
 
     def _verdict(self, margin: float = 0.0) -> Verdict | None:
         """Compare the first row with the other, changed by `margin` as a fraction of it."""
         one, other = self.one[self.metric], self.other[self.metric]
         if one.mean is None or other.mean is None:
             return None
-        bound = other.mean + margin * abs(other.mean)
-        return apart(one.mean, bound, one.variance, other.variance)
+        bound = (1 + margin) * other.mean
+        return apart(one.mean, bound, one.variance, combined([(1 + margin, other.variance)]))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from negsamp import ConfigError
 from negsamp_models.law import LawRequest
-from negsamp_models.reproduction.grids import Contrast, Gain, Grid
+from negsamp_models.reproduction.grids import BEST, Contrast, Gain, Grid
 
 __all__ = ["check_form", "hint", "refuse_unknown"]
 
@@ -27,6 +27,7 @@ _FORMS: dict[str, tuple[type, str]] = {
     "gains": (list, "a list of gains"),
 }
 _PARTS = ("paper", "open", "beyond")
+_EXPECTED = ("above", "below", "not above", "not below")
 
 
 def check_form(name: str, content: Mapping[str, Any]) -> None:
@@ -49,6 +50,12 @@ def check_form(name: str, content: Mapping[str, Any]) -> None:
     ):
         for table in tables:
             _refuse_wrong_keys(what, table, kind)
+    for what, key in (("a contrast", "contrasts"), ("a gain", "gains")):
+        for table in content.get(key, []):
+            _refuse_unknown_names(what, table, content)
+    for contrast in content.get("contrasts", []):
+        refuse_unknown("expected of a contrast", [contrast.get("expected", "above")], _EXPECTED)
+        _refuse_unknown_points(contrast, content)
 
 
 def refuse_unknown(what: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -57,7 +64,7 @@ def refuse_unknown(what: str, names: Iterable[str], known: Iterable[str]) -> Non
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"unknown {what} {name!r}; known: {', '.join(known)}{hint(name, known)}"
+                f"unknown {what} {name!r}; known: {', '.join(known)}{hint(str(name), known)}"
             )
 
 
@@ -118,3 +125,28 @@ def _refuse_wrong_keys(what: str, table: Any, kind: type[Any]) -> None:
     needed = {each.name for each in fields(kind) if each.default is MISSING}
     if missing := needed - table.keys():
         raise ConfigError(f"{what} lacks the keys {', '.join(sorted(missing))}; got {table!r}")
+
+
+def _refuse_unknown_names(what: str, table: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Refuse to compare rows, metrics or data sets that the grid lacks."""
+    refuse_unknown(f"row of {what}", (table["row"], table["other"]), content["rows"])
+    refuse_unknown(f"data set of {what}", table.get("datasets", []), content["datasets"])
+    if metric := table.get("metric"):
+        refuse_unknown(f"metric of {what}", [metric], content["metrics"])
+
+
+def _refuse_unknown_points(contrast: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Refuse points that the sweep lacks, and those of one row without those of the other."""
+    values = next(iter(content.get("sweep", {"": []}).values()))
+    for key in ("at", "other_at"):
+        points = contrast.get(key)
+        if points is None or (key, points) == ("at", BEST):
+            continue
+        each = points if isinstance(points, list) else [points]
+        if not each or any(point not in range(len(values)) for point in each):
+            raise ConfigError(
+                f"{key} of a contrast must be places in the sweep, counted from 0, of its "
+                f"{len(values)} values; got {points!r}"
+            )
+    if ("at" in contrast) != ("other_at" in contrast):
+        raise ConfigError(f"a contrast needs both of at and other_at, or none; got {contrast!r}")

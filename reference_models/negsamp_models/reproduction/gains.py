@@ -76,6 +76,8 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
     """Yield the mean gains that a grid declares."""
     for gain in grid.gains:
         on = [each for each in grid.datasets if not gain.datasets or each in gain.datasets]
+        if not on:
+            continue
         rankings_of = {dataset: rankings(dataset) for dataset in on}
         ways = []
         for way in range(max(map(len, rankings_of.values()))):

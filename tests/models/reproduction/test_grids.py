@@ -138,6 +138,9 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
         load_grid(str(path))
 
 
+CONTRAST = 'contrasts = [{{ row = "R", other = "R", {} }}]'
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
@@ -176,6 +179,33 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
             "seeds = 1",
             'seeds = 1\ncontrasts = [{ raw = "R", other = "R" }]',
             "unknown key of a contrast 'raw'; .* did you mean 'row'",
+        ),
+        *(
+            (
+                "seeds = 1",
+                f"seeds = 1\nsweep.gamma = [1, 2]\n{CONTRAST.format(more)}",
+                message,
+            )
+            for more, message in [
+                ('metric = "HR@6"', "unknown metric of a contrast 'HR@6'; .*did you mean 'HR@5'"),
+                ('datasets = ["her"]', "unknown data set of a contrast 'her'; .*mean 'here'"),
+                ('expected = "abov"', "unknown expected of a contrast 'abov'; .*mean 'above'"),
+                ("at = 0, other_at = 2", "other_at of a contrast .* of its 2 values; got 2"),
+                ("at = [], other_at = 0", r"at of a contrast .* of its 2 values; got \[\]"),
+                ("at = 0", "a contrast needs both of at and other_at, or none; got"),
+                ("other_at = 0", "a contrast needs both of at and other_at, or none; got"),
+                ('at = 1, other_at = "best"', "other_at of a contrast .* values; got 'best'"),
+            ]
+        ),
+        (
+            "seeds = 1",
+            'seeds = 1\ncontrasts = [{ row = "R", other = "r" }]',
+            "unknown row of a contrast 'r'; .* did you mean 'R'",
+        ),
+        (
+            "seeds = 1",
+            'seeds = 1\ngains = [{ row = 3, other = "R", metric = "", printed = 1, claim = "" }]',
+            "unknown row of a gain 3; known: R",
         ),
     ],
 )

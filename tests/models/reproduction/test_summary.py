@@ -65,6 +65,11 @@ def test_claims_are_in_one_table() -> None:
     assert f"{decided} are tested" in text
 
 
+def test_a_gain_on_another_data_set_is_left_out() -> None:
+    assert len(list(gained(load_grid("table2", ["Beauty"]), {}, SeedNoise()))) == 1
+    assert not list(gained(load_grid("table2", ["Toys"]), {}, SeedNoise()))
+
+
 def test_a_gain_on_one_data_set_is_no_average() -> None:
     grid = load_grid("table2", seeds=1)
     for row, ours, outcome in (("beta 0.1", 5.8, "holds"), ("beta 0.1", 3.0, "does not hold")):
