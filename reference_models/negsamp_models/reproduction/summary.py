@@ -124,8 +124,8 @@ def _claims_in_words(outcomes: Counter[Outcome]) -> str:
     """Say how many claims were tested, with which outcomes, and what the tests mean."""
     tested = outcomes.total() - outcomes["missing"]
     return (
-        f"- Claims: of {outcomes.total()}, each on one data set or on the average, {tested} are tested: "
-        f"{outcomes['holds']} confirmed, {outcomes['does not hold']} refuted, and "
+        f"- Claims: of {outcomes.total()}, each on one data set or on the average, {tested} are "
+        f"tested: {outcomes['holds']} confirmed, {outcomes['does not hold']} refuted, and "
         f"{outcomes['undecided']} undecided, within seed noise. The other {outcomes['missing']} "
         "need more runs. Gains in percent are compared in size. Every other claim tests a sign, "
         "in HR@5 unless another metric is named: one row is above another, not necessarily by as "

@@ -147,6 +147,23 @@ def test_claims_are_checked_by_as_many_errors_as_the_noise_asks_for() -> None:
     assert [each.outcome for each in compared(grid, results, noise)] == ["undecided"]
 
 
+def test_a_row_that_is_surely_worse_but_within_the_margin_is_as_good() -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}
+    noise = SeedNoise({(kind, "HR@5"): Deviation(0.002, 12) for kind in KINDS})
+    for ours, below, not_below in (
+        (3.9, "holds", "holds"),
+        (3.7, "holds", "does not hold"),
+        (3.8, "holds", "undecided"),
+    ):
+        tests = {"SASRec": 4.0, "GenNi_SA": ours}
+        results = {runs[row].key: result_of(runs[row], test) for row, test in tests.items()}
+        for expected, outcome in (("below", below), ("not below", not_below)):
+            contrast = Contrast("GenNi_SA", "SASRec", claim="so", expected=expected)  # type: ignore[arg-type]
+            (found,) = compared(replace(grid, contrasts=(contrast,)), results, noise)
+            assert found.outcome == outcome
+
+
 def test_a_claim_over_a_sweep_is_one_and_waits_for_all_points() -> None:
     grid = load_grid("fig11", ["Beauty"])
     runs = [(cell.row, cell.choices[0].runs[0]) for cell in grid.cells]
