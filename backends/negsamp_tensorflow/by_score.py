@@ -52,10 +52,13 @@ class Masses(NamedTuple):
         higher = tf.cast(self.shifts, tf.float64) - self.highest[:, None]
         return tf.cast(self.sums, tf.float64) * tf.exp(higher)
 
-    @property
-    def log_total(self) -> Tensor:
-        """Log of the sum of the shares of each row, float64."""
-        return tf.math.log(tf.reduce_sum(self.shares, axis=1))
+    def log_q(self, log_weights: Tensor, shares: Tensor) -> Tensor:
+        """Return log-weights of the rows less the log of their total; `shares` are these masses'.
+
+        The highest is subtracted first: one logarithm of the total would round off the shares.
+        """
+        log_sums = tf.math.log(tf.reduce_sum(shares, axis=1))
+        return log_weights - self.highest[:, None] - log_sums[:, None]
 
     @property
     def invalid(self) -> Tensor:
@@ -127,8 +130,9 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     num_rows, blocks = tf.shape(excluded, tf.int64)[0], -(-scores.columns.width // BLOCK)
     log_weights = _tile_of(scores, excluded, tf.constant(0, tf.int64), blocks)
     masses = Masses(*sum_exp(log_weights))
-    shares, high, low = tf.cumsum(masses.shares, axis=1), words[:, :, 0], words[:, :, 1]
-    block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), blocks - 1)
+    shares, high, low = masses.shares, words[:, :, 0], words[:, :, 1]
+    running = tf.cumsum(shares, axis=1)
+    block = tf.minimum(count_up_to(running, _thresholds(high, running[:, -1:])), blocks - 1)
     lines = tf.reshape(log_weights, [-1, BLOCK])
     line = tf.range(num_rows)[:, None] * blocks + block
     if int(words.shape[1]) < blocks:  # else the sums of all blocks are fewer
@@ -141,16 +145,17 @@ def _from_held(scores: Scores, excluded: Tensor, words: Tensor) -> _Picked:
     threshold = _thresholds(low, tf.gather(sums, end))
     place = bisect(start, end, BLOCK - 1, lambda at: tf.gather(sums, at) <= threshold)
     log_weight = tf.gather(tf.reshape(lines, [-1]), place)
-    log_q = log_weight - masses.highest[:, None] - masses.log_total[:, None]
+    log_q = masses.log_q(log_weight, shares)
     return _Picked(block * BLOCK + place - start, log_q, masses.invalid, masses.stuck)
 
 
 def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile: int) -> _Picked:
     """Draw with replacement, calling once per distinct block for all draws from it."""
     masses = block_masses(scores, excluded, tile)
-    shares, high, low = tf.cumsum(masses.shares, axis=1), words[:, :, 0], words[:, :, 1]
+    shares, high, low = masses.shares, words[:, :, 0], words[:, :, 1]
+    running = tf.cumsum(shares, axis=1)
     none = tf.constant(-(-scores.columns.width // BLOCK), tf.int64)
-    block = tf.minimum(count_up_to(shares, _thresholds(high, shares[:, -1:])), none - 1)
+    block = tf.minimum(count_up_to(running, _thresholds(high, running[:, -1:])), none - 1)
 
     def step(wanted: Tensor, drawn: Tensor, logs: Tensor) -> tuple[Tensor, ...]:
         found = scores.tile(wanted * BLOCK, BLOCK)
@@ -166,8 +171,7 @@ def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile:
 
     start = tf.reduce_min(block), block, tf.zeros_like(block, tf.float64)
     _, drawn, logs = tf.while_loop(lambda wanted, *_: wanted < none, step, start)
-    log_q = logs - masses.highest[:, None] - masses.log_total[:, None]
-    return _Picked(drawn, log_q, masses.invalid, masses.stuck)
+    return _Picked(drawn, masses.log_q(logs, shares), masses.invalid, masses.stuck)
 
 
 def _one_by_one(
@@ -175,16 +179,14 @@ def _one_by_one(
 ) -> _Picked:
     """Draw one negative of all rows after another, computing its block again."""
     num_negatives = int(words.shape[1])
-    masses = block_masses(scores, excluded, tile)
-    top, log_total = masses.highest[:, None], masses.log_total[:, None]
-    invalid = masses.invalid  # the sum of a block no longer shows a bad score that was drawn
-    shares = masses.shares if replacement else None  # else masses change with each draw
+    masses = before = block_masses(scores, excluded, tile)
+    shares = before.shares
 
     def step(
         j: Tensor, excluded: Tensor, masses: Masses, drawn: Tensor, logs: Tensor, stuck: Tensor
     ) -> tuple[Any, ...]:
         stuck = tf.where((stuck < 0) & (masses.stuck == 0), tf.cast(j, tf.int64), stuck)
-        block = pick(masses.shares if shares is None else shares, words[:, j, 0])
+        block = pick(shares if replacement else masses.shares, words[:, j, 0])
         inside = log_weights_of(block, scores.blocks(block), scores.columns, excluded)
         highest = tf.reduce_max(inside, axis=1)
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
@@ -212,7 +214,8 @@ def _one_by_one(
     _, _, masses, drawn, logs, stuck = tf.while_loop(
         lambda j, *_: j < num_negatives, step, (tf.constant(0), *start)
     )
-    return _Picked(drawn, logs - top - log_total, invalid | masses.invalid, stuck)
+    # a bad score that was drawn no longer shows in the masses after the draws
+    return _Picked(drawn, before.log_q(logs, shares), before.invalid | masses.invalid, stuck)
 
 
 def block_masses(scores: Scores, excluded: Tensor, tile: int) -> Masses:

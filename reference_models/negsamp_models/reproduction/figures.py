@@ -55,14 +55,11 @@ class Figure:
         return error_of(self.variance)
 
     @property
-    def has_range(self) -> bool:
-        """Whether the noise of our mean is known well enough for a range around the paper's."""
-        return all(pool.freedom >= MIN_RANGE_FREEDOM for pool in self.variance)
-
-    @property
     def verdict(self) -> Verdict | None:
-        """Our mean relative to the paper's range; None if one of the two is missing."""
+        """Our mean relative to the paper's range; None if there is no range or no mean."""
         if self.mean is None or self.theirs is None:
+            return None
+        if any(pool.freedom < MIN_RANGE_FREEDOM for pool in self.variance):
             return None
         return apart(self.mean, self.theirs.mean, self.variance, self.theirs.variance)
 

@@ -112,8 +112,7 @@ def _ours(metric: str, figure: Figure) -> str:
     if figure.mean is None:
         return MISSING
     deviation = f" ± {number(metric, figure.deviation)}" if figure.num_seeds > 1 else ""
-    is_marked = metric != SECONDS and figure.has_range
-    mark = MARKS.get(figure.verdict or "", "") if is_marked else ""
+    mark = "" if metric == SECONDS else MARKS.get(figure.verdict or "", "")
     return f"{number(metric, figure.mean)}{deviation}{mark}"
 
 

@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from negsamp_models.reproduction.against_paper import against_the_paper
 from negsamp_models.reproduction.claims import compared
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.figures import figures_of
 from negsamp_models.reproduction.grids import Contrast
 from negsamp_models.reproduction.means import ASSUMED, Pool, apart, combined, error_of
-from negsamp_models.reproduction.noise import KINDS, MIN_DEVIATION, MIN_FREEDOM, SeedNoise, kind_of
+from negsamp_models.reproduction.noise import (
+    KINDS,
+    MIN_DEVIATION,
+    MIN_FREEDOM,
+    Deviation,
+    SeedNoise,
+    kind_of,
+)
 from negsamp_models.reproduction.paper import PaperFigure, paper_figure
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.report import page
@@ -118,6 +126,22 @@ def test_each_kind_of_negatives_has_its_noise() -> None:
     assert figures["GenNi_SA"]["HR@5"].error == pytest.approx(6 * genni.relative / 2**0.5)
     assert kind_of({"sampler": "genni", "alpha": 0.0}) == STATIC
     assert kind_of({"sampler": "genni", "alpha": {"schedule": "loss_driven"}}) == GENNI
+
+
+@pytest.mark.parametrize(("freedom", "verdicts"), [(2, 0), (3, 4)])
+def test_a_noise_that_is_hardly_known_gives_no_verdict(freedom: int, verdicts: int) -> None:
+    grid = load_grid("table1", ["Beauty"], seeds=1)
+    cell = next(cell for cell in grid.cells if cell.row == "SASRec")
+    run = cell.choices[0].runs[0]
+    results = {run.key: result_of(run, 9.0)}
+    metrics = result_of(run, 9.0).test
+    noise = SeedNoise(
+        {(kind, name): Deviation(0.05, freedom) for kind in KINDS for name in metrics}
+    )
+    figures = figures_of(grid, cell, results, noise)
+    assert [figure.verdict for figure in figures.values()].count("above") == verdicts
+    counts, _ = against_the_paper([grid], results, noise)
+    assert sum(counts["Table 1"].values() if counts else [0]) == verdicts
 
 
 def test_a_ranking_of_seen_items_has_its_noise() -> None:
