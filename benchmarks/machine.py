@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from negsamp_models.results import environment
-from negsamp_models.source import digest_of
+from negsamp_models.files.environment import environment
+from negsamp_models.files.source import digest_of
 
 __all__ = ["surroundings"]
 

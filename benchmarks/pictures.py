@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 
-from negsamp_models.results import write_whole
+from negsamp_models.files.writing import write_whole
 
 __all__ = ["COLOURS", "MARKERS", "pyplot", "save"]
 

@@ -135,7 +135,7 @@ class CaseResult:
 
     def write(self, path: Path) -> None:
         """Write the file, completely or not at all."""
-        from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
+        from negsamp_models.files.writing import write_json  # noqa: PLC0415  (imports torch)
 
         write_json(path, asdict(self))
 

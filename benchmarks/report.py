@@ -14,7 +14,7 @@ from benchmarks.growth_words import growth_words
 from benchmarks.ratios_picture import draw_ratios
 from benchmarks.records import CaseResult, read_results
 from benchmarks.tables import bars_table, case_table, common_setting, growth_table
-from negsamp_models.results import write_whole
+from negsamp_models.files.writing import write_whole
 
 __all__ = ["GROWTH", "RATIOS", "REPORT", "ordered", "render", "write_report"]
 

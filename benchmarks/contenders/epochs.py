@@ -16,7 +16,7 @@ from benchmarks.contenders.ours import BACKENDS
 from benchmarks.settings import Epoch
 from benchmarks.work import Contender, NotMeasuredError, Work
 from negsamp import DotProduct
-from negsamp_models.watching import Silent
+from negsamp_models.training.watching import Silent
 
 __all__ = ["CONTENDERS", "prepare"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.machine import CHECKOUT, source_digest
-from negsamp_models.results import environment
+from negsamp_models.files.environment import environment
 
 __all__ = ["Device", "check_wheel"]
 

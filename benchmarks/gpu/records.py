@@ -79,7 +79,7 @@ class PartResult:
 
     def write(self, folder: Path, bars: Sequence[dict[str, Any]]) -> Path:
         """Write the file of the part with the outcome of its bars, completely or not at all."""
-        from negsamp_models.results import write_json  # noqa: PLC0415  (imports torch)
+        from negsamp_models.files.writing import write_json  # noqa: PLC0415  (imports torch)
 
         path = folder / f"{self.part}.json"
         write_json(path, asdict(self) | {"bars": list(bars)})

@@ -10,7 +10,7 @@ from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.records import PartResult, read_parts
 from benchmarks.records import Measurement
 from benchmarks.tables import format_bytes, format_seconds, table
-from negsamp_models.results import write_whole
+from negsamp_models.files.writing import write_whole
 
 __all__ = ["REPORT", "render", "write_report"]
 

@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line, or say what to install."""
     try:
-        from negsamp_models.commands import application  # noqa: PLC0415
+        from negsamp_models.commands.application import application  # noqa: PLC0415
     except ModuleNotFoundError as error:
         print(
             f'the command negsamp needs the package {error.name}: pip install "negsamp[models]"',

@@ -19,12 +19,13 @@ import torch
 import typer
 
 from negsamp import DotProduct, Sampler, from_config
+from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import Dataset, Sequences, load_dataset
+from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
 from negsamp_models.evaluation import Metrics, rank_answers
+from negsamp_models.files.environment import environment
+from negsamp_models.files.writing import check_writable, write_json
 from negsamp_models.records import CHOSEN_BY
-from negsamp_models.results import check_writable, environment, write_json
-from negsamp_models.session import errors_reported
-from negsamp_models.splits import Evaluation, LeaveOneOut
 from negsamp_tensorflow import GraphSampler
 from negsamp_tensorflow.callbacks import SamplerCallback
 

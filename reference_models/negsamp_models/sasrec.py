@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from negsamp import InvalidInputError
 from negsamp.validation import as_count
+from negsamp_models.datasets.packing import PackedBatch
 from negsamp_models.dropout import Dropout
-from negsamp_models.packing import PackedBatch
 
 __all__ = ["SASRec", "check_heads", "initialise"]
 

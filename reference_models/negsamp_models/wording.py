@@ -1,8 +1,11 @@
-"""Format counts, durations and positions of a run for messages."""
+"""Counts, durations, positions of a run and differences, in words for messages."""
 
 from __future__ import annotations
 
-__all__ = ["duration", "place", "plural"]
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["differences", "duration", "place", "plural"]
 
 
 def plural(number: int, word: str) -> str:
@@ -41,3 +44,22 @@ def place(epochs: int, batches: int, last: int) -> str:
     if not batches:
         return f"after epoch {epochs} of {last}"
     return f"in epoch {epochs + 1} of {last}, after batch {batches}"
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[str]:
+    """List the differences of two nested mappings, each as "name is X there, Y here".
+
+    Examples
+    --------
+    >>> differences({"seed": 0, "model": {"layers": 2}}, {"seed": 0, "model": {"layers": 3}})
+    ['model.layers is 2 there, 3 here']
+    """
+    if not (isinstance(there, Mapping) and isinstance(here, Mapping)):
+        return [] if there == here else [f"{name} is {there!r} there, {here!r} here"]
+    return [
+        difference
+        for key in dict.fromkeys([*here, *there])
+        for difference in differences(
+            there.get(key, "missing"), here.get(key, "missing"), f"{name}.{key}".lstrip(".")
+        )
+    ]

@@ -13,7 +13,8 @@ from pathlib import Path
 from negsamp_models.command_line import main
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["negsamp_models.commands", "torch._dynamo"])  # slow imports
+_SLOW_IMPORTS = ["negsamp_models.commands.application", "torch._dynamo"]
+CONTEXT.set_forkserver_preload(_SLOW_IMPORTS)
 
 
 def run_command(arguments: Sequence[str], output: Path, environment: Mapping[str, str]) -> None:

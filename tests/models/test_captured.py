@@ -20,24 +20,23 @@ from rich.console import Console
 from torch import Tensor
 
 from negsamp import DotProduct, GenNi, Negatives, Sampler, Uniform
-from negsamp_models import captured
-from negsamp_models.captured import CapturedStepper, check_cuda_graphs
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
 from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets.packing import pad
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.distributed import Processes
-from negsamp_models.interruption import RunStoppedError
+from negsamp_models.datasets.splits import LeaveOneOut, Training
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
-from negsamp_models.packing import pad
-from negsamp_models.replay import WARM_UP_STEPS
-from negsamp_models.residence import ResidentTraining
-from negsamp_models.runs import train_in_folder
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.runs.train import train_in_folder
 from negsamp_models.sasrec import SASRec
-from negsamp_models.saving import Saver
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError
-from negsamp_models.splits import LeaveOneOut, Training
-from negsamp_models.steps import Step, Stepper
-from negsamp_models.training import Trainer, TrainingDivergedError
+from negsamp_models.training import Trainer, TrainingDivergedError, captured
+from negsamp_models.training.captured import CapturedStepper, check_cuda_graphs
+from negsamp_models.training.replay import WARM_UP_STEPS
+from negsamp_models.training.residence import ResidentTraining
+from negsamp_models.training.steps import Step, Stepper
 from negsamp_torch import Capturable
 from tests.models.outcomes import untimed
 from tests.models.test_resume import GENNI, StopAfter
@@ -232,7 +231,7 @@ def test_one_capture_serves_all_batches_until_a_schedule_moves(
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take captured steps on a CPU, where Triton interprets the kernels."""
     pytest.importorskip("triton", reason="Triton is not installed")
-    monkeypatch.setattr("negsamp_models.training.check_cuda_graphs", lambda *_: None)
+    monkeypatch.setattr("negsamp_models.training.trainer.check_cuda_graphs", lambda *_: None)
     monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
 
 
@@ -298,7 +297,7 @@ class Twin:
 def test_a_run_draws_what_the_sampler_would_draw(
     few: Dataset, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("negsamp_models.replay.WARM_UP_STEPS", 1)
+    monkeypatch.setattr("negsamp_models.training.replay.WARM_UP_STEPS", 1)
     lists = [items.tolist() for user, items in enumerate(few.sequences) if user < 3]
     fewer = Dataset("fewer", Sequences.from_lists(lists), NUM_ITEMS)
     settings = replace(SHORT, batch_size=2)  # and then one
@@ -344,7 +343,7 @@ class DrawsOfTheSampler:
 
 @pytest.fixture
 def drawn_by_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("negsamp_models.training.check_cuda_graphs", lambda *_: None)
+    monkeypatch.setattr("negsamp_models.training.trainer.check_cuda_graphs", lambda *_: None)
     monkeypatch.setattr(captured, "capturable", DrawsOfTheSampler)
 
 

@@ -10,14 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from negsamp_models import checkpoint as checkpoint_module
-from negsamp_models.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    CheckpointFolder,
-    differences,
-)
-from negsamp_models.results import write_whole
+from negsamp_models.checkpoints import checkpoint as checkpoint_module
+from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
+from negsamp_models.files.writing import write_whole
+from negsamp_models.wording import differences
 
 IDENTITY = {"dataset": {"name": "tiny", "num_items": 20}, "settings": {"seed": 0}}
 
@@ -184,7 +180,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(
             write = half
         write_whole(path, write)
 
-    monkeypatch.setattr("negsamp_models.results.write_whole", full)
+    monkeypatch.setattr("negsamp_models.files.writing.write_whole", full)
     with pytest.raises(OSError, match="No space left"):
         folder.save(checkpoint(3, 0))
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -17,14 +17,13 @@ from typer.testing import CliRunner, Result
 
 import negsamp
 from negsamp import ConfigError, NegSampWarning
-from negsamp_models import option_checks
-from negsamp_models.commands import application
-from negsamp_models.distributed import Processes
-from negsamp_models.option_checks import check_graphs_option, run_options
-from negsamp_models.options import parse_schedule
-from negsamp_models.s3rec.commands import SYNTHETIC_PRETRAINING
-from negsamp_models.s3rec.settings import PretrainingSettings
-from negsamp_models.settings import SYNTHETIC_SETTINGS, TrainingSettings
+from negsamp_models.commands import option_checks
+from negsamp_models.commands.application import application
+from negsamp_models.commands.option_checks import check_graphs_option, run_options
+from negsamp_models.commands.options import parse_schedule
+from negsamp_models.commands.pretrain import SYNTHETIC_PRETRAINING
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.settings import SYNTHETIC_SETTINGS, PretrainingSettings, TrainingSettings
 from tests.models.children import finish, start, wait_for_checkpoint
 
 TINY = ["--dataset", "Tiny", "--max-epochs", "2"]

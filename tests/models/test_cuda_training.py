@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.captured import CapturedStepper
-from negsamp_models.checkpoint import CheckpointFolder
+from negsamp_models.checkpoints.checkpoint import CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
 from negsamp_models.datasets import Dataset, SyntheticParameters, generate_synthetic
-from negsamp_models.distributed import Processes
-from negsamp_models.interruption import RunStoppedError
-from negsamp_models.saving import Saver
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes.interruption import RunStoppedError
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
+from negsamp_models.training.captured import CapturedStepper
 from tests.models.test_resume import StopAfter
 
 pytest.importorskip("triton", reason="Triton is not installed")

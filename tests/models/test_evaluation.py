@@ -16,11 +16,11 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_norm
 from negsamp import InvalidScoresError
 from negsamp_models import evaluation
 from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets.packing import pack
+from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.evaluation import Metrics, rank_answers, rank_users
-from negsamp_models.packing import pack
+from negsamp_models.processes.threads import on_threads
 from negsamp_models.sasrec import SASRec
-from negsamp_models.splits import LeaveOneOut
-from negsamp_models.threads import on_threads
 
 
 def problem(num_users: int, num_items: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:

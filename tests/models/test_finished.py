@@ -11,11 +11,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from negsamp_models.checkpoint import CheckpointError
-from negsamp_models.commands import application
+from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.commands.application import application
 from negsamp_models.datasets import load_dataset
 from negsamp_models.evaluation import Metrics, rank_users
-from negsamp_models.finished import finished_run
+from negsamp_models.runs.finished import finished_run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 LOG = [("ann", f"i{each}", 10 * each) for each in range(6)]

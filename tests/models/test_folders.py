@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from negsamp_models.claimed import claimed
-from negsamp_models.commands import application
-from negsamp_models.packing import pack
-from negsamp_models.session import errors_reported
+from negsamp_models.commands.application import application
+from negsamp_models.commands.session import errors_reported
+from negsamp_models.datasets.packing import pack
+from negsamp_models.files.claimed import claimed
 from tests.models.children import finish, start
 
 FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
@@ -265,7 +265,7 @@ def test_rows_are_no_longer_than_the_data_need(
         capacities.append(arguments[3])
         return pack(*arguments)  # type: ignore[arg-type]
 
-    for module in ("steps", "evaluation"):
+    for module in ("training.steps", "evaluation"):
         monkeypatch.setattr(f"negsamp_models.{module}.pack", watched)
     assert train(tmp_path / "run", "--max-length", "10000").exit_code == 0
     assert set(capacities) == {12, 13, 14}  # of fifteen items, before each part's answer

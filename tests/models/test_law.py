@@ -13,16 +13,16 @@ import torch
 from typer.testing import CliRunner
 
 from negsamp import InvalidInputError
-from negsamp_models.checkpoint import CheckpointError
-from negsamp_models.commands import application
+from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints.trained_parts import copied
+from negsamp_models.commands.application import application
 from negsamp_models.datasets import Dataset, Sequences
-from negsamp_models.law import LawRequest, LawStudy, study_law
-from negsamp_models.law_picture import draw_law
-from negsamp_models.packing import pack
+from negsamp_models.datasets.packing import pack
+from negsamp_models.law.picture import draw_law
+from negsamp_models.law.study import LawRequest, LawStudy, study_law
 from negsamp_models.settings import TrainingSettings
-from negsamp_models.snapshots import Snapshots, read_snapshots, remove_snapshots
-from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
+from negsamp_models.training.snapshots import Snapshots, read_snapshots, remove_snapshots
 
 SETTINGS = TrainingSettings(
     max_epochs=4,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negsamp import InvalidInputError
-from negsamp_models.packing import PackedBatch, pack, pad
+from negsamp_models.datasets.packing import PackedBatch, pack, pad
 
 MAX_LENGTH = 12
 Lengths = st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=40)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from negsamp_models.display.marked_tables import rewritten
+from negsamp_models.display.tables import METRICS, summarise
 from negsamp_models.losses import nce_loss
-from negsamp_models.marked_tables import rewritten
-from negsamp_models.reading import read_results
-from negsamp_models.tables import METRICS, summarise
+from negsamp_models.records.reading import read_results
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from negsamp import InvalidInputError
-from negsamp_models.results import check_writable, environment, write_json, write_whole
-from negsamp_models.source import digest_of
+from negsamp_models.files.environment import environment
+from negsamp_models.files.source import PACKAGES, digest_of, source_folders
+from negsamp_models.files.writing import check_writable, write_json, write_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -86,6 +87,7 @@ def test_a_result_names_the_code_that_made_it(tmp_path: Path) -> None:
     source = environment(torch.device("cpu"))["source"]
     assert len(source) == 12
     assert int(source, 16) >= 0
+    assert [folder.name for folder in source_folders()] == list(PACKAGES)
     (tmp_path / "package").mkdir()
     code = tmp_path / "package" / "draw.py"
     digests = set()

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints.trained_parts import copied
 from negsamp_models.datasets import Dataset, Sequences
-from negsamp_models.distributed import Processes
-from negsamp_models.interruption import RunStoppedError
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes.interruption import RunStoppedError
 from negsamp_models.records import EpochRecord
-from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings
-from negsamp_models.snapshots import Snapshots, read_snapshots
-from negsamp_models.trained_parts import copied
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent
+from negsamp_models.training.snapshots import Snapshots, read_snapshots
+from negsamp_models.training.watching import Silent
 from tests.models.outcomes import untimed
 
 SETTINGS = TrainingSettings(
@@ -307,7 +307,7 @@ def test_how_often_a_run_is_saved(
     monkeypatch: pytest.MonkeyPatch, options: RunOptions, seconds: float, names: list[str]
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("negsamp_models.saving.time", clock)
+    monkeypatch.setattr("negsamp_models.checkpoints.saver.time", clock)
     folder = Noting(clock)
     saver = Saver(folder, options, Processes())  # type: ignore[arg-type]
     for epoch in range(3):
@@ -322,7 +322,7 @@ def test_how_often_a_run_is_saved(
 
 def test_rank_0_alone_writes_and_decides_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("negsamp_models.saving.time", clock)
+    monkeypatch.setattr("negsamp_models.checkpoints.saver.time", clock)
     folder = Noting(clock)
     options = RunOptions(checkpoint_batches=3, checkpoint_seconds=1.0)
     saver = Saver(folder, options, Processes(rank=1, size=2))  # type: ignore[arg-type]

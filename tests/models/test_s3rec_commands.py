@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from negsamp_models.commands import application
-from negsamp_models.distributed import Processes
-from negsamp_models.s3rec.settings import OBJECTIVES
-from negsamp_models.s3rec.weights import read_pretrained
-from negsamp_models.session import errors_reported
+from negsamp_models.commands.application import application
+from negsamp_models.commands.session import errors_reported
+from negsamp_models.pretrained import read_pretrained
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.settings import OBJECTIVES
 
 SMALL = ["--epochs", "2", "--batch-size", "30", "--hidden-size", "8", "--num-layers", "1"]
 
@@ -183,7 +183,7 @@ def test_more_than_one_process_is_refused(
         with errors_reported():
             yield Processes(size=2), Console()
 
-    monkeypatch.setattr("negsamp_models.s3rec.commands.joined_session", two_processes)
+    monkeypatch.setattr("negsamp_models.commands.pretrain.joined_session", two_processes)
     result = pretrain(data_dir, tmp_path / "pre")
     assert result.exit_code == 2
     assert "pretrain runs in one process; got 2" in plain(result.output)

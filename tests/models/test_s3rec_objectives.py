@@ -21,7 +21,7 @@ from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.objectives import Objectives
 from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.samples import Samples, draw_samples
-from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
+from negsamp_models.settings import OBJECTIVES, PretrainingSettings
 
 HEADS, MAX_LENGTH, NUM_ITEMS = 2, 6, 12
 ATTRIBUTES = [[], [1], [2, 5], [2], [], [1, 2, 3], [3, 3], [4], [5], [1, 5], [2], [6, 1], [3]]

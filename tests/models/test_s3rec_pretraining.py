@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from negsamp import ConfigError, GenNi, InvalidInputError, InvalidScoresError
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
 from negsamp_models.datasets import (
     Dataset,
     DatasetError,
@@ -22,19 +23,19 @@ from negsamp_models.datasets import (
     SyntheticParameters,
     generate_synthetic,
 )
-from negsamp_models.distributed import Processes
-from negsamp_models.interruption import RunStoppedError
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes.interruption import RunStoppedError
 from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.records import PretrainingResult
-from negsamp_models.s3rec.settings import (
+from negsamp_models.s3rec.watching import Silent
+from negsamp_models.settings import (
     OBJECTIVES,
     ObjectiveWeights,
     PretrainingSettings,
+    RunOptions,
+    TrainingSettingsError,
     published_epochs,
 )
-from negsamp_models.s3rec.watching import Silent
-from negsamp_models.saving import Saver
-from negsamp_models.settings import RunOptions, TrainingSettingsError
 from negsamp_models.training import TrainingDivergedError
 
 SETTINGS = PretrainingSettings(

@@ -11,8 +11,8 @@ from scipy import stats
 
 from negsamp import InvalidInputError, Uniform
 from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.s3rec.samples import Prefixes, Samples, draw_samples
-from negsamp_models.splits import LeaveOneOut
 
 LEVEL = 1e-6
 

@@ -14,23 +14,22 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
 from negsamp_models.datasets import Dataset, SyntheticParameters, generate_synthetic
-from negsamp_models.records import RunResult
-from negsamp_models.run_state import pack_state
-from negsamp_models.s3rec.pretraining import Pretrainer
-from negsamp_models.s3rec.settings import PretrainingSettings
-from negsamp_models.s3rec.weights import (
+from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.display.tables import summarise
+from negsamp_models.pretrained import (
     Pretrained,
     PretrainedError,
     fingerprint,
     read_pretrained,
     write_pretrained,
 )
-from negsamp_models.settings import TrainingSettings, TrainingSettingsError
-from negsamp_models.splits import LeaveOneOut
-from negsamp_models.tables import summarise
+from negsamp_models.records import RunResult
+from negsamp_models.s3rec.pretraining import Pretrainer
+from negsamp_models.settings import PretrainingSettings, TrainingSettings, TrainingSettingsError
 from negsamp_models.training import Trainer
+from negsamp_models.training.run_state import pack_state
 
 SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 1, "max_length": 6}
 PRETRAINING = PretrainingSettings(epochs=2, batch_size=40, dropout=0.2, **SIZES)  # type: ignore[arg-type]
@@ -249,7 +248,7 @@ def test_a_full_disk_leaves_what_was_there(
     def fail(*_: object, **__: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("negsamp_models.s3rec.weights.save_file", fail)
+    monkeypatch.setattr("negsamp_models.pretrained.save_file", fail)
     with pytest.raises(OSError, match="No space left"):
         write_pretrained(target, pretrainer.model, pretrainer.provenance)
     assert isinstance(read_pretrained(target), Pretrained)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from negsamp import ConfigError, InvalidInputError
+from negsamp_models.datasets.packing import pack, pad
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.packing import pack, pad
 from negsamp_models.sasrec import SASRec
 
 MAX_LENGTH, NUM_ITEMS, HEADS = 7, 11, 2

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from negsamp import DotProduct, Negatives, from_config
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
-from negsamp_models.distributed import Processes, joined_processes
+from negsamp_models.processes.distributed import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
-from negsamp_models.steps import Stepper
 from negsamp_models.training import Trainer
+from negsamp_models.training.steps import Stepper
 from tests.models.children import CONTEXT, environments, finish, start, start_ranks
 
 DATASET = generate_synthetic(SyntheticParameters(num_users=300, num_items=300, num_clusters=10))

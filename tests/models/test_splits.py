@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from negsamp import InvalidInputError
 from negsamp_models.datasets import DATASETS, Dataset, DatasetError, Sequences, load_dataset
-from negsamp_models.splits import Evaluation, LeaveOneOut
+from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
 
 
 def dataset_of(*lists: list[int]) -> Dataset:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from negsamp_models.stopwatch import Stopwatch
+from negsamp_models.training.stopwatch import Stopwatch
 
 
 def test_on_the_processor_it_adds_up_what_its_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from negsamp_models.datasets import (
     generate_synthetic,
     synthetic,
 )
-from negsamp_models.splits import LeaveOneOut
+from negsamp_models.datasets.splits import LeaveOneOut
 
 SMALL = SyntheticParameters(
     num_users=60_000, num_items=12, num_clusters=3, num_successors=2, mean_length=6.0, seed=5

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from negsamp import ConfigError, GenNi, InvalidScoresError, Negatives
+from negsamp_models.checkpoints.saver import Saver
 from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.records import EpochRecord, RunResult
-from negsamp_models.samplers import build_sampler
-from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions, TrainingSettings, TrainingSettingsError
-from negsamp_models.splits import LeaveOneOut
-from negsamp_models.steps import Step, Stepper
-from negsamp_models.tables import markdown, summarise
 from negsamp_models.training import Trainer, TrainingDivergedError
-from negsamp_models.watching import Silent
+from negsamp_models.training.samplers import build_sampler
+from negsamp_models.training.steps import Step, Stepper
+from negsamp_models.training.watching import Silent
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2

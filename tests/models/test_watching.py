@@ -16,17 +16,17 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from negsamp import ConfigError
-from negsamp_models.curves import Curves, labelled, read_curves
 from negsamp_models.datasets import Dataset, DatasetError, Sequences
-from negsamp_models.display import ProgressDisplay, epoch_line, results_table
-from negsamp_models.logs import JsonLines, TensorBoard
-from negsamp_models.plots import plot_runs
-from negsamp_models.probe import Probe
+from negsamp_models.display.curves import Curves, labelled, read_curves
+from negsamp_models.display.logs import JsonLines, TensorBoard
+from negsamp_models.display.plots import plot_runs
+from negsamp_models.display.progress import ProgressDisplay, epoch_line, results_table
+from negsamp_models.display.whole_tables import print_whole
 from negsamp_models.records import EpochRecord, RunResult, best_epoch
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent, Together
-from negsamp_models.whole_tables import print_whole
+from negsamp_models.training.probe import Probe
+from negsamp_models.training.watching import Silent, Together
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -337,7 +337,7 @@ def test_ticks_of_epochs_are_whole_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     drawn: list[Any] = []
-    keep = "negsamp_models.plots.save_picture"
+    keep = "negsamp_models.display.plots.save_picture"
     monkeypatch.setattr(keep, lambda figure, *_, **__: drawn.append(figure))
     plot_runs({"a": [record(epoch) for epoch in range(number)]}, tmp_path / "picture.png", "title")
     over_epochs = [axes for axes in drawn[0].axes if axes.get_xlabel() == "epoch"]
@@ -356,7 +356,7 @@ def test_a_picture_leaves_out_what_tells_nothing(
     def note(*arguments: Any) -> None:
         drawn.append(arguments[1].label)
 
-    monkeypatch.setattr("negsamp_models.plots._draw_panel", note)
+    monkeypatch.setattr("negsamp_models.display.plots._draw_panel", note)
     runs = {"a": [record(0), record(1)], "b": [replace(record(0), entropy=2.0)]}
     plot_runs(runs, tmp_path / "picture.png", "title")
     validation = "validation NDCG@10, percent"

@@ -1,7 +1,7 @@
 """Data sets for sequence models: the paper's four, files of your own, and a synthetic one.
 
 `load_dataset` takes a name and returns a `Dataset`: one sequence of item ids per user, in time
-order, with ids from 1; 0 is padding. `negsamp_models.splits` cuts it into training,
+order, with ids from 1; 0 is padding. `negsamp_models.datasets.splits` cuts it into training,
 validation and test.
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from negsamp import ConfigError, NegSampError, from_config
 from negsamp_models.datasets.sources import full_name
-from negsamp_models.law import LawRequest
+from negsamp_models.law.study import LawRequest
 from negsamp_models.reproduction.forms import check_form, hint, refuse_unknown
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
 from negsamp_models.reproduction.planned import PlannedRun

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from negsamp import ConfigError
-from negsamp_models.law import LawRequest
+from negsamp_models.law.study import LawRequest
 from negsamp_models.reproduction.grids import BEST, Contrast, Gain, Grid
 
 __all__ = ["check_form", "hint", "refuse_unknown"]

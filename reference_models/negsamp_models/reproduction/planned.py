@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from negsamp_models.law import LawRequest
+from negsamp_models.law.study import LawRequest
 from negsamp_models.records import RunResult
+from negsamp_models.records.run_key import key_of, needed
 from negsamp_models.reproduction.pretraining import PlannedPretraining
-from negsamp_models.run_key import key_of, needed
 from negsamp_models.settings import TrainingSettings, changed_settings
 
 __all__ = ["PlannedRun", "Step"]
@@ -28,7 +28,7 @@ class PlannedRun:
     dataset : str
         Full name of the data set.
     sampler : mapping
-        As for :func:`negsamp_models.samplers.build_sampler`.
+        As for :func:`negsamp_models.training.samplers.build_sampler`.
     settings : TrainingSettings
         Settings, including the seed.
     law : LawRequest or None

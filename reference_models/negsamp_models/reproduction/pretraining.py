@@ -10,19 +10,23 @@ from statistics import median
 from typing import Any
 
 from negsamp_models.datasets import load_dataset
-from negsamp_models.run_key import decisive
-from negsamp_models.s3rec.records import PretrainingResult
-from negsamp_models.s3rec.runs import (
+from negsamp_models.pretrained import Pretrained, PretrainedError, read_pretrained
+from negsamp_models.records.run_key import decisive
+from negsamp_models.runs.pretrain import (
     RESULT,
     WEIGHTS,
     is_pretrained,
     pretrain_in_folder,
     read_pretraining,
 )
-from negsamp_models.s3rec.settings import PretrainingSettings, published_epochs
+from negsamp_models.s3rec.records import PretrainingResult
 from negsamp_models.s3rec.watching import PretrainingWatcher
-from negsamp_models.s3rec.weights import Pretrained, PretrainedError, read_pretrained
-from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.settings import (
+    PretrainingSettings,
+    RunOptions,
+    TrainingSettings,
+    published_epochs,
+)
 
 __all__ = ["PlannedPretraining"]
 
@@ -142,7 +146,7 @@ class PlannedPretraining:
         Raises
         ------
         DatasetError, CheckpointError, TrainingDivergedError, RunStoppedError
-            As raised by :func:`negsamp_models.s3rec.runs.pretrain_in_folder`.
+            As raised by :func:`negsamp_models.runs.pretrain.pretrain_in_folder`.
         """
         dataset = load_dataset(self.dataset, data_dir, attributes=True)
         settings = replace(self.settings, device=device)

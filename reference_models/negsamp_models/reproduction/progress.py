@@ -15,8 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from negsamp_models.claimed import ClaimedError
 from negsamp_models.datasets.sources import short_name
+from negsamp_models.files.claimed import ClaimedError
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from negsamp_models.reading import read_result, result_files
 from negsamp_models.records import RunResult
+from negsamp_models.records.reading import read_result, result_files
 
 __all__ = ["keep_replaced", "replaced_below"]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from negsamp import NegSampError
-from negsamp_models.reading import read_by_key, result_files
+from negsamp_models.files.writing import check_writable
 from negsamp_models.records import RunResult
+from negsamp_models.records.reading import read_by_key, result_files
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import Step
 from negsamp_models.reproduction.worker import Event, Notice, Workplace, begin, work
-from negsamp_models.results import check_writable
 from negsamp_models.s3rec.records import PretrainingResult
 
 __all__ = ["Listener", "Outcome", "ProcessDiedError", "make_runs", "results_below"]

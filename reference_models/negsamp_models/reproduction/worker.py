@@ -7,30 +7,30 @@ from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
 
-from negsamp_models.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.claimed import claimed
+from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
 from negsamp_models.datasets import load_dataset
-from negsamp_models.interruption import StopSignals, end_without_parent, stop_with_parent
-from negsamp_models.law import study_law
-from negsamp_models.reading import read_by_key
+from negsamp_models.display.warnings_as_text import warnings_as_text
+from negsamp_models.files.claimed import claimed
+from negsamp_models.files.writing import write_json
+from negsamp_models.law.study import study_law
+from negsamp_models.processes.interruption import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult
+from negsamp_models.records.reading import read_by_key
 from negsamp_models.reproduction.planned import PlannedRun, Step
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.replaced import keep_replaced
-from negsamp_models.results import write_json
 from negsamp_models.s3rec import watching as s3rec_watching
 from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
-from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
-from negsamp_models.snapshots import (
+from negsamp_models.training import Trainer
+from negsamp_models.training.snapshots import (
     Snapshots,
     missing_snapshots,
     read_snapshots,
     remove_snapshots,
 )
-from negsamp_models.training import Trainer
-from negsamp_models.warnings_as_text import warnings_as_text
-from negsamp_models.watching import Silent, Together
+from negsamp_models.training.watching import Silent, Together
 
 __all__ = ["Event", "Notice", "Workplace", "begin", "work"]
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from negsamp_models.datasets import Sequences
+from negsamp_models.datasets.packing import PackedBatch, pack
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.packing import PackedBatch, pack
 from negsamp_models.s3rec.samples import Samples
 
 __all__ = ["Inputs"]

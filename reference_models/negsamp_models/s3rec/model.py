@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from negsamp.validation import as_count
-from negsamp_models.packing import PackedBatch
+from negsamp_models.datasets.packing import PackedBatch
 from negsamp_models.sasrec import SASRec, initialise
 
 __all__ = ["S3Rec"]

@@ -17,7 +17,7 @@ from negsamp_models.s3rec.inputs import Inputs
 from negsamp_models.s3rec.losses import attribute_loss, preference_loss
 from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.samples import Samples
-from negsamp_models.stopwatch import Stopwatch
+from negsamp_models.training.stopwatch import Stopwatch
 
 __all__ = ["Objectives", "distinct_attributes"]
 

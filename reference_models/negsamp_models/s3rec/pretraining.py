@@ -12,27 +12,27 @@ import numpy as np
 import torch
 
 from negsamp import InvalidScoresError, Sampler, Uniform
-from negsamp_models.checkpoint import Checkpoint
+from negsamp_models.checkpoints.checkpoint import Checkpoint
+from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints.trained_parts import TrainedParts
 from negsamp_models.datasets import Dataset
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.distributed import Processes
-from negsamp_models.interruption import RunStoppedError, StopSignals
-from negsamp_models.results import environment
+from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.files.environment import environment
+from negsamp_models.pretrained import Provenance, fingerprint
+from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes.interruption import RunStoppedError, StopSignals
 from negsamp_models.s3rec.inputs import Inputs
 from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.objectives import Objectives, distinct_attributes
 from negsamp_models.s3rec.records import PretrainingResult
 from negsamp_models.s3rec.samples import Prefixes, draw_samples
-from negsamp_models.s3rec.settings import OBJECTIVES, PretrainingSettings
 from negsamp_models.s3rec.state import PretrainingState, pack_state, unpack_state
 from negsamp_models.s3rec.watching import PretrainingWatcher, Silent
-from negsamp_models.s3rec.weights import Provenance, fingerprint
-from negsamp_models.samplers import sampler_over
 from negsamp_models.sasrec import SASRec
-from negsamp_models.saving import Saver
-from negsamp_models.splits import LeaveOneOut
-from negsamp_models.trained_parts import TrainedParts
+from negsamp_models.settings import OBJECTIVES, PretrainingSettings
 from negsamp_models.training import TrainingDivergedError
+from negsamp_models.training.samplers import sampler_over
 from negsamp_models.wording import place
 
 __all__ = ["Pretrainer"]

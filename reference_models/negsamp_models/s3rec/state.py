@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from negsamp import NegSampError, Sampler
-from negsamp_models.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.checkpoints.trained_parts import TrainedParts
 from negsamp_models.s3rec.records import PretrainingRecord
-from negsamp_models.s3rec.settings import OBJECTIVES
-from negsamp_models.trained_parts import TrainedParts
+from negsamp_models.settings import OBJECTIVES
 
 __all__ = ["PretrainingState", "pack_state", "unpack_state"]
 

@@ -1,17 +1,13 @@
-"""Notifications about the progress of pre-training, and their display."""
+"""Notifications about the progress of pre-training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from negsamp_models.display import EpochBar
 from negsamp_models.s3rec.records import PretrainingRecord
-from negsamp_models.s3rec.settings import OBJECTIVES
 
-__all__ = ["PretrainingDisplay", "PretrainingWatcher", "Silent"]
-
-_SHORT = dict(zip(OBJECTIVES, ("AAP", "MIP", "MAP", "SP"), strict=True))
+__all__ = ["PretrainingWatcher", "Silent"]
 
 
 class PretrainingWatcher(Protocol):
@@ -52,27 +48,3 @@ class Silent:
 
     def on_notice(self, message: str) -> None:
         """Do nothing."""
-
-
-class PretrainingDisplay(EpochBar):
-    """A progress bar over the batches of an epoch with the four losses, and a line per epoch.
-
-    The parameters are those of `negsamp_models.display.EpochBar`.
-    """
-
-    bar_width = 8  # leaves room for the losses in 80 columns
-
-    def on_batch(
-        self, epoch: int, batch: int, num_batches: int, losses: Mapping[str, float]
-    ) -> None:
-        """Update the progress bar."""
-        status = " ".join(f"{_SHORT[name]} {value:.3g}" for name, value in losses.items())
-        self._update(f"epoch {epoch + 1}/{self._max_epochs}", batch, num_batches, status)
-
-    def on_epoch(self, record: PretrainingRecord) -> None:
-        """Print the line of the epoch."""
-        losses = "  ".join(f"{_SHORT[name]} {value:.4f}" for name, value in record.losses.items())
-        self._print(
-            f"{self._title}  epoch {record.epoch + 1:3d}  {losses}  "
-            f"{record.seconds:.1f} s ({record.sampling_seconds:.1f} s sampling)"
-        )

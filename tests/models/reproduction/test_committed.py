@@ -8,9 +8,9 @@ from pathlib import Path
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.replaced import replaced_below
-from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import results_below
 
 ROOT = Path(__file__).parents[3]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from negsamp import ConfigError
+from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import grid_names, load_grid
-from negsamp_models.reproduction.figures import figures_of
+from negsamp_models.reproduction.page.figures import figures_of
 from negsamp_models.reproduction.planned import PlannedRun
-from negsamp_models.run_key import key_of
 from negsamp_models.settings import TrainingSettings
 from tests.models.reproduction.made_up import TINY, result_of
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from negsamp_models.reproduction.claims import claims, compared
+from negsamp_models.display.tables import markdown, summarise
+from negsamp_models.files.writing import write_json
+from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.grids import Contrast, Grid
-from negsamp_models.reproduction.noise import KINDS, Deviation, SeedNoise
+from negsamp_models.reproduction.page.claims import claims, compared
+from negsamp_models.reproduction.page.noise import KINDS, Deviation, SeedNoise
+from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.replaced import keep_replaced, replaced_below
-from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.seeds import results_asked_for
-from negsamp_models.results import write_json
-from negsamp_models.run_key import key_of
-from negsamp_models.tables import markdown, summarise
 from tests.models.reproduction.made_up import result_of
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from negsamp_models.reproduction.against_paper import against_the_paper
-from negsamp_models.reproduction.claims import compared
 from negsamp_models.reproduction.declarations import load_grid
-from negsamp_models.reproduction.figures import figures_of
 from negsamp_models.reproduction.grids import Contrast
-from negsamp_models.reproduction.means import ASSUMED, Pool, apart, combined, error_of
-from negsamp_models.reproduction.noise import (
+from negsamp_models.reproduction.page.against_paper import against_the_paper
+from negsamp_models.reproduction.page.claims import compared
+from negsamp_models.reproduction.page.figures import figures_of
+from negsamp_models.reproduction.page.means import ASSUMED, Pool, apart, combined, error_of
+from negsamp_models.reproduction.page.noise import (
     KINDS,
     MIN_DEVIATION,
     MIN_FREEDOM,
@@ -22,9 +22,9 @@ from negsamp_models.reproduction.noise import (
     SeedNoise,
     kind_of,
 )
-from negsamp_models.reproduction.paper import PaperFigure, paper_figure
+from negsamp_models.reproduction.page.paper import PaperFigure, paper_figure
+from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.planned import PlannedRun
-from negsamp_models.reproduction.report import page
 from tests.models.reproduction.made_up import result_of
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from negsamp_models.reproduction import pictures
 from negsamp_models.reproduction.declarations import load_grid
-from negsamp_models.reproduction.noise import MIN_DEVIATION
-from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.page import pictures
+from negsamp_models.reproduction.page.noise import MIN_DEVIATION
+from negsamp_models.reproduction.page.pictures import draw
 from tests.models.reproduction.made_up import result_of
 
 

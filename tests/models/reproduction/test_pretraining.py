@@ -12,16 +12,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from negsamp_models.commands import application
-from negsamp_models.interruption import RunStoppedError
+from negsamp_models.commands.application import application
+from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.worker import Workplace
-from negsamp_models.run_key import key_of
-from negsamp_models.s3rec.settings import PretrainingSettings
 from negsamp_models.s3rec.watching import Silent
-from negsamp_models.settings import TrainingSettingsError
+from negsamp_models.settings import PretrainingSettings, TrainingSettingsError
 from tests.models.reproduction.made_up import Told
 
 TINY_S3REC = """

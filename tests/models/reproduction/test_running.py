@@ -13,25 +13,25 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from negsamp_models.checkpoint import CheckpointFolder
-from negsamp_models.commands import application
+from negsamp_models.checkpoints.checkpoint import CheckpointFolder
+from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.commands.application import application
+from negsamp_models.commands.reproduce import what_comes_next
 from negsamp_models.datasets import generate_synthetic
-from negsamp_models.interruption import RunStoppedError
+from negsamp_models.display.tables import describe_run
+from negsamp_models.files.writing import write_json
+from negsamp_models.processes.interruption import RunStoppedError
 from negsamp_models.records import EpochRecord
-from negsamp_models.reproduction.commands import what_comes_next
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need
-from negsamp_models.reproduction.pictures import draw
+from negsamp_models.reproduction.page.pictures import draw
+from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.replaced import replaced_below
-from negsamp_models.reproduction.report import page
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.worker import Event, Workplace
-from negsamp_models.results import write_json
-from negsamp_models.saving import Saver
 from negsamp_models.settings import RunOptions
-from negsamp_models.tables import describe_run
 from negsamp_models.training import Trainer
-from negsamp_models.watching import Silent
+from negsamp_models.training.watching import Silent
 from tests.models.reproduction.made_up import TINY, Told, result_of
 
 
@@ -151,7 +151,7 @@ def test_a_plan_of_nothing_is_no_table(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_text(TINY, encoding="utf-8")
     runs = by_need([load_grid(str(path))], {})
     made = {run.key: result_of(run, 1.0) for run in runs}
-    monkeypatch.setattr("negsamp_models.reproduction.commands.results_below", lambda _: made)
+    monkeypatch.setattr("negsamp_models.commands.reproduce.results_below", lambda _: made)
     shown = CliRunner().invoke(application, ["reproduce", str(path), "--dry-run"])
     assert shown.output == "0 runs left\n"
 

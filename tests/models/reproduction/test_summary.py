@@ -7,11 +7,11 @@ from pathlib import Path
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid
-from negsamp_models.reproduction.gains import gained
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.noise import KINDS, SeedNoise
 from negsamp_models.reproduction.order import Outlook
-from negsamp_models.reproduction.report import page
+from negsamp_models.reproduction.page.gains import gained
+from negsamp_models.reproduction.page.noise import KINDS, SeedNoise
+from negsamp_models.reproduction.page.report import page
 from tests.models.reproduction.made_up import result_of
 
 

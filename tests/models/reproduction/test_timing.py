@@ -8,8 +8,8 @@ import pytest
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid
-from negsamp_models.reproduction.report import page
-from negsamp_models.reproduction.seconds import disturbance, undisturbed_seconds
+from negsamp_models.reproduction.page.report import page
+from negsamp_models.reproduction.page.seconds import disturbance, undisturbed_seconds
 from tests.models.reproduction.made_up import result_of
 
 

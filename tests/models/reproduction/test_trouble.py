@@ -20,17 +20,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from negsamp import ConfigError, InvalidInputError
-from negsamp_models.claimed import ClaimedError, claimed
-from negsamp_models.commands import application
+from negsamp_models.commands.application import application
 from negsamp_models.datasets import DatasetError
-from negsamp_models.reading import read_results
+from negsamp_models.files.claimed import ClaimedError, claimed
+from negsamp_models.files.writing import write_json
 from negsamp_models.records import RunResult
+from negsamp_models.records.reading import read_results
 from negsamp_models.reproduction.declarations import load_grid, load_grids
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.progress import Display
 from negsamp_models.reproduction.running import ProcessDiedError, make_runs, results_below
 from negsamp_models.reproduction.worker import Event, Notice, Workplace
-from negsamp_models.results import write_json
 from tests.models.reproduction.made_up import TINY, Told, result_of
 
 TWO = TINY.replace("learning_rate = 1e30", "num_layers = 1").replace(
@@ -153,7 +153,7 @@ def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
         pass
     hold = f"""
 import sys, pathlib
-from negsamp_models.claimed import claimed
+from negsamp_models.files.claimed import claimed
 with claimed(pathlib.Path({str(runs[0].file(folder))!r})):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,0 +1,61 @@
+"""The command line: all commands, in the order of the help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import negsamp
+from negsamp_models.commands.compare import compare_command
+from negsamp_models.commands.info import info_command
+from negsamp_models.commands.law import law_command
+from negsamp_models.commands.plot import plot_command
+from negsamp_models.commands.pretrain import pretrain_command
+from negsamp_models.commands.reproduce import report_command, reproduce_command
+from negsamp_models.commands.table import table_command
+from negsamp_models.commands.train import train_command
+
+__all__ = ["application"]
+
+application = typer.Typer(
+    name="negsamp",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Negative samplers for retrieval and sequence models, with reference models.
+
+    Start with `negsamp compare`: it trains the same SASRec with uniform, popularity and GenNi
+    negatives on embedded data, in about two minutes, and shows how much the choice matters. Then
+    run `negsamp compare --dataset Beauty` for real data.""",
+)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"negsamp {negsamp.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _before_any_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Handle the options that belong to no command."""
+
+
+application.command("compare")(compare_command)
+application.command("train")(train_command)
+application.command("table")(table_command)
+application.command("plot")(plot_command)
+application.command("pretrain")(pretrain_command)
+application.command("law")(law_command)
+application.command("reproduce")(reproduce_command)
+application.command("report")(report_command)
+application.command("info")(info_command)
