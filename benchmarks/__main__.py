@@ -11,9 +11,9 @@ import typer
 from benchmarks.cases import Case, all_cases, select
 from benchmarks.contenders.ours import BACKENDS
 from benchmarks.machine import surroundings
-from benchmarks.report import write_report
-from benchmarks.session import Session
-from benchmarks.timing import Policy
+from benchmarks.measuring.session import Session
+from benchmarks.measuring.timing import Policy
+from benchmarks.reporting.report import write_report
 
 RESULTS = Path("results/benchmarks")
 

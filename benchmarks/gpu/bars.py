@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.bars import Bar, Figure
 from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
 from benchmarks.gpu.epochs import CAPTURED, PACKED
 from benchmarks.gpu.records import PartResult
-from benchmarks.tables import quantity
+from benchmarks.reporting.bars import Bar, Figure
+from benchmarks.reporting.tables import quantity
 
 __all__ = ["Line", "all_lines", "bars_of"]
 

@@ -9,7 +9,7 @@ from benchmarks.gpu.bars import all_lines
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.records import PartResult, read_parts
 from benchmarks.records import Measurement
-from benchmarks.tables import format_bytes, format_seconds, table
+from benchmarks.reporting.tables import format_bytes, format_seconds, table
 from negsamp_models.files.writing import write_whole
 
 __all__ = ["REPORT", "render", "write_report"]

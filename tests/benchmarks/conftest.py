@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.timing import Policy
+from benchmarks.measuring.timing import Policy
 
 
 @pytest.fixture

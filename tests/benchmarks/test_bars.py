@@ -6,10 +6,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks.bars import Bar, Figure, all_bars
 from benchmarks.cases import all_cases
 from benchmarks.records import Measurement
-from benchmarks.tables import bars_table
+from benchmarks.reporting.bars import Bar, Figure, all_bars
+from benchmarks.reporting.tables import bars_table
 from tests.benchmarks.made_up import DRAW, contender, measured, result
 
 VALUE, OVER = Figure("genni-batch", "a"), Figure("genni-batch", "b")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.growth import exponent, growths
-from benchmarks.growth_words import growth_words
 from benchmarks.records import Measurement
-from benchmarks.tables import growth_table
+from benchmarks.reporting.growth import exponent, growths
+from benchmarks.reporting.growth_words import growth_words
+from benchmarks.reporting.tables import growth_table
 from benchmarks.work import Role
 from tests.benchmarks.made_up import DRAW, measured, result
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import product
 
 from benchmarks.contenders import REFERENCES
-from benchmarks.growth import Growth
-from benchmarks.growth_picture import styles
-from benchmarks.ratios_picture import Signs, points_of
+from benchmarks.reporting.growth import Growth
+from benchmarks.reporting.growth_picture import styles
+from benchmarks.reporting.ratios_picture import Signs, points_of
 from benchmarks.settings import Draw
 from benchmarks.work import Role
 from tests.benchmarks.made_up import DRAW, measured, result

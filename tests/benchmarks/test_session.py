@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import application
 from benchmarks.cases import Case
+from benchmarks.measuring.session import IDLE_THREADS, KILLED, Session, process_with
+from benchmarks.measuring.timing import Policy
 from benchmarks.records import CaseResult
-from benchmarks.session import IDLE_THREADS, KILLED, Session, process_with
 from benchmarks.settings import Draw
-from benchmarks.timing import Policy
 
 UNIFORM = Draw("uniform", 16, 100, exclude="interactions")
 FEW = ("negsamp numpy", "NumPy integers")

@@ -11,9 +11,9 @@ from benchmarks.__main__ import RESULTS
 from benchmarks.contenders import REFERENCES
 from benchmarks.contenders.bare_products import PRODUCT
 from benchmarks.records import CaseResult, Measurement
-from benchmarks.report import REPORT, ordered, render, write_report
+from benchmarks.reporting.report import REPORT, ordered, render, write_report
+from benchmarks.reporting.tables import case_table, format_bytes, format_seconds, ratio_of
 from benchmarks.settings import Draw, Epoch
-from benchmarks.tables import case_table, format_bytes, format_seconds, ratio_of
 from tests.benchmarks.made_up import DRAW, contender, measured, result
 
 PEER = contender("a peer", lambda _: pytest.fail("is not prepared"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.timing import Entrant, Policy, alternate
+from benchmarks.measuring.timing import Entrant, Policy, alternate
 from benchmarks.work import Work
 from tests.benchmarks.made_up import DRAW, contender
 

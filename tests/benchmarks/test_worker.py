@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import worker
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS
+from benchmarks.measuring import worker
+from benchmarks.measuring.timing import Policy
 from benchmarks.settings import Draw, Epoch, Law
-from benchmarks.timing import Policy
 from benchmarks.work import Contender, NotMeasuredError, Work
 from tests.benchmarks.made_up import contender
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.bars import Outcome
 from benchmarks.contenders import REFERENCES
-from benchmarks.growth import Growth
 from benchmarks.records import CaseResult, Measurement
+from benchmarks.reporting.bars import Outcome
+from benchmarks.reporting.growth import Growth
 from benchmarks.settings import Epoch
 
 __all__ = [

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import REFERENCES
-from benchmarks.pictures import MARKERS, pyplot, save
 from benchmarks.records import CaseResult
+from benchmarks.reporting.pictures import MARKERS, pyplot, save
+from benchmarks.reporting.tables import ratio_of
 from benchmarks.settings import Draw
-from benchmarks.tables import ratio_of
 
 __all__ = ["Point", "draw_ratios", "points_of"]
 

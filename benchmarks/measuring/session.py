@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case
+from benchmarks.measuring.timing import Policy
+from benchmarks.measuring.worker import measure_memory, measure_times
 from benchmarks.records import CaseResult, Measurement
 from benchmarks.settings import Setting
-from benchmarks.timing import Policy
 from benchmarks.work import Contender
-from benchmarks.worker import measure_memory, measure_times
 
 __all__ = ["IDLE_THREADS", "Session", "process_with"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.growth import AXES, Growth
-from benchmarks.tables import HEADS, three_digits
+from benchmarks.reporting.growth import AXES, Growth
+from benchmarks.reporting.tables import HEADS, three_digits
 
 __all__ = ["growth_words"]
 

@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import TypeVar
 
 from benchmarks.cases import Case
-from benchmarks.memory import peak_of
+from benchmarks.measuring.memory import peak_of
+from benchmarks.measuring.timing import Entrant, Policy, alternate
 from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds, Status
 from benchmarks.settings import Draw, Epoch, Setting
-from benchmarks.timing import Entrant, Policy, alternate
 from benchmarks.work import Contender, NotMeasuredError
 
 __all__ = ["measure_memory", "measure_times"]

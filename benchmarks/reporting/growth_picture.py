@@ -7,8 +7,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth import AXES, Growth
-from benchmarks.pictures import COLOURS, MARKERS, pyplot, save
+from benchmarks.reporting.growth import AXES, Growth
+from benchmarks.reporting.pictures import COLOURS, MARKERS, pyplot, save
 
 __all__ = ["draw_growth", "styles"]
 
@@ -21,7 +21,7 @@ def draw_growth(growths: dict[str, list[Growth]], path: Path) -> None:
     Parameters
     ----------
     growths : dict of str to list of Growth
-        By axis, as returned by :func:`benchmarks.growth.growths`.
+        By axis, as returned by :func:`benchmarks.reporting.growth.growths`.
     path : Path
         A PNG, written completely or not at all.
     """

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.bars import all_bars
 from benchmarks.cases import all_cases
 from benchmarks.contenders import CONTENDERS
-from benchmarks.growth import growths
-from benchmarks.growth_picture import draw_growth
-from benchmarks.growth_words import growth_words
-from benchmarks.ratios_picture import draw_ratios
 from benchmarks.records import CaseResult, read_results
-from benchmarks.tables import bars_table, case_table, common_setting, growth_table
+from benchmarks.reporting.bars import all_bars
+from benchmarks.reporting.growth import growths
+from benchmarks.reporting.growth_picture import draw_growth
+from benchmarks.reporting.growth_words import growth_words
+from benchmarks.reporting.ratios_picture import draw_ratios
+from benchmarks.reporting.tables import bars_table, case_table, common_setting, growth_table
 from negsamp_models.files.writing import write_whole
 
 __all__ = ["GROWTH", "RATIOS", "REPORT", "ordered", "render", "write_report"]

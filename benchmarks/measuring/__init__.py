@@ -1,0 +1,3 @@
+"""Measuring: worker processes, times and memory."""
+
+from __future__ import annotations

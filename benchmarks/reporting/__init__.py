@@ -1,0 +1,3 @@
+"""The report: tables, bars and pictures, from the result files alone."""
+
+from __future__ import annotations
