@@ -18,7 +18,7 @@ import tensorflow as tf
 import torch
 import typer
 
-from negsamp import DotProduct, Sampler, from_config
+from negsamp import ConfigError, DotProduct, Sampler, from_config
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import Dataset, Sequences, load_dataset
 from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
@@ -232,9 +232,14 @@ def run(
     output: Annotated[Path, typer.Option("--output", "-o", help="The result file.")] = Path(
         "result.json"
     ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the result file, if it exists.")
+    ] = False,
 ) -> None:
     """Train the GRU and write the result to a file."""
     with errors_reported():
+        if output.exists() and not overwrite:
+            raise ConfigError(f"{output} exists: name another --output, or give --overwrite")
         config = {"sampler": sampler} | ({"alpha": alpha} if sampler == "genni" else {})
         settings = Settings(epochs=epochs, jit_compile=jit_compile, seed=seed)
         check_writable(output.parent)

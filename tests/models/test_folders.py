@@ -70,6 +70,7 @@ def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
     assert run("law", str(folder), "--length", "3").exit_code == 0
     before = (folder / "result.json").read_bytes()
     assert "holds a finished run: show it with --resume" in refused(train(folder, "--seed", "1"))
+    assert "finished before; nothing is trained" in train(folder, "--resume").stdout
     assert (folder / "result.json").read_bytes() == before
     assert train(folder, "--seed", "1", "--overwrite").exit_code == 0
     assert json.loads((folder / "result.json").read_text())["settings"]["seed"] == 1
@@ -81,6 +82,7 @@ def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> 
     folder = tmp_path / "run"
     assert pretrain(folder).exit_code == 0
     assert "holds a finished run" in refused(pretrain(folder, "--seed", "1"))
+    assert "finished before; nothing is trained" in pretrain(folder, "--resume").stdout
     assert pretrain(folder, "--seed", "1", "--overwrite").exit_code == 0
 
 

@@ -51,6 +51,18 @@ def test_there_is_an_epoch_at_least() -> None:
     assert "'--epochs'" in refused.output
 
 
+def test_a_result_is_replaced_only_if_asked(tmp_path: Path) -> None:
+    file = tmp_path / "result.json"
+    file.write_text("an hour of training")
+    few = ["--dataset", "synthetic", "--epochs", "1", "--output", str(file)]
+    refused = CliRunner().invoke(application, few)
+    assert refused.exit_code == 2
+    assert "name another --output, or give --overwrite" in " ".join(refused.stderr.split())
+    assert file.read_text() == "an hour of training"
+    assert CliRunner().invoke(application, [*few, "--overwrite"]).exit_code == 0
+    assert "Keras GRU" in file.read_text()
+
+
 def test_sequences_are_padded_behind() -> None:
     lines = padded(Sequences.from_lists([[3, 1], [2]]), 3)
     assert lines.tolist() == [[3, 1, 0], [2, 0, 0]]

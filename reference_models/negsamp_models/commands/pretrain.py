@@ -177,7 +177,7 @@ def pretrain_command(
         with PretrainingDisplay(title, settings.epochs, console) as display:
             result = pretrain_in_folder(data, settings, config, output, options, display)
         _print_losses(console, result.epochs[0].losses, result.epochs[-1].losses)
-        console.print(f"Written: {output}/{WEIGHTS}, {RESULT}", markup=False)
+        console.print(f"In {output}: {WEIGHTS}, {RESULT}", markup=False)
 
 
 def _defaults(dataset: Dataset) -> PretrainingSettings:

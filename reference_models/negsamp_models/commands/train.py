@@ -196,7 +196,7 @@ def train_command(
         )
         title = f"{MODELS[settings.model]} on {data.name}"
         print_whole(console, results_table(title, {name: result}))
-        console.print(f"Written: {output}/result.json, curves.png, model.safetensors", markup=False)
+        console.print(f"In {output}: result.json, curves.png, model.safetensors", markup=False)
         if missing := missing_snapshots(output / "weights", epochs):
             console.print(
                 f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run had "

@@ -84,6 +84,12 @@ def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
         raise ConfigError(f"seeds of the grid {name} must be >= 1; got {content['seeds']}")
     if (part := content.get("part", "paper")) not in _PARTS:
         raise ConfigError(f"part of the grid {name} must be {' or '.join(_PARTS)}; got {part!r}")
+    for key in ("contrasts", "gains"):
+        if content.get("choose") and content.get(key):
+            raise ConfigError(
+                f"the grid {name} chooses one of its rows, and cannot compare them: leave out "
+                f"either choose or {key}"
+            )
     if "sweep" in content and not _is_sweep(content["sweep"]):
         raise ConfigError(
             f"sweep of the grid {name} must be one key and its values, such as "

@@ -72,7 +72,9 @@ def pretrain_in_folder(
     checkpoints = CheckpointFolder(folder / "checkpoints", pretrainer.identity)
     with claimed(folder / RESULT), StopSignals() as stop:
         if options.resume and not checkpoints and is_pretrained(folder):
-            return _finished(folder, pretrainer)
+            result = _finished(folder, pretrainer)
+            watcher.on_notice("finished before; nothing is trained")
+            return result
         if not options.resume:
             clear_for_a_new_run(folder, checkpoints, options, RESULT, [WEIGHTS])
         pretrainer.watcher, pretrainer.stop = watcher, stop

@@ -110,7 +110,9 @@ def train_in_folder(
             stack.enter_context(claimed(folder / RESULT))
         if options.resume and not checkpoints and (folder / RESULT).exists():
             processes.agree({"checkpoint": "none, the run is finished"})
-            return _finished(folder / RESULT, trainer)
+            result = _finished(folder / RESULT, trainer)
+            console.print(f"{title}: finished before; nothing is trained", markup=False)
+            return result
         if not options.resume and (processes.rank == 0 or not options.overwrite):
             clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
         trainer.stop = stack.enter_context(StopSignals())

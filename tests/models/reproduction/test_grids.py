@@ -174,6 +174,11 @@ CONTRAST = 'contrasts = [{{ row = "R", other = "R", {} }}]'
         ("seeds = 1", "seeds = 1\nlaw = 3", "law must be a table; got 3"),
         ("seeds = 1", "seeds = 1\ngains = 3", "gains of the grid .* must be a list of gains; got"),
         ("seeds = 1", "seeds = 1\ncontrasts = [3]", "a contrast must be a table; got 3"),
+        (
+            "seeds = 1",
+            'seeds = 1\nchoose = true\ncontrasts = [{ row = "R", other = "R" }]',
+            "chooses one of its rows, and cannot compare them: leave out either choose or contrasts",
+        ),
         ("seeds = 1", 'seeds = 1\ncontrasts = [{ row = "R" }]', "a contrast lacks the keys other"),
         (
             "seeds = 1",
