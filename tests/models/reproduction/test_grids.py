@@ -177,7 +177,7 @@ CONTRAST = 'contrasts = [{{ row = "R", other = "R", {} }}]'
         (
             "seeds = 1",
             'seeds = 1\nchoose = true\ncontrasts = [{ row = "R", other = "R" }]',
-            "chooses one of its rows, and cannot compare them: leave out either choose or contrasts",
+            "chooses one of its rows, and cannot compare them: leave out either choose or",
         ),
         ("seeds = 1", 'seeds = 1\ncontrasts = [{ row = "R" }]', "a contrast lacks the keys other"),
         (
