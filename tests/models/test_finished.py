@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -72,3 +73,6 @@ def test_the_page_makes_a_data_set_of_a_log(
     assert read[0].tolist() == [ids[f"i{each}"] for each in (*range(6), 7)]
     assert read[1].tolist() == [ids[f"i{each}"] for each in (7, 5, 3, 2, 1)]
     assert len(read) == 2
+    kept = json.loads((tmp_path / "data" / "mine_names.json").read_text(encoding="utf-8"))
+    assert kept["users"] == ["ann", "bob"]
+    assert [kept["items"][number - 1] for number in read[1]] == [f"i{n}" for n in (7, 5, 3, 2, 1)]

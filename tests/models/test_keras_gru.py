@@ -32,17 +32,18 @@ def policy(request: pytest.FixtureRequest) -> Iterator[str]:
     keras.config.set_dtype_policy(before)
 
 
-def test_the_tutorial_runs_as_it_stands_and_under_xla() -> None:
+@pytest.mark.usefixtures("policy")
+@pytest.mark.parametrize("compiled", ["", ", jit_compile=True"])
+def test_the_tutorial_runs_in_any_precision_and_under_xla(compiled: str) -> None:
     text = (ROOT / "docs" / "tutorials" / "keras.md").read_text(encoding="utf-8")
-    for compiled in ("", ", jit_compile=True"):
-        names: dict[str, Any] = {}
-        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-            short = block.replace("num_users, length = 500, 2000", "num_users, length = 500, 96")
-            exec(short.replace('optimizer="adam"', f'optimizer="adam"{compiled}'), names)  # noqa: S102
-        losses = names["model"].history.history["loss"]
-        assert losses[-1] < losses[0]
-        assert int(names["model"].sampler.state_dict()["call"]) == 9
-        assert names["targets"].min() == 0
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        short = block.replace("num_users, length = 500, 2000", "num_users, length = 500, 96")
+        exec(short.replace('optimizer="adam"', f'optimizer="adam"{compiled}'), names)  # noqa: S102
+    losses = names["model"].history.history["loss"]
+    assert losses[-1] < losses[0]
+    assert int(names["model"].sampler.state_dict()["call"]) == 9
+    assert names["targets"].min() == 0
 
 
 def test_there_is_an_epoch_at_least() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from negsamp import DotProduct, GenNi, Uniform
+from negsamp import DotProduct, GenNi, LossDriven, Uniform
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -50,6 +50,32 @@ def test_workers_that_collate_never_repeat_each_other_nor_themselves() -> None:
         drawn += [negatives[:, 0].clone() for _, negatives in loader]
     assert len(drawn) == 8
     assert_none_repeats_another(drawn)
+
+
+def collating(epoch: int, num_workers: int, drawn_before: bool = False) -> list[Any]:
+    """Return the negatives of an epoch, by the page's ``collate_fn``."""
+    names: dict[str, Any] = {"torch": torch, "get_worker_info": torch.utils.data.get_worker_info}
+    exec(block_under("In DataLoader workers", 1), names)  # noqa: S102
+    collate = names["CollateWithNegatives"](Uniform(100_000, seed=1))
+    if drawn_before:
+        collate([0])
+    loader = torch.utils.data.DataLoader(
+        [0] * 4000, batch_size=1000, num_workers=num_workers, collate_fn=collate
+    )
+    for collate.epoch in range(epoch + 1) if drawn_before else [epoch]:
+        drawn = [negatives[:, 0].clone() for _, negatives in loader]
+    return drawn
+
+
+def test_workers_do_not_share_a_stream_that_their_parent_has_drawn_from() -> None:
+    assert_none_repeats_another(collating(1, num_workers=2, drawn_before=True))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_resumed_epoch_collates_what_it_would_have(num_workers: int) -> None:
+    whole = collating(1, num_workers, drawn_before=True)
+    for one, other in zip(whole, collating(1, num_workers), strict=True):
+        assert torch.equal(one, other)
 
 
 def assert_none_repeats_another(drawn: list[Any]) -> None:
@@ -95,3 +121,42 @@ def test_a_draw_outside_of_a_checkpoint() -> None:
     kept = nce_loss(table(targets + 1), table.weight, targets, names["negatives"])
     (expected,) = torch.autograd.grad(kept, table.weight)
     assert torch.allclose(table.weight.grad, expected)
+
+
+def data_parallel(rank: int, world: int, folder: Path) -> None:
+    """Draw on one of two ranks, whose own losses rise and fall and whose mean loss falls."""
+    from tests.samplers.ranks import write
+
+    def built() -> GenNi:
+        return GenNi(100_000, alpha=LossDriven(initial=1.0, step=0.1), seed=1, backend="torch")
+
+    def drawn(sampler: Any) -> str:
+        negatives = sampler.sample(torch.zeros(5, dtype=torch.int64), score=no_score)
+        return str(negatives.item_ids.flatten().tolist())
+
+    names: dict[str, Any] = {"sampler": built()}
+    exec(block_under("Under DistributedDataParallel"), names)  # noqa: S102
+    messages = {"first": drawn(names["sampler"])}
+    for loss in ((1.0, 2.0), (4.0, 1.0))[rank]:
+        names["update"](torch.tensor(loss))
+    states = names["states"]()
+    resumed = built()
+    resumed.load_state_dict(states[rank])
+    assert len(states) == world
+    messages |= {"alpha": f"{resumed.alpha:.1f}", "resumed": drawn(resumed)}
+    write(messages | {"next": drawn(names["sampler"])}, rank, folder)
+
+
+def no_score(item_ids: Any) -> Any:
+    return torch.zeros(5, len(item_ids))
+
+
+def test_ranks_with_the_whole_table_draw_apart_and_resume(tmp_path: Path) -> None:
+    from tests.samplers.ranks import on_ranks, said
+
+    on_ranks(2, tmp_path, data_parallel)
+    one, other = said(tmp_path)
+    assert one["alpha"] == other["alpha"] == "1.1"
+    for messages in (one, other):
+        assert messages["resumed"] == messages["next"]
+    assert len({one["first"], other["first"], one["next"], other["next"]}) == 4
