@@ -23,8 +23,12 @@ from negsamp.warning import warn_caller
 
 __all__ = ["LEAST_ALPHA", "GenNi"]
 
-LEAST_ALPHA = 2.0**-126
-"""The least normal float32. A smaller alpha counts as 0: some kernels flush subnormals to 0."""
+LEAST_ALPHA = 2.0**-121
+"""The least alpha that counts; a smaller one is 0.
+
+Kernels may subtract the highest score in float32. A difference that overflows is at least
+2**128 - 2**103, so from this alpha on it has a weight below exp(-127), which float32 rounds to 0.
+"""
 
 MOST_ALPHA = 1e38
 """Largest alpha: kernels multiply by alpha / ln 2, which must not overflow float32."""
@@ -49,8 +53,8 @@ class GenNi(Sampler):
         Number of negatives per target, >= 1.
     alpha : float or Schedule
         Hardness, the factor of the scores, in [0, 1e38]. At 0 GenNi is :class:`Uniform`, draw for
-        draw and at its cost: it reads no scores and selects no subset. An alpha below 2**-126, the
-        least normal float32, counts as 0.
+        draw and at its cost: it reads no scores and selects no subset. An alpha below 2**-121
+        (4e-37), set or reached by a schedule, counts as 0.
     beta : float or Schedule
         Fraction of the catalogue to pre-select, in (0, 1]; the cost is proportional to it. Keep
         beta * V well above the number of items that a row excludes: a single row whose candidates
