@@ -126,9 +126,10 @@ def gather(
     _check_ids("targets", kept, numbers, targets, items)
     own = (kept - items.start)[:, None]
     if exclude is not None and exclude.size:
-        more = exclude.reshape(targets.size, -1)[numbers].astype(np.int64)
+        more = exclude.reshape(targets.size, -1)[numbers]
+        given = more != -1  # before the cast: uint64's largest is cast to -1
+        more = more.astype(np.int64)
         places = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
-        given = more != -1
         _check_ids("exclude", more[given], places[given], exclude, items)
         own = np.sort(np.concatenate([own, more - items.start], axis=1), axis=1)
     user = np.zeros(len(numbers), np.int64)

@@ -150,8 +150,9 @@ def gather(
     row = np.arange(len(numbers))
     rows, places = [row], [kept - start]
     if exclude is not None:
-        more = exclude.reshape(targets.size, exclude.shape[-1])[numbers].astype(np.int64)
-        given = more != -1
+        more = exclude.reshape(targets.size, exclude.shape[-1])[numbers]
+        given = more != -1  # before the cast: uint64's largest is cast to -1
+        more = more.astype(np.int64)
         place_in_call = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
         _check_ids("exclude", more[given], place_in_call[given], exclude, catalogue.items)
         rows.append(np.broadcast_to(row[:, None], more.shape)[given])

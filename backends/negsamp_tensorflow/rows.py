@@ -207,7 +207,8 @@ def gather(
         num_excluded = tf.shape(exclude)[-1]
         more = tf.reshape(tf.cast(exclude, tf.int64), tf.stack([tf.size(ids), num_excluded]))
         outside = _outside(more, items)
-        wrong = outside & (more != -1) & sampled[:, None]
+        given = (more != -1) | exclude.dtype.is_unsigned  # uint64's largest is cast to -1
+        wrong = outside & given & sampled[:, None]
         assertions += refuse(
             _outside_catalogue("exclude", items),
             tf.reshape(wrong, [-1]),

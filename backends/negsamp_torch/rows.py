@@ -188,7 +188,7 @@ def gather(
     rows, places = [row], [kept - start]
     if exclude is not None:
         more = exclude.reshape(targets.numel(), exclude.shape[-1])[numbers].long()
-        given = more != -1
+        given = (more != -1) | (not exclude.dtype.is_signed)  # uint64's largest is cast to -1
         column = torch.arange(more.shape[1], device=device)
         place_in_call = numbers[:, None] * more.shape[1] + column
         _check_ids("exclude", more[given], place_in_call[given], exclude, items)

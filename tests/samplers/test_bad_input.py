@@ -479,10 +479,12 @@ def test_the_largest_alpha_is_no_matter_where_scores_are_0(backend: Adapter) -> 
 
 def test_ids_beyond_int64_are_told_as_they_were_given(backend: Adapter) -> None:
     far, near = np.array([1, 2**63 + 5], np.uint64), np.array([1, 2], np.uint64)
+    farthest = np.array([3, 2**64 - 1], np.uint64)  # the bits of -1
     sampler = Uniform(ITEMS, interactions=SEEN)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"targets": far}, r"targets\[1\] = 9223372036854775813 is outside the catalogue"),
         ({"exclude": far[:, None]}, r"exclude\[1, 0\] = 9223372036854775813 is outside"),
+        ({"exclude": farthest[:, None]}, r"exclude\[1, 0\] = 18446744073709551615 is outside"),
         ({"users": far}, r"users\[1\] = 9223372036854775813 is unknown"),
     ]
     for changes, message in wrong:
