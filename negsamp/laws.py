@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp.backend import Backend, Catalogue
-from negsamp.validation import invalid_score
+from negsamp.row_errors import invalid_score
 
 __all__ = ["admissible", "exact", "normalised"]
 

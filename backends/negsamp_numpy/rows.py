@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.backend import Catalogue
 
 __all__ = ["Excluded", "Rows"]
@@ -125,7 +125,7 @@ class Rows:
         short = admissible < (1 if replacement else num_negatives)
         if short.any():
             row = int(short.argmax())
-            raise validation.few_negatives(
+            raise row_errors.few_negatives(
                 int(self.numbers[row]),
                 self.shape,
                 int(admissible[row]),
@@ -164,8 +164,8 @@ def gather(
         unknown = (user < 0) | (user >= catalogue.interactions.num_users)
         if unknown.any():
             first = int(unknown.argmax())
-            place = validation.place_of(int(numbers[first]), targets.shape)[: users.ndim]
-            raise validation.unknown_user(
+            place = row_errors.place_of(int(numbers[first]), targets.shape)[: users.ndim]
+            raise row_errors.unknown_user(
                 place, int(users[place]), catalogue.interactions.num_users
             )
         begin = catalogue.interactions.offsets[user]
@@ -185,5 +185,5 @@ def _check_ids(
     outside = (ids < items.start) | (ids >= items.stop)
     if outside.any():
         first = int(outside.argmax())
-        place = validation.place_of(int(places[first]), given.shape)
-        raise validation.outside_catalogue(name, place, int(given[place]), items)
+        place = row_errors.place_of(int(places[first]), given.shape)
+        raise row_errors.outside_catalogue(name, place, int(given[place]), items)

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 
 __all__ = ["Excluded", "Rows", "UserItems", "gather"]
 
@@ -134,7 +134,7 @@ class Rows:
         short = admissible < (1 if replacement else num_negatives)
         if bool(short.any()):
             row, number = self.number_of_first(short)
-            raise validation.few_negatives(
+            raise row_errors.few_negatives(
                 number,
                 self.shape,
                 int(admissible[row]),
@@ -201,8 +201,8 @@ def gather(
         unknown = (user < 0) | (user >= user_items.num_users)
         if bool(unknown.any()):
             first = int(unknown.nonzero()[0, 0])
-            place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(users[place].item()), user_items.num_users)
+            place = row_errors.place_of(int(numbers[first]), shape)[: users.ndim]
+            raise row_errors.unknown_user(place, int(users[place].item()), user_items.num_users)
         begin = user_items.offsets[user]
         lengths = user_items.offsets[user + 1] - begin
         of_row = torch.repeat_interleave(lengths)
@@ -218,5 +218,5 @@ def _check_ids(name: str, ids: Tensor, places: Tensor, given: Tensor, items: ran
     outside = (ids < items.start) | (ids >= items.stop)
     if bool(outside.any()):
         first = int(outside.nonzero()[0, 0])
-        place = validation.place_of(int(places[first]), tuple(given.shape))
-        raise validation.outside_catalogue(name, place, int(given[place].item()), items)
+        place = row_errors.place_of(int(places[first]), tuple(given.shape))
+        raise row_errors.outside_catalogue(name, place, int(given[place].item()), items)
