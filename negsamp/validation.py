@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.interactions import Interactions
 from negsamp.scores import DotProduct
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "callable_per_row",
     "check_dense",
     "check_exclude",
+    "check_interactions",
     "check_mask",
     "check_queries",
     "check_returned",
@@ -94,6 +96,21 @@ def as_catalogue(ids: Any) -> range:
     if items.start < 0 or items.stop > MAX_ITEMS:
         raise ConfigError(f"ids must be in [0, 2**31 - 1); got items = {items}")
     return items
+
+
+def check_interactions(interactions: Any, items: range) -> None:
+    """Raise ConfigError unless these are Interactions with items of the catalogue, or None."""
+    if interactions is None:
+        return
+    if not isinstance(interactions, Interactions):
+        raise ConfigError(
+            f"interactions must be an Interactions; got {type(interactions).__name__}: "
+            "see Interactions.from_sequences, from_pairs and from_csr"
+        )
+    ids = interactions.item_ids
+    if ids.size and (int(ids.min()) < items.start or int(ids.max()) >= items.stop):
+        worst = int(ids.min()) if int(ids.min()) < items.start else int(ids.max())
+        raise ConfigError(f"interactions contain item {worst}, outside the catalogue {items}")
 
 
 def check_targets(targets: Any) -> None:

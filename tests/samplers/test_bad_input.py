@@ -489,8 +489,10 @@ def test_ids_beyond_int64_are_told_as_they_were_given(backend: Adapter) -> None:
     ]
     for changes, message in wrong:
         arguments = {"targets": near, "users": near - near} | changes
-        with pytest.raises(InvalidInputError, match=message):
-            sampler.sample(**{name: backend.array(each) for name, each in arguments.items()})
+        given = {name: backend.array(each) for name, each in arguments.items()}
+        for call in (sampler.sample, sampler.probabilities):
+            with pytest.raises(InvalidInputError, match=message):
+                call(**given)
 
 
 def test_the_order_of_bytes_is_no_matter(backend: Adapter) -> None:
