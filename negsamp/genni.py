@@ -244,25 +244,27 @@ class GenNi(Sampler):
         if self.alpha == 0:
             return np.zeros((1, len(self.items)))
         assert score is not None  # _check_score
+        log_weights = self.alpha * self._scores_of_all(backend, score, targets, kept.size)
+        if (candidates := self._preselection) is None:
+            return log_weights
+        positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
+        chosen = np.zeros(log_weights.shape, dtype=bool)
+        chosen[np.flatnonzero(kept)[:, None], positions] = True
+        return np.where(chosen, log_weights, -np.inf)
+
+    def _scores_of_all(self, backend: Backend, score: Scorer, targets: Any, num_rows: int) -> Any:
+        """Return the scores of all items, float64 (num_rows, len(items))."""
         ids = np.arange(self.items.start, self.items.stop)
         if isinstance(score, DotProduct):
             arrays = (backend.asarray(each, like=targets) for each in (score.queries, score.items))
             with np.errstate(invalid="ignore"):  # laws.exact raises for NaN
-                scores = DotProduct(*(_rounded(backend.to_numpy(each)) for each in arrays))(ids)
-        else:
-            collective = self._is_collective(score)  # agree() has checked these
-            if self._per_row and self._preselection is not None and not collective:
-                raise callable_per_row()
-            returned = score(backend.asarray(ids, like=targets))
-            check_returned(returned, math.prod(kept.shape), len(ids))
-            scores = _rounded(backend.to_numpy(returned))
-        log_weights = self.alpha * scores
-        if (candidates := self._preselection) is not None:
-            positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
-            chosen = np.zeros(scores.shape, dtype=bool)
-            chosen[np.flatnonzero(kept)[:, None], positions] = True
-            log_weights = np.where(chosen, log_weights, -np.inf)
-        return log_weights
+                return DotProduct(*(_rounded(backend.to_numpy(each)) for each in arrays))(ids)
+        collective = self._is_collective(score)  # agree() has checked its candidates
+        if self._per_row and self._preselection is not None and not collective:
+            raise callable_per_row()
+        returned = score(backend.asarray(ids, like=targets))
+        check_returned(returned, num_rows, len(ids))
+        return _rounded(backend.to_numpy(returned))
 
 
 def _rounded(numbers: Any) -> Any:
