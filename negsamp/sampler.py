@@ -446,7 +446,11 @@ class Sampler(ABC):
             raise
 
     def _is_collective(self, score: Any) -> TypeGuard[Any]:
-        """Return whether several processes sample together with this score."""
+        """Return whether several processes sample together with this score.
+
+        Such a score names its ``backend``, compares the calls of all processes in ``agree``, and
+        tells the others of an error before that by ``abort``; negsamp_torch has two.
+        """
         return self._uses_scores and bool(getattr(score, "collective", False))
 
     def _prepare(

@@ -80,9 +80,8 @@ class Excluded:
             found = candidates[np.minimum(columns, count - 1)] == self.places
         else:
             keys = (np.arange(num_rows)[:, None] * self.width + candidates).reshape(-1)
-            wanted = self.rows * self.width + self.places
-            index = np.searchsorted(keys, wanted)
-            found = keys[np.minimum(index, len(keys) - 1)] == wanted
+            index = np.searchsorted(keys, self.keys)
+            found = keys[np.minimum(index, len(keys) - 1)] == self.keys
             columns = index - self.rows * count
         return Excluded.of_pairs(self.rows[found], columns[found], num_rows, count)
 

@@ -79,9 +79,8 @@ class Excluded:
         else:
             row = torch.arange(num_rows, device=candidates.device)
             keys = (row[:, None] * self.width + candidates).reshape(-1)
-            wanted = self.rows * self.width + self.places
-            index = torch.searchsorted(keys, wanted)
-            found = keys[index.clamp(max=len(keys) - 1)] == wanted
+            index = torch.searchsorted(keys, self.keys)
+            found = keys[index.clamp(max=len(keys) - 1)] == self.keys
             columns = index - self.rows * count
         return Excluded.of_pairs(self.rows[found], columns[found], num_rows, count)
 

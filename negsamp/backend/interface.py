@@ -112,13 +112,19 @@ class Backend(Protocol):
         ...
 
     def candidates(self, rows: Any, stream: Stream, candidates: Candidates) -> Any:
-        """Return the pre-selected positions, ascending: (count,) or (sampled rows, count)."""
+        """Return the pre-selected positions, ascending: int64 (count,) or (sampled rows, count)."""
         ...
 
     def by_weight(
         self, rows: Any, stream: Stream, num_negatives: int, replacement: bool
     ) -> Negatives:
         """Draw each admissible item with probability proportional to its weight.
+
+        Returns
+        -------
+        Negatives
+            For all targets, masked ones included; draw j of row r takes the stream's words for
+            NEGATIVES of number ``r * num_negatives + j``.
 
         Raises
         ------
@@ -138,6 +144,22 @@ class Backend(Protocol):
         candidates: Candidates | None,
     ) -> Negatives:
         """Draw each admissible (pre-selected) item with probability proportional to exp(alpha s).
+
+        Parameters
+        ----------
+        rows, stream, num_negatives, replacement
+            As in ``by_weight``.
+        score : Scorer
+            A DotProduct, whose arrays may still be of NumPy, or another callable.
+        alpha : float
+            > 0, unless several processes sample together.
+        candidates : Candidates or None
+            None if all items are candidates. A callable cannot score candidates of each row.
+
+        Returns
+        -------
+        Negatives
+            As in ``by_weight``, with the same words.
 
         Raises
         ------
