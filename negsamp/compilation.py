@@ -27,10 +27,10 @@ def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
         if compiler is None or not hasattr(compiler, "disable"):  # not imported, or only in part
             return function(*args, **kwargs)
         if not disabled:
-            compiler.eval_frame.skip_code(frame.__code__)
+            compiler.eval_frame.skip_code(wrapper.__code__)
             disabled.append(compiler.disable(function))
         return disabled[0](*args, **kwargs)
 
-    frame: Any = called
-    frame.autograph_info__ = {}  # the attribute that AutoGraph's do_not_convert sets
+    wrapper: Any = called
+    wrapper.autograph_info__ = {}  # the attribute that AutoGraph's do_not_convert sets
     return called

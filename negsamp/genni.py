@@ -23,8 +23,12 @@ from negsamp.warning import warn_caller
 
 __all__ = ["LEAST_ALPHA", "GenNi"]
 
-LEAST_ALPHA = 2.0**-126
-"""The least normal float32. A smaller alpha counts as 0: some kernels flush subnormals to 0."""
+LEAST_ALPHA = 2.0**-121
+"""The least alpha that counts; a smaller one is 0.
+
+Kernels may subtract the highest score in float32. A difference that overflows is at least
+2**128 - 2**103, so from this alpha on it has a weight below exp(-127), which float32 rounds to 0.
+"""
 
 MOST_ALPHA = 1e38
 """Largest alpha: kernels multiply by alpha / ln 2, which must not overflow float32."""
@@ -49,8 +53,8 @@ class GenNi(Sampler):
         Number of negatives per target, >= 1.
     alpha : float or Schedule
         Hardness, the factor of the scores, in [0, 1e38]. At 0 GenNi is :class:`Uniform`, draw for
-        draw and at its cost: it reads no scores and selects no subset. An alpha below 2**-126, the
-        least normal float32, counts as 0.
+        draw and at its cost: it reads no scores and selects no subset. An alpha below 2**-121
+        (4e-37), set or reached by a schedule, counts as 0.
     beta : float or Schedule
         Fraction of the catalogue to pre-select, in (0, 1]; the cost is proportional to it. Keep
         beta * V well above the number of items that a row excludes: a single row whose candidates
@@ -240,25 +244,27 @@ class GenNi(Sampler):
         if self.alpha == 0:
             return np.zeros((1, len(self.items)))
         assert score is not None  # _check_score
+        log_weights = self.alpha * self._scores_of_all(backend, score, targets, kept.size)
+        if (candidates := self._preselection) is None:
+            return log_weights
+        positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
+        chosen = np.zeros(log_weights.shape, dtype=bool)
+        chosen[np.flatnonzero(kept)[:, None], positions] = True
+        return np.where(chosen, log_weights, -np.inf)
+
+    def _scores_of_all(self, backend: Backend, score: Scorer, targets: Any, num_rows: int) -> Any:
+        """Return the scores of all items, float64 (num_rows, len(items))."""
         ids = np.arange(self.items.start, self.items.stop)
         if isinstance(score, DotProduct):
             arrays = (backend.asarray(each, like=targets) for each in (score.queries, score.items))
             with np.errstate(invalid="ignore"):  # laws.exact raises for NaN
-                scores = DotProduct(*(_rounded(backend.to_numpy(each)) for each in arrays))(ids)
-        else:
-            collective = self._is_collective(score)  # agree() has checked these
-            if self._per_row and self._preselection is not None and not collective:
-                raise callable_per_row()
-            returned = score(backend.asarray(ids, like=targets))
-            check_returned(returned, math.prod(kept.shape), len(ids))
-            scores = _rounded(backend.to_numpy(returned))
-        log_weights = self.alpha * scores
-        if (candidates := self._preselection) is not None:
-            positions = backend.to_numpy(backend.candidates(rows, stream, candidates))
-            chosen = np.zeros(scores.shape, dtype=bool)
-            chosen[np.flatnonzero(kept)[:, None], positions] = True
-            log_weights = np.where(chosen, log_weights, -np.inf)
-        return log_weights
+                return DotProduct(*(_rounded(backend.to_numpy(each)) for each in arrays))(ids)
+        collective = self._is_collective(score)  # agree() has checked its candidates
+        if self._per_row and self._preselection is not None and not collective:
+            raise callable_per_row()
+        returned = score(backend.asarray(ids, like=targets))
+        check_returned(returned, num_rows, len(ids))
+        return _rounded(backend.to_numpy(returned))
 
 
 def _rounded(numbers: Any) -> Any:

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self, TypeGuard
 
-import numpy as np
-
 from negsamp import laws, states, validation
+from negsamp.arguments import Arguments
 from negsamp.backend import Backend, Catalogue, check_name, load_backend, resolve_name
 from negsamp.compilation import not_compiled
-from negsamp.errors import ConfigError, InvalidInputError
-from negsamp.interactions import Interactions
+from negsamp.errors import ConfigError
 from negsamp.negatives import Negatives
 from negsamp.progress import Progress
 from negsamp.schedules import Schedule
@@ -53,7 +51,7 @@ class Sampler(ABC):
         if validate not in ("later", "now"):
             raise ConfigError(f"validate must be 'later' or 'now'; got {validate!r}")
         check_name(backend)
-        _check_interactions(catalogue)
+        validation.check_interactions(catalogue.interactions, catalogue.items)
         self._catalogue = catalogue
         self._num_negatives = validation.as_count("num_negatives", num_negatives)
         self._replacement = replacement
@@ -260,13 +258,13 @@ class Sampler(ABC):
     def exact_law(
         self,
         backend: Backend,
-        arrays: tuple[Any, Any, Any, Any],
+        arrays: Arguments,
         rows: Any,
         stream: Stream,
         score: Scorer | None,
     ) -> Any:
         """Return :meth:`probabilities` for :meth:`arguments` and a backend's ``rows`` of them."""
-        log_weights = partial(self._log_weights, backend, rows, stream, score, arrays[0])
+        log_weights = partial(self._log_weights, backend, rows, stream, score, arrays.targets)
         return laws.exact(self._catalogue, backend, arrays, log_weights)
 
     def set_epoch(self, epoch: int) -> None:
@@ -432,7 +430,7 @@ class Sampler(ABC):
 
     def _rows(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any, draws: bool = False
-    ) -> tuple[Backend, tuple[Any, Any, Any, Any], Any]:
+    ) -> tuple[Backend, Arguments, Any]:
         """Choose the backend; return it, its arrays and their rows.
 
         A call that `draws` first raises the deferred errors of earlier calls that are known.
@@ -448,12 +446,16 @@ class Sampler(ABC):
             raise
 
     def _is_collective(self, score: Any) -> TypeGuard[Any]:
-        """Return whether several processes sample together with this score."""
+        """Return whether several processes sample together with this score.
+
+        Such a score names its ``backend``, compares the calls of all processes in ``agree``, and
+        tells the others of an error before that by ``abort``; negsamp_torch has two.
+        """
         return self._uses_scores and bool(getattr(score, "collective", False))
 
     def _prepare(
         self, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
-    ) -> tuple[Backend, tuple[Any, Any, Any, Any]]:
+    ) -> tuple[Backend, Arguments]:
         """Choose the backend; return it and its arrays."""
         scored = (score.queries, score.items) if isinstance(score, DotProduct) else ()
         name = self._backend_name
@@ -472,7 +474,7 @@ class Sampler(ABC):
 
     def arguments(
         self, backend: Backend, targets: Any, score: Any, users: Any, mask: Any, exclude: Any
-    ) -> tuple[Any, Any, Any, Any]:
+    ) -> Arguments:
         """Check the arguments of :meth:`sample` and return what a backend's ``rows`` takes.
 
         Raises
@@ -482,23 +484,12 @@ class Sampler(ABC):
         """
         held = isinstance(score, DotProduct) or self._is_collective(score)
         like = getattr(score, "queries", None) if held else None
-        targets = _as_array("targets", backend, targets, like)
-        validation.check_targets(targets)
-        if self._catalogue.interactions is None:
-            users = None
-        elif users is None:
-            raise InvalidInputError("the sampler was given interactions: sample() needs users=")
-        else:
-            users = _as_array("users", backend, users, targets)
-            validation.check_users(users, targets)
-        if mask is not None:
-            mask = _as_array("mask", backend, mask, targets, np.bool_)
-            validation.check_mask(mask, targets)
-        if exclude is not None:
-            exclude = _as_array("exclude", backend, exclude, targets)
-            validation.check_exclude(exclude, targets)
-        self._check_score(score, targets)
-        return targets, users, mask, exclude
+        needs_users = self._catalogue.interactions is not None
+        arrays = Arguments.of(
+            backend, targets, users, mask, exclude, like=like, needs_users=needs_users
+        )
+        self._check_score(score, arrays.targets)
+        return arrays
 
     def _check_score(self, score: Any, targets: Any) -> None:  # noqa: B027
         """Check the score, if the law uses one."""
@@ -521,27 +512,3 @@ class Sampler(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_backends": {}}
-
-
-def _as_array(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
-    """Convert an argument to the backend's array; an empty list, read as float, gets `dtype`."""
-    validation.check_dense(name, values)
-    array = backend.asarray(values, like=like)
-    if 0 in array.shape and "float" in str(array.dtype):
-        return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)
-    return array
-
-
-def _check_interactions(catalogue: Catalogue) -> None:
-    interactions, items = catalogue.interactions, catalogue.items
-    if interactions is None:
-        return
-    if not isinstance(interactions, Interactions):
-        raise ConfigError(
-            f"interactions must be an Interactions; got {type(interactions).__name__}: "
-            "see Interactions.from_sequences, from_pairs and from_csr"
-        )
-    ids = interactions.item_ids
-    if ids.size and (int(ids.min()) < items.start or int(ids.max()) >= items.stop):
-        worst = int(ids.min()) if int(ids.min()) < items.start else int(ids.max())
-        raise ConfigError(f"interactions contain item {worst}, outside the catalogue {items}")

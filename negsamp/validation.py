@@ -1,8 +1,8 @@
-"""Checks of arguments, and the errors of all backends.
+"""Checks and conversions of arguments, for samplers and backends.
 
 Shapes and dtypes are read through ``.shape`` and ``.dtype`` alone, which every framework has; an
 axis whose length is unknown while a graph is traced is None. The backends check the values of ids,
-users and scores, and raise the errors that the functions below build.
+users and scores, and raise the errors of :mod:`negsamp.row_errors`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from negsamp.errors import ConfigError, InvalidInputError, InvalidScoresError, NoNegativesError
+from negsamp.errors import ConfigError, InvalidInputError
+from negsamp.interactions import Interactions
 from negsamp.scores import DotProduct
 
 __all__ = [
@@ -25,22 +26,14 @@ __all__ = [
     "callable_per_row",
     "check_dense",
     "check_exclude",
+    "check_interactions",
     "check_mask",
     "check_queries",
     "check_returned",
     "check_score",
     "check_targets",
     "check_users",
-    "few_negatives",
-    "invalid_score",
     "no_array",
-    "no_finite_score",
-    "no_weight",
-    "outside_catalogue",
-    "place_of",
-    "row_name",
-    "unknown_ids",
-    "unknown_user",
 ]
 
 MAX_ITEMS = 2**31 - 1
@@ -103,6 +96,21 @@ def as_catalogue(ids: Any) -> range:
     if items.start < 0 or items.stop > MAX_ITEMS:
         raise ConfigError(f"ids must be in [0, 2**31 - 1); got items = {items}")
     return items
+
+
+def check_interactions(interactions: Any, items: range) -> None:
+    """Raise ConfigError unless these are Interactions with items of the catalogue, or None."""
+    if interactions is None:
+        return
+    if not isinstance(interactions, Interactions):
+        raise ConfigError(
+            f"interactions must be an Interactions; got {type(interactions).__name__}: "
+            "see Interactions.from_sequences, from_pairs and from_csr"
+        )
+    ids = interactions.item_ids
+    if ids.size and (int(ids.min()) < items.start or int(ids.max()) >= items.stop):
+        worst = int(ids.min()) if int(ids.min()) < items.start else int(ids.max())
+        raise ConfigError(f"interactions contain item {worst}, outside the catalogue {items}")
 
 
 def check_targets(targets: Any) -> None:
@@ -281,99 +289,9 @@ def no_array(values: Any, error: Exception) -> Exception:
     return InvalidInputError(f"cannot make an array of a {type(values).__name__}: {error}")
 
 
-def place_of(row: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the index of a row in the targets, given its number in C order."""
-    return tuple(int(index) for index in np.unravel_index(row, shape)) if shape else ()
-
-
-def row_name(row: int, shape: tuple[int, ...]) -> str:
-    """Name a row of the targets: "row 875", "row (3, 2)" of several axes, "the row" of none."""
-    place = place_of(row, shape)
-    if not place:
-        return "the row"
-    return f"row {place[0] if len(place) == 1 else place}"
-
-
-def outside_catalogue(name: str, place: tuple[int, ...], item: int, items: range) -> Exception:
-    """Return the error for an id outside the catalogue."""
-    also = " (-1 stands for none)" if name == "exclude" else ""
-    if name == "targets" and item == 0:
-        also = "; if it is padding, leave it out by mask=targets != 0"
-    return InvalidInputError(f"{name}{list(place)} = {item} is outside the catalogue {items}{also}")
-
-
-def unknown_user(place: tuple[int, ...], user: int, num_users: int) -> Exception:
-    """Return the error for a user that the interactions do not have."""
-    known = f"users 0 to {num_users - 1}" if num_users else "no users"
-    return InvalidInputError(
-        f"users{list(place)} = {user} is unknown: the interactions have {known}"
-    )
-
-
-def unknown_ids(row: int, shape: tuple[int, ...]) -> Exception:
-    """Return the error for a row with an invalid id or user, if it is not known which."""
-    return InvalidInputError(
-        f"{row_name(row, shape)} has a target or an excluded id outside the catalogue, or an "
-        "unknown user"
-    )
-
-
-def few_negatives(
-    row: int,
-    shape: tuple[int, ...],
-    admissible: int,
-    num_negatives: int,
-    num_candidates: int,
-    preselected: bool = True,
-) -> Exception:
-    """Return the error for a row with no admissible item, or not enough of them.
-
-    `preselected` says whether the candidates may be fewer than the catalogue, which beta decides.
-    """
-    name = row_name(row, shape)
-    if admissible == 0:
-        more = "exclude less, raise beta," if preselected else "exclude less,"
-        covered = "its one candidate" if num_candidates == 1 else f"all {num_candidates} candidates"
-        return NoNegativesError(
-            f"{name} has no admissible item: its target and exclusions cover {covered}; {more} or "
-            "mask the row"
-        )
-    items = "1 admissible item" if admissible == 1 else f"{admissible} admissible items"
-    return NoNegativesError(
-        f"{name} has {items}, fewer than num_negatives = {num_negatives}, and replacement=False "
-        "forbids repeats"
-    )
-
-
-def no_finite_score(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Return the error for a row with no admissible item left that has a score above -inf."""
-    left = f" after {drawn} distinct draws" if drawn else ""
-    return NoNegativesError(
-        f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
-        "score -inf or was drawn"
-    )
-
-
-def no_weight(row: int, shape: tuple[int, ...], drawn: int) -> Exception:
-    """Return the error for a row with no admissible item left that has a positive count."""
-    left = f" after {drawn} distinct draws" if drawn else ""
-    return NoNegativesError(
-        f"{row_name(row, shape)} has no item left to draw{left}: every admissible item has "
-        "count 0 or was drawn"
-    )
-
-
 def callable_per_row() -> Exception:
     """Return the error for a callable that would have to score a subset of its own for each row."""
     return InvalidInputError(
         'candidates="query" with beta < 1 needs a DotProduct: a callable scores the same items '
         'for all rows; use candidates="batch"'
-    )
-
-
-def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
-    """Return the error for a row with a score that is NaN, +inf or too large."""
-    return InvalidScoresError(
-        f"{row_name(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
-        "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"
     )

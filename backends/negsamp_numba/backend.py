@@ -67,8 +67,11 @@ class NumbaBackend:
 
     def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Rows:
         """Check ids and users, and gather what each row excludes."""
-        u, m, e = (None if a is None else arrays.to_numpy(a) for a in (users, mask, exclude))
-        return gather(self._lists, self._items, arrays.to_numpy(targets), u, m, e, targets)
+        like, targets = targets, arrays.to_numpy(targets)
+        users, mask, exclude = (
+            None if each is None else arrays.to_numpy(each) for each in (users, mask, exclude)
+        )
+        return gather(self._lists, self._items, targets, users, mask, exclude, like)
 
     def check(self, wait: bool) -> None:
         """Do nothing: every call raises its own errors."""

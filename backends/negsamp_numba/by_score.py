@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.columns import Columns, insert_column
@@ -125,9 +125,9 @@ def draw(
         some = slice(first, first + at_once)
         row, problem = _pick_blocks(masses, factor, high[some], totals, block)
         if problem == _INVALID:
-            raise validation.invalid_score(int(rows.numbers[row]), rows.shape)
+            raise row_errors.invalid_score(int(rows.numbers[row]), rows.shape)
         if problem == _NOTHING:
-            raise validation.no_finite_score(int(rows.numbers[row]), rows.shape, first)
+            raise row_errors.no_finite_score(int(rows.numbers[row]), rows.shape, first)
         drawn, logs = columns[some].reshape(-1), log_q[some].reshape(-1)
         words, groups = low[some].reshape(-1), _group(block, masses.masses.shape[1])
         for numbers, inside in source.blocks(groups.rows, groups.blocks, memory):
@@ -145,7 +145,7 @@ def _check_enough(
     short = admissible < least
     if short.any():
         row = int(short.argmax())
-        raise validation.few_negatives(
+        raise row_errors.few_negatives(
             int(rows.numbers[row]), rows.shape, int(admissible[row]), least, width, preselected
         )
 

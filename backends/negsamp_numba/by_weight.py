@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numba.compiling import kernel, part
 from negsamp_numba.excluded import first_beyond, insert, list_unseen, sum_weights, weight_until
@@ -53,9 +53,9 @@ def draw(
             *of_rows, weights, width, words, replacement, item_ids, log_q
         )
         if problem == _NO_WEIGHT:
-            raise validation.no_weight(int(part.numbers[row]), rows.shape, detail)
+            raise row_errors.no_weight(int(part.numbers[row]), rows.shape, detail)
         if problem == _FEW:
-            raise validation.few_negatives(
+            raise row_errors.few_negatives(
                 int(part.numbers[row]),
                 rows.shape,
                 detail,

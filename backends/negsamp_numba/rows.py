@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.backend import Catalogue
 from negsamp.interactions import Interactions
 from negsamp_numba.arrays import read_only
@@ -126,9 +126,10 @@ def gather(
     _check_ids("targets", kept, numbers, targets, items)
     own = (kept - items.start)[:, None]
     if exclude is not None and exclude.size:
-        more = exclude.reshape(targets.size, -1)[numbers].astype(np.int64)
+        more = exclude.reshape(targets.size, -1)[numbers]
+        given = more != -1  # before the cast: uint64's largest is cast to -1
+        more = more.astype(np.int64)
         places = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
-        given = more != -1
         _check_ids("exclude", more[given], places[given], exclude, items)
         own = np.sort(np.concatenate([own, more - items.start], axis=1), axis=1)
     user = np.zeros(len(numbers), np.int64)
@@ -138,8 +139,8 @@ def gather(
         num_users = len(lists.offsets) - 1
         if user.size and (user.min() < 0 or user.max() >= num_users):
             first = int(((user < 0) | (user >= num_users)).argmax())
-            place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(users[place]), num_users)
+            place = row_errors.place_of(int(numbers[first]), shape)[: users.ndim]
+            raise row_errors.unknown_user(place, int(users[place]), num_users)
     return Rows(shape, numbers, own, user, lists, like)
 
 
@@ -155,5 +156,5 @@ def _check_ids(
     """Raise for an id, with the value as given: the cast to int64 may have made it negative."""
     if ids.size and (ids.min() < items.start or ids.max() >= items.stop):
         first = int(((ids < items.start) | (ids >= items.stop)).argmax())
-        place = validation.place_of(int(places[first]), given.shape)
-        raise validation.outside_catalogue(name, place, int(given[place]), items)
+        place = row_errors.place_of(int(places[first]), given.shape)
+        raise row_errors.outside_catalogue(name, place, int(given[place]), items)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_numpy.rows import Excluded, Integers, Rows
@@ -118,10 +118,10 @@ def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
     invalid = ~(highest < np.inf)
     if invalid.any():
         wrong = int(invalid.argmax())
-        raise validation.invalid_score(int(rows.numbers[wrong]), rows.shape)
+        raise row_errors.invalid_score(int(rows.numbers[wrong]), rows.shape)
     if np.isneginf(highest).any():
         empty = int(np.isneginf(highest).argmax())
-        raise validation.no_finite_score(int(rows.numbers[empty]), rows.shape, drawn)
+        raise row_errors.no_finite_score(int(rows.numbers[empty]), rows.shape, drawn)
 
 
 def pick_blocks(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.stream import NEGATIVES, Stream, below
 from negsamp_numpy.rows import Excluded, Integers, Rows
 
@@ -95,4 +95,4 @@ def _sums_before(values: Integers) -> Integers:
 def _check_weight(rows: Rows, weight: Integers, drawn: int) -> None:
     if (weight <= 0).any():
         row = int((weight <= 0).argmax())
-        raise validation.no_weight(int(rows.numbers[row]), rows.shape, drawn)
+        raise row_errors.no_weight(int(rows.numbers[row]), rows.shape, drawn)

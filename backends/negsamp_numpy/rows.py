@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.backend import Catalogue
 
 __all__ = ["Excluded", "Rows"]
@@ -80,9 +80,8 @@ class Excluded:
             found = candidates[np.minimum(columns, count - 1)] == self.places
         else:
             keys = (np.arange(num_rows)[:, None] * self.width + candidates).reshape(-1)
-            wanted = self.rows * self.width + self.places
-            index = np.searchsorted(keys, wanted)
-            found = keys[np.minimum(index, len(keys) - 1)] == wanted
+            index = np.searchsorted(keys, self.keys)
+            found = keys[np.minimum(index, len(keys) - 1)] == self.keys
             columns = index - self.rows * count
         return Excluded.of_pairs(self.rows[found], columns[found], num_rows, count)
 
@@ -125,7 +124,7 @@ class Rows:
         short = admissible < (1 if replacement else num_negatives)
         if short.any():
             row = int(short.argmax())
-            raise validation.few_negatives(
+            raise row_errors.few_negatives(
                 int(self.numbers[row]),
                 self.shape,
                 int(admissible[row]),
@@ -150,8 +149,9 @@ def gather(
     row = np.arange(len(numbers))
     rows, places = [row], [kept - start]
     if exclude is not None:
-        more = exclude.reshape(targets.size, exclude.shape[-1])[numbers].astype(np.int64)
-        given = more != -1
+        more = exclude.reshape(targets.size, exclude.shape[-1])[numbers]
+        given = more != -1  # before the cast: uint64's largest is cast to -1
+        more = more.astype(np.int64)
         place_in_call = numbers[:, None] * more.shape[1] + np.arange(more.shape[1])
         _check_ids("exclude", more[given], place_in_call[given], exclude, catalogue.items)
         rows.append(np.broadcast_to(row[:, None], more.shape)[given])
@@ -163,8 +163,8 @@ def gather(
         unknown = (user < 0) | (user >= catalogue.interactions.num_users)
         if unknown.any():
             first = int(unknown.argmax())
-            place = validation.place_of(int(numbers[first]), targets.shape)[: users.ndim]
-            raise validation.unknown_user(
+            place = row_errors.place_of(int(numbers[first]), targets.shape)[: users.ndim]
+            raise row_errors.unknown_user(
                 place, int(users[place]), catalogue.interactions.num_users
             )
         begin = catalogue.interactions.offsets[user]
@@ -184,5 +184,5 @@ def _check_ids(
     outside = (ids < items.start) | (ids >= items.stop)
     if outside.any():
         first = int(outside.argmax())
-        place = validation.place_of(int(places[first]), given.shape)
-        raise validation.outside_catalogue(name, place, int(given[place]), items)
+        place = row_errors.place_of(int(places[first]), given.shape)
+        raise row_errors.outside_catalogue(name, place, int(given[place]), items)

@@ -150,7 +150,7 @@ class TensorflowBackend:
         dim = 1
         if isinstance(score, DotProduct) and own is not None:  # whose items are gathered row by row
             dim = int(score.items.shape[1])
-        again = num_negatives * (replacement and not called)
+        again = num_negatives if replacement and not called else 0
         at_once = self._rows_at_once(candidates, again, dim)
         size = rows.num_rows if called else at_once
 

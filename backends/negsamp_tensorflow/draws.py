@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.negatives import Negatives
 from negsamp_tensorflow.rows import Rows
 
@@ -100,20 +100,20 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None
     num_negatives, preselected = int(draws.places.shape[1]), num_candidates is not None
 
     def few(number: int, shape: tuple[int, ...], admissible: Any, candidates: Any) -> Exception:
-        return validation.few_negatives(
+        return row_errors.few_negatives(
             number, shape, admissible, num_negatives, candidates, preselected
         )
 
     def invalid(number: int, shape: tuple[int, ...], _: Any) -> Exception:
-        return validation.invalid_score(number, shape)
+        return row_errors.invalid_score(number, shape)
 
     count = num_candidates if preselected else len(items)
     candidates = tf.fill(tf.shape(draws.detail), tf.cast(count, tf.int64))
     rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.detail, candidates)
     for problem, error_of in (
         (INVALID_SCORE, invalid),
-        (NO_SCORE, validation.no_finite_score),
-        (NO_WEIGHT, validation.no_weight),
+        (NO_SCORE, row_errors.no_finite_score),
+        (NO_WEIGHT, row_errors.no_weight),
     ):
         rows.refuse(error_of, tf.equal(draws.problem, problem), draws.detail)
     wrong = (rows.bad | (draws.problem != 0))[:, None]

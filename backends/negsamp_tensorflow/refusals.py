@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp.validation import row_name
+from negsamp.row_errors import row_name
 from negsamp_tensorflow.tracing import in_xla
 
 __all__ = ["MakeError", "refuse"]

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.backend import Catalogue
 from negsamp_tensorflow.bisection import bisect
 from negsamp_tensorflow.refusals import MakeError, refuse
@@ -207,7 +207,8 @@ def gather(
         num_excluded = tf.shape(exclude)[-1]
         more = tf.reshape(tf.cast(exclude, tf.int64), tf.stack([tf.size(ids), num_excluded]))
         outside = _outside(more, items)
-        wrong = outside & (more != -1) & sampled[:, None]
+        given = (more != -1) | exclude.dtype.is_unsigned  # uint64's largest is cast to -1
+        wrong = outside & given & sampled[:, None]
         assertions += refuse(
             _outside_catalogue("exclude", items),
             tf.reshape(wrong, [-1]),
@@ -244,15 +245,15 @@ def _outside(ids: Tensor, items: range) -> Tensor:
 
 def _outside_catalogue(name: str, items: range) -> MakeError:
     def make_error(number: int, shape: tuple[int, ...], item: Any) -> Exception:
-        place = validation.place_of(number, shape)
-        return validation.outside_catalogue(name, place, item, items)
+        place = row_errors.place_of(number, shape)
+        return row_errors.outside_catalogue(name, place, item, items)
 
     return make_error
 
 
 def _unknown_user(num_users: int) -> MakeError:
     def make_error(number: int, shape: tuple[int, ...], user: Any) -> Exception:
-        return validation.unknown_user(validation.place_of(number, shape), user, num_users)
+        return row_errors.unknown_user(row_errors.place_of(number, shape), user, num_users)
 
     return make_error
 

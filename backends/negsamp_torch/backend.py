@@ -167,27 +167,11 @@ class TorchBackend:
                 return self._by_score_fused(
                     request, stream, num_negatives, replacement, score, alpha, candidates
                 )
-        items = self._catalogue.items
         if isinstance(score, ShardedDotProduct | ShardedScorer):
-            width = len(items)
-            if candidates is not None and not candidates.per_row:
-                width = candidates.count
-            rows, positions, log_q = over_shards.by_score(
-                request,
-                stream,
-                num_negatives,
-                replacement,
-                score,
-                alpha,
-                items,
-                candidates,
-                self._rows_at_once(width),
-                self.scores_per_tile,
+            return self._by_score_sharded(
+                request, stream, num_negatives, replacement, score, alpha, candidates
             )
-            result = Result(rows, num_negatives, items.start)
-            result.put(rows, positions, log_q)
-            return result.negatives()
-        rows = request.rows
+        items, rows = self._catalogue.items, request.rows
         result = Result(rows, num_negatives, items.start)
         called = not isinstance(score, DotProduct)
         own = candidates if candidates is not None and candidates.per_row else None
@@ -203,7 +187,8 @@ class TorchBackend:
         width = len(items) if candidates is None else candidates.count
         size = len(rows)
         if not called:
-            most, again = self._rows_at_once(len(items)), num_negatives * replacement
+            most = self._rows_at_once(len(items))
+            again = num_negatives if replacement else 0  # else blocks are computed again anyway
             size = rows_at_once(most, self.scores_per_tile, width, again)
         for chunk in rows.chunks(size):
             places = shared if own is None else self._candidates(chunk, stream, own)
@@ -297,6 +282,36 @@ class TorchBackend:
         )
         self._record(request, rows.status, raise_error)
         return _in_shape(request, *drawn)
+
+    def _by_score_sharded(
+        self,
+        request: Request,
+        stream: Stream,
+        num_negatives: int,
+        replacement: bool,
+        score: ShardedDotProduct | ShardedScorer,
+        alpha: float,
+        candidates: Candidates | None,
+    ) -> Negatives:
+        items = self._catalogue.items
+        width = len(items)
+        if candidates is not None and not candidates.per_row:
+            width = candidates.count
+        rows, positions, log_q = over_shards.by_score(
+            request,
+            stream,
+            num_negatives,
+            replacement,
+            score,
+            alpha,
+            items,
+            candidates,
+            self._rows_at_once(width),
+            self.scores_per_tile,
+        )
+        result = Result(rows, num_negatives, items.start)
+        result.put(rows, positions, log_q)
+        return result.negatives()
 
     def _rows_at_once(self, num_columns: int) -> int:
         return max(min(self.rows_per_chunk, self.blocks_per_chunk * BLOCK // num_columns), 1)

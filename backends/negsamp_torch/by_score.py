@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.blocks import BLOCK
 from negsamp.stream import NEGATIVES, Stream
 from negsamp_torch.rows import Excluded, Rows
@@ -245,13 +245,13 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
         return
     invalid = ~(highest < torch.inf)
     if bool(invalid.any()):
-        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+        raise row_errors.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
     _, number = rows.number_of_first(highest == -torch.inf)
-    raise validation.no_finite_score(number, rows.shape, drawn)
+    raise row_errors.no_finite_score(number, rows.shape, drawn)
 
 
 def _check_drawn(rows: Rows, log2_q: Tensor) -> None:
     """Raise for rows with a score that is NaN when computed again."""
     invalid = log2_q.isnan().any(1)
     if bool(invalid.any()):
-        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+        raise row_errors.invalid_score(rows.number_of_first(invalid)[1], rows.shape)

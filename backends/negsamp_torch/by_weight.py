@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.stream import NEGATIVES, Stream, below
 from negsamp_torch.rows import Excluded, Rows
 
@@ -89,4 +89,4 @@ def _sums_before(values: Tensor) -> Tensor:
 def _check_weight(rows: Rows, weight: Tensor, drawn: int) -> None:
     if bool((weight <= 0).any()):
         _, number = rows.number_of_first(weight <= 0)
-        raise validation.no_weight(number, rows.shape, drawn)
+        raise row_errors.no_weight(number, rows.shape, drawn)

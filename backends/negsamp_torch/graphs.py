@@ -79,9 +79,9 @@ class Capturable:
         if score is not None and not isinstance(score, DotProduct):
             raise InvalidInputError("capturable draws take a DotProduct as score, or none")
         arrays = self.sampler.arguments(self._backend, targets, score, users, mask, exclude)
-        if arrays[0].device != self._call.device:
+        if arrays.targets.device != self._call.device:
             raise InvalidInputError(
-                f"targets are on {arrays[0].device}; this sampler was made capturable on "
+                f"targets are on {arrays.targets.device}; this sampler was made capturable on "
                 f"{self._call.device}"
             )
         if not (self._call.is_cuda and torch.cuda.is_current_stream_capturing()):

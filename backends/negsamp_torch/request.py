@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.errors import NegSampError
 from negsamp_torch.rows import Rows, UserItems, gather
 
@@ -133,9 +133,9 @@ class Request:
 def error_of(code: int, row: int, shape: tuple[int, ...]) -> Exception:
     """Return the error for a row with a status other than 0."""
     if code < 0:
-        return validation.unknown_ids(row, shape)
+        return row_errors.unknown_ids(row, shape)
     if code == INVALID_SCORE:
-        return validation.invalid_score(row, shape)
+        return row_errors.invalid_score(row, shape)
     if code >= NO_WEIGHT:
-        return validation.no_weight(row, shape, code - NO_WEIGHT)
-    return validation.no_finite_score(row, shape, code - NO_FINITE_SCORE)
+        return row_errors.no_weight(row, shape, code - NO_WEIGHT)
+    return row_errors.no_finite_score(row, shape, code - NO_FINITE_SCORE)

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 
 __all__ = ["Excluded", "Rows", "UserItems", "gather"]
 
@@ -79,9 +79,8 @@ class Excluded:
         else:
             row = torch.arange(num_rows, device=candidates.device)
             keys = (row[:, None] * self.width + candidates).reshape(-1)
-            wanted = self.rows * self.width + self.places
-            index = torch.searchsorted(keys, wanted)
-            found = keys[index.clamp(max=len(keys) - 1)] == wanted
+            index = torch.searchsorted(keys, self.keys)
+            found = keys[index.clamp(max=len(keys) - 1)] == self.keys
             columns = index - self.rows * count
         return Excluded.of_pairs(self.rows[found], columns[found], num_rows, count)
 
@@ -134,7 +133,7 @@ class Rows:
         short = admissible < (1 if replacement else num_negatives)
         if bool(short.any()):
             row, number = self.number_of_first(short)
-            raise validation.few_negatives(
+            raise row_errors.few_negatives(
                 number,
                 self.shape,
                 int(admissible[row]),
@@ -188,7 +187,7 @@ def gather(
     rows, places = [row], [kept - start]
     if exclude is not None:
         more = exclude.reshape(targets.numel(), exclude.shape[-1])[numbers].long()
-        given = more != -1
+        given = (more != -1) | (not exclude.dtype.is_signed)  # uint64's largest is cast to -1
         column = torch.arange(more.shape[1], device=device)
         place_in_call = numbers[:, None] * more.shape[1] + column
         _check_ids("exclude", more[given], place_in_call[given], exclude, items)
@@ -201,8 +200,8 @@ def gather(
         unknown = (user < 0) | (user >= user_items.num_users)
         if bool(unknown.any()):
             first = int(unknown.nonzero()[0, 0])
-            place = validation.place_of(int(numbers[first]), shape)[: users.ndim]
-            raise validation.unknown_user(place, int(users[place].item()), user_items.num_users)
+            place = row_errors.place_of(int(numbers[first]), shape)[: users.ndim]
+            raise row_errors.unknown_user(place, int(users[place].item()), user_items.num_users)
         begin = user_items.offsets[user]
         lengths = user_items.offsets[user + 1] - begin
         of_row = torch.repeat_interleave(lengths)
@@ -218,5 +217,5 @@ def _check_ids(name: str, ids: Tensor, places: Tensor, given: Tensor, items: ran
     outside = (ids < items.start) | (ids >= items.stop)
     if bool(outside.any()):
         first = int(outside.nonzero()[0, 0])
-        place = validation.place_of(int(places[first]), tuple(given.shape))
-        raise validation.outside_catalogue(name, place, int(given[place].item()), items)
+        place = row_errors.place_of(int(places[first]), tuple(given.shape))
+        raise row_errors.outside_catalogue(name, place, int(given[place].item()), items)

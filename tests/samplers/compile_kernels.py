@@ -73,7 +73,7 @@ OTHERS = {
     "subsets": Case(floyd, {"LANES": 32}, options={"num_warps": 1}),
     "candidates": Case(list_places, {"FLAG": 1, "FLAGS": 1024}),
     "keys": Case(write_keys, {"LANES": 128}),
-    "rows": Case(prepare_rows, {"LANES": 256, "MASKED": True, "OF_USERS": True}),
+    "rows": Case(prepare_rows, {"LANES": 256, "MASKED": True, "SIGNED": True, "OF_USERS": True}),
 }
 
 

@@ -447,13 +447,28 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
         exec("GenNi(10, beta=0.1)", {"GenNi": GenNi})  # noqa: S102  (code without a module)
 
 
-@pytest.mark.parametrize("alpha", [1e-46, 1e-40, Exponential(m=1, initial=1e-39)])
-def test_an_alpha_that_float32_takes_for_0_is_0(backend: Adapter, alpha: Any) -> None:
+@pytest.mark.parametrize("alpha", [1e-46, 1e-40, 3e-37, Exponential(m=1, initial=1e-39)])
+def test_an_alpha_below_the_least_is_0(backend: Adapter, alpha: Any) -> None:
     score = in_framework(scores(-math.inf), backend)
     found = GenNi(ITEMS, 9, alpha=alpha).sample(backend.array(TARGETS), score=score)
     uniform = Uniform(ITEMS, 9).sample(backend.array(TARGETS))
     for mine, its in zip(found, uniform, strict=True):
         np.testing.assert_array_equal(backend.numpy(mine), backend.numpy(its))
+
+
+@pytest.mark.parametrize("alpha", [1.2e-38, 2.0**-121, 4e-37, 1e-35])
+def test_scores_may_differ_by_more_than_float32_holds(backend: Adapter, alpha: float) -> None:
+    """One item has a score close to float32's maximum, the others the opposite."""
+
+    def score(ids: Any) -> Any:
+        return np.where(ids == 7, 1.75e38, -1.75e38)[None, :].astype(np.float32)
+
+    target, hidden = backend.array([3]), in_framework(score, backend)
+    sampler = GenNi(ITEMS, 500, alpha=alpha)
+    law = backend.numpy(sampler.probabilities(target, score=hidden))[0]
+    drawn, log_q = (backend.numpy(each)[0] for each in sampler.sample(target, score=hidden))
+    assert set(drawn) == {item for item, q in zip(ITEMS, law, strict=True) if q > 1e-3}
+    np.testing.assert_allclose(log_q, np.log(law[drawn - ITEMS.start]), rtol=1e-5, atol=1e-30)
 
 
 def test_the_largest_alpha_is_no_matter_where_scores_are_0(backend: Adapter) -> None:
@@ -464,16 +479,20 @@ def test_the_largest_alpha_is_no_matter_where_scores_are_0(backend: Adapter) -> 
 
 def test_ids_beyond_int64_are_told_as_they_were_given(backend: Adapter) -> None:
     far, near = np.array([1, 2**63 + 5], np.uint64), np.array([1, 2], np.uint64)
+    farthest = np.array([3, 2**64 - 1], np.uint64)  # the bits of -1
     sampler = Uniform(ITEMS, interactions=SEEN)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"targets": far}, r"targets\[1\] = 9223372036854775813 is outside the catalogue"),
         ({"exclude": far[:, None]}, r"exclude\[1, 0\] = 9223372036854775813 is outside"),
+        ({"exclude": farthest[:, None]}, r"exclude\[1, 0\] = 18446744073709551615 is outside"),
         ({"users": far}, r"users\[1\] = 9223372036854775813 is unknown"),
     ]
     for changes, message in wrong:
         arguments = {"targets": near, "users": near - near} | changes
-        with pytest.raises(InvalidInputError, match=message):
-            sampler.sample(**{name: backend.array(each) for name, each in arguments.items()})
+        given = {name: backend.array(each) for name, each in arguments.items()}
+        for call in (sampler.sample, sampler.probabilities):
+            with pytest.raises(InvalidInputError, match=message):
+                call(**given)
 
 
 def test_the_order_of_bytes_is_no_matter(backend: Adapter) -> None:

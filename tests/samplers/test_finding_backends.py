@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from negsamp import BackendNotInstalledError, ConfigError, InvalidInputError, Uniform
-from negsamp import backend as seam
+from negsamp.backend import discovery
 
 ITEMS = range(1, 11)
 TARGETS = np.array([[1, 2, 3], [4, 5, 6]])
@@ -18,13 +18,13 @@ TARGETS = np.array([[1, 2, 3], [4, 5, 6]])
 
 def test_a_missing_framework_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     point = importlib.metadata.EntryPoint("torch", "no_such_framework:Backend", "negsamp.backends")
-    monkeypatch.setattr(seam, "_entry_points", lambda: {"torch": point})
+    monkeypatch.setattr(discovery, "_entry_points", lambda: {"torch": point})
     sampler = Uniform(ITEMS, backend="torch")
     with pytest.raises(BackendNotInstalledError, match=r'pip install "negsamp\[torch\]"') as caught:
         sampler.sample(TARGETS)
     assert caught.value.name == "no_such_framework"
     assert isinstance(caught.value, ImportError)
-    assert seam.available_backends() == ()
+    assert discovery.available_backends() == ()
 
 
 BROKEN = {
@@ -42,16 +42,16 @@ def test_a_broken_backend_takes_nothing_down_with_it(
     code, problem = BROKEN[broken]
     (tmp_path / f"broken_{broken}.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    points = {"numpy": seam._entry_points()["numpy"]}
+    points = {"numpy": discovery._entry_points()["numpy"]}
     for name in ("numba", "mine"):
         value = f"broken_{broken}:Backend"
         points[name] = importlib.metadata.EntryPoint(name, value, "negsamp.backends")
-    monkeypatch.setattr(seam, "_entry_points", lambda: points)
-    monkeypatch.setattr(seam, "_is_compiled", seam._is_compiled.__wrapped__)
+    monkeypatch.setattr(discovery, "_entry_points", lambda: points)
+    monkeypatch.setattr(discovery, "_is_compiled", discovery._is_compiled.__wrapped__)
     monkeypatch.delenv("NEGSAMP_BACKEND", raising=False)
     assert isinstance(Uniform(ITEMS).sample(TARGETS).item_ids, np.ndarray)
-    assert seam.available_backends() == ("numpy",)
-    mine, numba, _ = (report.problem or "" for report in seam.report_backends())
+    assert discovery.available_backends() == ("numpy",)
+    mine, numba, _ = (report.problem or "" for report in discovery.report_backends())
     assert ("pip install" in numba, "pip install" in mine) == (broken == "misses", False)
     message = rf"^backend 'mine' cannot be imported \({problem}.*\)$"
     with pytest.raises(BackendNotInstalledError, match=message):
@@ -93,7 +93,7 @@ def test_a_backend_is_found_by_the_package_of_its_arrays(
     )
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("_entry_points", "_owners"):
-        monkeypatch.setattr(seam, name, getattr(seam, name).__wrapped__)
+        monkeypatch.setattr(discovery, name, getattr(discovery, name).__wrapped__)
     found, expected = Uniform(ITEMS).sample(of_jax), Uniform(ITEMS, backend="numpy").sample(TARGETS)
     np.testing.assert_array_equal(found.item_ids, expected.item_ids)
     with pytest.raises(InvalidInputError, match=r"backend 'jax' takes NumPy .* of other: convert"):

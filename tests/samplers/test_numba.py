@@ -456,10 +456,10 @@ def test_auto_takes_numba_for_arrays_in_main_memory(monkeypatch: pytest.MonkeyPa
 
 
 def test_auto_does_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    from negsamp import backend
+    from negsamp.backend import discovery
 
     monkeypatch.delenv("NEGSAMP_BACKEND", raising=False)
-    monkeypatch.setattr(backend, "_is_compiled", lambda: False)
+    monkeypatch.setattr(discovery, "_is_compiled", lambda: False)
     assert resolve_name("auto", TARGETS) == "numpy"
 
 

@@ -79,6 +79,7 @@ class DeviceRows:
                 len(request.items),
                 LANES=LANES,
                 MASKED=kept is not None,
+                SIGNED=exclude is None or exclude.dtype.is_signed,
                 OF_USERS=of_users is not None,
             )
         if num_more > 1:

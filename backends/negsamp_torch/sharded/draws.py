@@ -15,7 +15,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from negsamp import validation
+from negsamp import row_errors
 from negsamp.blocks import BLOCK
 from negsamp.errors import InvalidInputError
 from negsamp.stream import NEGATIVES, Stream
@@ -119,9 +119,9 @@ def _check(
     exchange.raise_on_all(failure)
     invalid = ~(top < torch.inf)
     if bool(invalid.any()):
-        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+        raise row_errors.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
     _, number = rows.number_of_first(top == -torch.inf)
-    raise validation.no_finite_score(number, rows.shape, drawn)
+    raise row_errors.no_finite_score(number, rows.shape, drawn)
 
 
 def _check_drawn(
@@ -134,10 +134,10 @@ def _check_drawn(
         return
     exchange.raise_on_all(failure)
     if bool(invalid.any()):
-        raise validation.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+        raise row_errors.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
     _, number = rows.number_of_first(wrong)
     raise InvalidInputError(
-        f"{validation.row_name(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
+        f"{row_errors.row_name(number, rows.shape)} was drawn by {int(claimed[wrong][0])} "
         "ranks, not by one: they computed different picks from the same masses, as on different "
         "devices"
     )

@@ -27,11 +27,13 @@ def prepare_rows(
     num_items,
     LANES: tl.constexpr,
     MASKED: tl.constexpr,
+    SIGNED: tl.constexpr,
     OF_USERS: tl.constexpr,
 ):
     """Write target and exclusions of each row as places, -1 for none, and the range of its user.
 
-    The status becomes -1 if an id or the user is invalid, else 0.
+    The status becomes -1 if an id or the user is invalid, else 0. If `exclude` is not SIGNED, none
+    of its ids stands for none, not even the largest uint64, which is -1 here.
     """
     row = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
     inside = row < num_rows
@@ -43,9 +45,8 @@ def prepare_rows(
         item = tl.load(exclude + row * (num_more - 1) + i, mask=inside, other=-1).to(tl.int64)
         place = item - first_item
         outside = (place < 0) | (place >= num_items)
-        wrong |= outside & (item != -1)
-        nothing = outside | (item == -1)
-        tl.store(more + row * num_more + 1 + i, tl.where(nothing, -1, place), mask=inside)
+        wrong |= outside & (item != -1) if SIGNED else outside
+        tl.store(more + row * num_more + 1 + i, tl.where(outside, -1, place), mask=inside)
     if OF_USERS:
         user = tl.load(users + row // rows_per_user, mask=inside, other=0).to(tl.int64)
         unknown = (user < 0) | (user >= num_users)

@@ -1,8 +1,7 @@
-"""The interface between samplers (here) and backends, and how a backend is found.
+"""How backends are found, chosen by the arrays of a call, and imported.
 
-A backend is a class that follows :class:`Backend`, published by any distribution under the entry
-point group ``negsamp.backends``. It knows a catalogue and this protocol, but no sampler and no
-schedule. A framework is imported only when the arrays of a call, or a name, select its backend.
+A backend is published by any distribution under the entry point group ``negsamp.backends``. Its
+framework is imported only when the arrays of a call, or a name, select it.
 """
 
 from __future__ import annotations
@@ -12,27 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from negsamp.backend.interface import Backend
 from negsamp.errors import BackendNotInstalledError, ConfigError, InvalidInputError, NegSampError
-from negsamp.interactions import Interactions
-from negsamp.negatives import Negatives
-from negsamp.scores import Scorer
-from negsamp.stream import Stream
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = [
-    "Backend",
     "BackendReport",
-    "Candidates",
-    "Catalogue",
     "available_backends",
     "check_framework",
+    "check_name",
     "framework_of",
     "how_to_avoid",
     "load_backend",
@@ -44,138 +35,6 @@ _GROUP, _ARRAYS_GROUP = "negsamp.backends", "negsamp.arrays"
 _ENVIRONMENT = "NEGSAMP_BACKEND"
 _COMPILED, _COMPILED_FOR = "numba", ("numpy", "torch")
 _EXTRAS = ("numba", "tensorflow", "torch")
-
-
-@dataclass(frozen=True, eq=False)
-class Catalogue:
-    """What a backend needs to know of a sampler before the first call.
-
-    Attributes
-    ----------
-    items : range
-        The ids, contiguous; the item at position p has id ``items[p]``.
-    interactions : Interactions or None
-        The items that each user has interacted with, all in `items`.
-    cumulative : int64, shape (len(items) + 1,), or None
-        Sums of the integer weights of the items before each position, from 0 to the total, which
-        is below 2**63. None if every item has weight 1.
-    """
-
-    items: range
-    interactions: Interactions | None = None
-    cumulative: npt.NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """How many distinct items are pre-selected, uniformly, before scores are computed.
-
-    Attributes
-    ----------
-    count : int
-        Size of the subset.
-    per_row : bool
-        Whether each row has its own subset, or all rows of a call share one.
-    """
-
-    count: int
-    per_row: bool
-
-
-class Backend(Protocol):
-    """What a backend provides. `Any` stands for the array type of its framework.
-
-    ``backend="auto"`` picks the backend that is named like the package which defines an array's
-    type. If the names differ, an entry point in the group ``negsamp.arrays`` maps the package to
-    the backend, as in ``jaxlib = "jax"``; no import is needed to find out.
-
-    ``rows`` is the only method that reads ids and users, and it raises if they are invalid. Its
-    result is opaque to the sampler, which passes it to the methods that take `rows`.
-    """
-
-    def __init__(self, catalogue: Catalogue) -> None: ...
-
-    @staticmethod
-    def report() -> Mapping[str, str]:
-        """Return details of the framework to show: at least ``version`` and ``devices``."""
-        ...
-
-    def asarray(self, values: Any, like: Any = None) -> Any:
-        """Return `values` as the framework's array, on the device of `like` if given.
-
-        Raises
-        ------
-        InvalidInputError
-            If no array can be made of `values`, or it is one of another framework.
-        """
-        ...
-
-    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Convert an array of the framework to NumPy."""
-        ...
-
-    def rows(self, targets: Any, users: Any, mask: Any, exclude: Any) -> Any:
-        """Check ids and users, and gather what each row to be sampled excludes.
-
-        Shapes and dtypes are already checked. `users` is None if there are no interactions.
-
-        Raises
-        ------
-        InvalidInputError
-            If an unmasked target or an excluded id is outside the catalogue, or a user unknown.
-        """
-        ...
-
-    def check(self, wait: bool) -> None:
-        """Raise the deferred errors of earlier calls.
-
-        On an asynchronous device a backend may defer errors in ids and users, and those of
-        ``by_weight`` and ``by_score``, to here. A backend whose calls raise their own errors does
-        nothing.
-
-        Parameters
-        ----------
-        wait : bool
-            True: synchronise, so that all calls are checked. False: do not wait.
-        """
-        ...
-
-    def candidates(self, rows: Any, stream: Stream, candidates: Candidates) -> Any:
-        """Return the pre-selected positions, ascending: (count,) or (sampled rows, count)."""
-        ...
-
-    def by_weight(
-        self, rows: Any, stream: Stream, num_negatives: int, replacement: bool
-    ) -> Negatives:
-        """Draw each admissible item with probability proportional to its weight.
-
-        Raises
-        ------
-        NoNegativesError
-            If a row has no admissible item of positive weight, or too few without replacement.
-        """
-        ...
-
-    def by_score(
-        self,
-        rows: Any,
-        stream: Stream,
-        num_negatives: int,
-        replacement: bool,
-        score: Scorer,
-        alpha: float,
-        candidates: Candidates | None,
-    ) -> Negatives:
-        """Draw each admissible (pre-selected) item with probability proportional to exp(alpha s).
-
-        Raises
-        ------
-        NoNegativesError
-            If a row has no admissible item with a score above -inf, or without replacement too few.
-        InvalidScoresError
-            If the score of an admissible item is NaN or +inf.
-        """
-        ...
 
 
 @dataclass(frozen=True)
