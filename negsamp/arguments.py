@@ -73,7 +73,11 @@ class Arguments(NamedTuple):
 def _as_array(name: str, backend: Backend, values: Any, like: Any, dtype: type = np.int64) -> Any:
     """Convert an argument to the backend's array; an empty list, read as float, gets `dtype`."""
     validation.check_dense(name, values)
-    array = backend.asarray(values, like=like)
+    try:
+        array = backend.asarray(values, like=like)
+    except InvalidInputError as error:
+        hint = "; pad lists of different lengths with -1" if name == "exclude" else ""
+        raise InvalidInputError(f"{name}: {error}{hint}") from None
     if 0 in array.shape and "float" in str(array.dtype):
         return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)
     return array

@@ -148,6 +148,7 @@ class GenNi(Sampler):
             },
         )
         self._per_row = candidates == "query"
+        self._warned = False
         self._warn_of_few_candidates()
 
     @property
@@ -196,6 +197,16 @@ class GenNi(Sampler):
             is_start = not isinstance(self._progress.schedules["beta"], Constant)
             warn_caller(risk.message(self.beta, per_row=self._per_row, is_start=is_start))
 
+    def _warn_of_unread_scores(self, score: Scorer | None) -> None:
+        """Warn once if a schedule has brought alpha to 0, where a callable may exclude by -inf."""
+        constant = isinstance(self._progress.schedules["alpha"], Constant)
+        if not (constant or self._warned or isinstance(score, DotProduct)):
+            self._warned = True
+            warn_caller(
+                "alpha is 0 and no score is read: items whose score is -inf may be drawn. If they "
+                "must not, give the schedule a lower end above 0, as in LossDriven(low=0.1)"
+            )
+
     @property
     def _law(self) -> dict[str, Any]:
         return super()._law | {"candidates": "query" if self._per_row else "batch"}
@@ -210,6 +221,7 @@ class GenNi(Sampler):
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
         if self.alpha == 0 and not self._is_collective(score):
+            self._warn_of_unread_scores(score)
             return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
         assert score is not None  # _check_score
         return backend.by_score(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 from typing import Any
 
@@ -75,12 +75,12 @@ class Interactions:
         self.item_ids.flags.writeable = self.offsets.flags.writeable = False
 
     @classmethod
-    def from_sequences(cls, sequences: Iterable[npt.ArrayLike]) -> Interactions:
+    def from_sequences(cls, sequences: Iterable[npt.ArrayLike | Set[int]]) -> Interactions:
         """Build from one sequence of item ids per user.
 
         Parameters
         ----------
-        sequences : iterable of array_like of int
+        sequences : iterable of array_like or set of int
             The u-th sequence has the items of user u, in any order, repeats allowed; may be empty.
 
         Returns
@@ -221,11 +221,11 @@ def _integer(name: str, value: Any) -> int:
         raise InvalidInputError(f"{name} must be an integer; got {value!r}") from None
 
 
-def _list_of(user: int, sequence: npt.ArrayLike) -> npt.NDArray[Any]:
+def _list_of(user: int, sequence: npt.ArrayLike | Set[int]) -> npt.NDArray[Any]:
     """Return one user's sequence as a one-dimensional array, or raise InvalidInputError."""
     wanted = "pass one list of item ids per user"
     try:
-        items = np.asarray(sequence)
+        items = np.asarray(list(sequence) if isinstance(sequence, Set) else sequence)
     except ValueError as error:
         raise InvalidInputError(f"sequence {user} is ragged ({error}); {wanted}") from None
     if items.ndim != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, SupportsIndex
 
@@ -147,13 +148,20 @@ class Popularity(Sampler):
 
 def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return counts as float64, or raise ConfigError."""
+    if isinstance(counts, Mapping):
+        raise ConfigError(
+            f"counts must be one number per item id; got a {type(counts).__name__}: count with "
+            "np.bincount(item_ids), or fill an array by id"
+        )
     try:
         array = np.asarray(counts, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConfigError(f"counts must be numbers, one per item id: {error}") from None
     if array.ndim != 1 or array.size == 0:
+        hint = "; flatten it with np.ravel" if max(array.shape, default=0) == array.size > 1 else ""
         raise ConfigError(
             f"counts must be one number per item id, shape (num_counts,); got shape {array.shape}"
+            f"{hint}"
         )
     wrong = ~(np.isfinite(array) & (array >= 0))
     if wrong.any():

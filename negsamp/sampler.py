@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from negsamp.progress import Progress
 from negsamp.schedules import Schedule
 from negsamp.scores import DotProduct, Scorer
 from negsamp.stream import Stream, spawn_key
+from negsamp.workers import warn_if_worker
 
 __all__ = ["Sampler"]
 
@@ -59,6 +61,7 @@ class Sampler(ABC):
         self._validate = validate
         self._seed = validation.as_count("seed", seed, low=0, high=2**64 - 1)
         self._spawned: tuple[int, ...] = ()
+        self._process = os.getpid()
         self._call = 0
         self._progress = Progress(schedules or {})
         self._backends: dict[str, Backend] = {}
@@ -72,7 +75,8 @@ class Sampler(ABC):
             "seed": self._seed,
         }
         listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        return f"{type(self).__name__}({listed})"
+        path = "".join(f".spawn({index})" for index in self._spawned)
+        return f"{type(self).__name__}({listed}){path}"
 
     @property
     def _own_arguments(self) -> dict[str, Any]:
@@ -202,6 +206,10 @@ class Sampler(ABC):
         >>> negatives.item_ids[1, 2]
         array([0, 0, 0, 0])
         """
+        if self._process != os.getpid():  # a copy of what another process has
+            self._process = os.getpid()
+            if not self._spawned:
+                warn_if_worker()
         backend, _, rows = self._rows(targets, score, users, mask, exclude, draws=True)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":

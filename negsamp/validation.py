@@ -144,9 +144,10 @@ def check_exclude(exclude: Any, targets: Any) -> None:
     _check_dtype("exclude", exclude, "int", "item ids, -1 for none")
     shape, whole = tuple(exclude.shape), tuple(targets.shape)
     if len(shape) != len(whole) + 1 or not _agree(shape[:-1], whole):
+        hint = "; repeat a list that is the same for all rows" if len(shape) == 1 else ""
         raise InvalidInputError(
             f"exclude has shape {shape}; it must be targets.shape + (num_excluded,), "
-            f"here {whole} + (num_excluded,)"
+            f"here {whole} + (num_excluded,){hint}"
         )
 
 
@@ -187,9 +188,11 @@ def check_queries(queries: Any, whole: tuple[int | None, ...]) -> None:
     """Refuse queries that are not one for each target."""
     shape = tuple(queries.shape)
     if len(shape) != len(whole) + 1 or not _agree(shape[:-1], whole):
+        leads = len(shape) <= len(whole) and _agree(shape[:-1], whole[: len(shape) - 1])
+        hint = "; repeat a query that several targets share" if leads else ""
         raise InvalidInputError(
             f"queries have shape {shape}; they must be targets.shape + (dim,), "
-            f"here {whole} + (dim,)"
+            f"here {whole} + (dim,){hint}"
         )
     if shape[-1] == 0:
         raise InvalidInputError(f"queries have shape {shape}: their last axis must not be empty")
@@ -205,9 +208,11 @@ def check_returned(scores: Any, num_rows: int | None, num_scored: int) -> None:
             f"must return an array of shape {wanted}"
         )
     if not _agree(tuple(scores.shape), (num_rows, num_scored)):
+        shape = tuple(scores.shape)
+        hint = "; reshape it to (-1, number of ids)" if len(shape) > 2 else ""
         raise InvalidInputError(
-            f"the score callable returned shape {tuple(scores.shape)} for {num_scored} item ids; "
-            f"it must be {wanted}"
+            f"the score callable returned shape {shape} for {num_scored} item ids; it must be "
+            f"{wanted}{hint}"
         )
     allowed, names = _KINDS["score"]
     if _name_of(scores.dtype) not in names:

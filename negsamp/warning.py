@@ -13,10 +13,14 @@ class NegSampWarning(UserWarning):
     """Category of all warnings of negsamp."""
 
 
+_INSIDE = ("negsamp", "torch")
+"""Packages whose lines are not the caller's: torch wraps the calls that it must not compile."""
+
+
 def warn_caller(text: str) -> None:
     """Warn at the innermost line outside negsamp, whatever the depth of the call inside."""
     frame, level = inspect.currentframe(), 1
-    while frame is not None and _package_of(frame) == "negsamp":
+    while frame is not None and _package_of(frame) in _INSIDE:
         frame, level = frame.f_back, level + 1
     warnings.warn(text, NegSampWarning, stacklevel=level)
 

@@ -80,6 +80,8 @@ def check_name(name: str, origin: str = "") -> None:
     if name not in known:
         nearest = get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        if str(name).partition(":")[0] in ("cuda", "cpu", "gpu"):
+            hint = "; the device is that of the arrays of a call"
         raise ConfigError(f"{origin}unknown backend {name!r}; known: {', '.join(known)}{hint}")
 
 

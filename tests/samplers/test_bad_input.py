@@ -69,6 +69,7 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Uniform(5, replacement=1), "replacement must be True or False; got 1"),  # type: ignore[arg-type]
     (lambda: Uniform(5, seed=-1), r"seed must be an integer in \[0, 18446744073709551615\]; got"),
     (lambda: Uniform(5, backend="trch"), "unknown backend 'trch'; known: auto, .*mean 'torch'"),
+    (lambda: Uniform(5, backend="cuda:0"), "'cuda:0'; known: auto, .*; the device is that of the"),
     (lambda: GenNi(5, alpha=math.nan), "alpha must be finite; got nan"),
     (lambda: GenNi(5, alpha=-0.5), r"alpha must stay in \[0, 1e\+38\]; got -0.5"),
     (lambda: GenNi(5, alpha=1e39), r"alpha must stay in \[0, 1e\+38\]; got 1e\+39"),
@@ -82,6 +83,8 @@ WRONG_CONSTRUCTORS: list[tuple[Callable[[], object], str]] = [
     (lambda: Popularity([1, -2]), r"counts must be finite and >= 0; got counts\[1\] = -2"),
     (lambda: Popularity([1, math.nan]), r"counts must be finite and >= 0; got counts\[1\] = nan"),
     (lambda: Popularity([[1]]), r"shape \(num_counts,\); got shape \(1, 1\)"),
+    (lambda: Popularity([[1, 2, 3]]), r"got shape \(1, 3\); flatten it with np\.ravel"),
+    (lambda: Popularity({1: 2}), r"got a dict: count with np\.bincount"),  # type: ignore[arg-type]
     (lambda: Popularity([1, 1], items=5), r"2 counts do not cover range\(0, 5\).*at least 5"),
     (lambda: Popularity([1, 1], gamma=math.inf), "gamma must be finite; got inf"),
     (lambda: Popularity([1, 9], gamma=1e308), r"counts \*\* gamma overflows float64; got"),
@@ -113,7 +116,13 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: GenNi(ITEMS),
         {"score": dot_product(QUERIES[0])},
         InvalidInputError,
-        r"queries have shape \(3, 4\); .* here \(2, 3\) \+ \(dim,\)",
+        r"queries have shape \(3, 4\); .* here \(2, 3\) \+ \(dim,\)$",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": dot_product(QUERIES[:, 0])},
+        InvalidInputError,
+        r"queries have shape \(2, 4\); .* \(dim,\); repeat a query that several targets share",
     ),
     (
         lambda: GenNi(ITEMS),
@@ -143,7 +152,13 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: GenNi(ITEMS),
         {"score": lambda ids: np.zeros((2, len(ids)))},
         InvalidInputError,
-        r"callable returned shape \(2, 10\) for 10 item ids; .* \(6, 10\)",
+        r"callable returned shape \(2, 10\) for 10 item ids; .* \(6, 10\)$",
+    ),
+    (
+        lambda: GenNi(ITEMS),
+        {"score": lambda ids: np.zeros((2, 3, len(ids)))},
+        InvalidInputError,
+        r"callable returned shape \(2, 3, 10\) .*; reshape it to \(-1, number of ids\)",
     ),
     (
         lambda: GenNi(ITEMS),
@@ -209,7 +224,19 @@ WRONG_CALLS: list[tuple[Callable[[], Sampler], dict[str, Any], type[NegSampError
         lambda: Uniform(ITEMS),
         {"exclude": TARGETS},
         InvalidInputError,
-        r"exclude has shape \(2, 3\); .* \(2, 3\) \+ \(num_excluded,\)",
+        r"exclude has shape \(2, 3\); .* \(2, 3\) \+ \(num_excluded,\)$",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"exclude": np.array([3, 4])},
+        InvalidInputError,
+        r"exclude has shape \(2,\); .*; repeat a list that is the same for all rows",
+    ),
+    (
+        lambda: Uniform(ITEMS),
+        {"exclude": [[[3], [4, 5], []]] * 2},
+        InvalidInputError,
+        "exclude: cannot make an array of a list: .*; pad lists of different lengths with -1",
     ),
     (
         lambda: Uniform(ITEMS),
@@ -447,6 +474,7 @@ def test_one_is_warned_where_a_row_may_well_have_nothing_to_draw() -> None:
         exec("GenNi(10, beta=0.1)", {"GenNi": GenNi})  # noqa: S102  (code without a module)
 
 
+@pytest.mark.filterwarnings("ignore:alpha is 0 and no score is read")
 @pytest.mark.parametrize("alpha", [1e-46, 1e-40, 3e-37, Exponential(m=1, initial=1e-39)])
 def test_an_alpha_below_the_least_is_0(backend: Adapter, alpha: Any) -> None:
     score = in_framework(scores(-math.inf), backend)

@@ -100,6 +100,7 @@ def test_what_is_not_the_default_is_shown() -> None:
         "GenNi(items=range(0, 9), num_negatives=1, alpha=1, beta=1, candidates='query', "
         "replacement=False, validate='now', seed=3)"
     )
+    assert repr(Uniform(5, 2).spawn(4).spawn(1)) == f"{Uniform(5, 2)!r}.spawn(4).spawn(1)"
 
 
 def test_a_mapping_is_left_as_it_was() -> None:

@@ -95,3 +95,8 @@ def test_no_more_is_held_for_a_user_than_is_kept() -> None:
 def test_wrong_interactions(build: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         build()
+
+
+def test_a_user_may_have_a_set() -> None:
+    interactions = Interactions.from_sequences([{3, 1}, frozenset(), {2: "two"}.keys()])
+    assert [interactions.items_of(user).tolist() for user in range(3)] == [[1, 3], [], [2]]

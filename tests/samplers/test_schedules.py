@@ -5,12 +5,22 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
-from negsamp import ConfigError, DotProduct, Exponential, GenNi, Linear, LossDriven, Uniform
+from negsamp import (
+    ConfigError,
+    DotProduct,
+    Exponential,
+    GenNi,
+    Linear,
+    LossDriven,
+    NegSampWarning,
+    Uniform,
+)
 from negsamp.schedules import Schedule
 
 
@@ -198,3 +208,17 @@ def test_copies_go_on_identically(copied: Any) -> None:
 def test_wrong_schedules(build: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+def test_an_alpha_that_falls_to_0_warns_once_of_scores_that_exclude() -> None:
+    def of_one_category(ids: Any) -> Any:
+        return np.where(np.arange(50)[ids] < 25, 0.0, -np.inf)[None].repeat(3, axis=0)
+
+    sampler = GenNi(50, alpha=Linear(1.0, 0.0, 1))
+    sampler.sample([1, 2, 3], score=of_one_category)
+    sampler.set_epoch(1)
+    with pytest.warns(NegSampWarning, match="alpha is 0 .* score is -inf may be drawn"):
+        sampler.sample([1, 2, 3], score=of_one_category)
+    with warnings.catch_warnings(action="error"):
+        sampler.sample([1, 2, 3], score=of_one_category)
+        GenNi(50, alpha=0).sample([1, 2, 3], score=of_one_category)

@@ -45,19 +45,33 @@ def test_a_state_may_come_back_with_tuples_for_lists() -> None:
 
 
 NEIGHBOURS: list[tuple[Sampler, Sampler, str]] = [
-    (Uniform(ITEMS), Uniform(ITEMS, replacement=False), "'replacement': True"),
-    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS), "'interactions': '[0-9a-f]{16}'"),
-    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS, interactions=OTHERS), "'interactions'"),
-    (Popularity([1] * 11, 0.5, ITEMS), Popularity([1] * 11, 0.75, ITEMS), "'gamma': 0.5"),
-    (Popularity(range(11), 1, ITEMS), Popularity(range(11, 0, -1), 1, ITEMS), "'weights'"),
-    (GenNi(ITEMS, candidates="query"), GenNi(ITEMS), "'candidates': 'query'"),
+    (Uniform(ITEMS), Uniform(ITEMS, replacement=False), "has replacement = True, this"),
+    (Uniform(ITEMS, interactions=SEEN), Uniform(ITEMS), "has interactions, unlike"),
+    (Uniform(ITEMS), Uniform(ITEMS, interactions=SEEN), "has no interactions, unlike"),
+    (
+        Uniform(ITEMS, interactions=SEEN),
+        Uniform(ITEMS, interactions=OTHERS),
+        "has other interactions",
+    ),
+    (Popularity([1] * 11, 0.5, ITEMS), Popularity([1] * 11, 0.75, ITEMS), "has gamma = 0.5, this"),
+    (
+        Popularity(range(11), 1, ITEMS),
+        Popularity(range(11, 0, -1), 1, ITEMS),
+        "has other counts",
+    ),
+    (GenNi(ITEMS, candidates="query"), GenNi(ITEMS), "has candidates = 'query', this"),
 ]
 
 
 @pytest.mark.parametrize(("one", "other", "message"), NEIGHBOURS)
 def test_a_state_of_another_law_is_refused(one: Sampler, other: Sampler, message: str) -> None:
-    with pytest.raises(ConfigError, match="the state has law = .*" + message):
+    with pytest.raises(ConfigError, match=f"the state {message}.*for others build a sampler"):
         other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+
+
+def test_a_state_without_a_law_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"the state has law = 3, this sampler has .'repl"):
+        Uniform(ITEMS).load_state_dict(Uniform(ITEMS).state_dict() | {"law": 3})
 
 
 def test_a_value_outside_its_schedule_is_refused() -> None:

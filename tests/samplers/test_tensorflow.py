@@ -441,6 +441,7 @@ def test_the_law_is_that_of_the_next_call(law: str) -> None:
             assert_same(ours.sample(TARGETS, **arguments), theirs.sample(TARGETS, **arguments))
 
 
+@pytest.mark.filterwarnings("ignore:alpha is 0 and no score is read")
 @pytest.mark.parametrize("alpha", [3e-37, Exponential(m=1, initial=1e-39, high=1.0)])
 def test_an_alpha_below_the_least_is_0(alpha: Any) -> None:
     sampler, uniform = GraphSampler(GenNi(ITEMS, 4, alpha=alpha)), Uniform(ITEMS, 4)

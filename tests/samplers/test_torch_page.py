@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,28 @@ def collating(epoch: int, num_workers: int, drawn_before: bool = False) -> list[
 
 def test_workers_do_not_share_a_stream_that_their_parent_has_drawn_from() -> None:
     assert_none_repeats_another(collating(1, num_workers=2, drawn_before=True))
+
+
+def test_a_sampler_that_is_copied_into_workers_warns_once_in_each() -> None:
+    sampler = Uniform(100, seed=1)
+
+    def warnings_of(own: bool) -> list[list[str]]:
+        def collate(rows: list[int]) -> list[str]:
+            worker = torch.utils.data.get_worker_info()
+            used = sampler.spawn(worker.id) if own and worker else sampler
+            with warnings.catch_warnings(record=True, action="always") as caught:
+                used.sample(rows)
+            return [str(each.message) for each in caught]
+
+        return list(
+            torch.utils.data.DataLoader([0] * 8, batch_size=2, num_workers=2, collate_fn=collate)
+        )
+
+    (first, other, *later), message = warnings_of(own=False), "all workers, in all epochs, draw by"
+    assert message in first[0]
+    assert message in other[0]
+    assert later == [[], []]
+    assert warnings_of(own=True) == [[]] * 4
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
