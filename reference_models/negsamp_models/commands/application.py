@@ -11,6 +11,7 @@ from negsamp_models.commands.compare import compare_command
 from negsamp_models.commands.info import info_command
 from negsamp_models.commands.law import law_command
 from negsamp_models.commands.plot import plot_command
+from negsamp_models.commands.prepare import prepare_command
 from negsamp_models.commands.pretrain import pretrain_command
 from negsamp_models.commands.reproduce import report_command, reproduce_command
 from negsamp_models.commands.table import table_command
@@ -55,6 +56,7 @@ application.command("train")(train_command)
 application.command("table")(table_command)
 application.command("plot")(plot_command)
 application.command("pretrain")(pretrain_command)
+application.command("prepare")(prepare_command)
 application.command("law")(law_command)
 application.command("reproduce")(reproduce_command)
 application.command("report")(report_command)

@@ -7,6 +7,7 @@ validation and test.
 
 from __future__ import annotations
 
+from negsamp_models.datasets.actions import Actions, NamedDataset, dataset_of, read_actions
 from negsamp_models.datasets.dataset import (
     MINIMUM_LENGTH,
     Dataset,
@@ -22,16 +23,20 @@ from negsamp_models.datasets.synthetic import MarkovLaw, SyntheticParameters, ge
 __all__ = [
     "DATASETS",
     "MINIMUM_LENGTH",
+    "Actions",
     "Dataset",
     "DatasetError",
     "ItemAttributes",
     "MarkovLaw",
+    "NamedDataset",
     "PublishedDataset",
     "Sequences",
     "Statistics",
     "SyntheticParameters",
+    "dataset_of",
     "generate_synthetic",
     "load_dataset",
+    "read_actions",
     "read_attributes",
     "read_dataset",
     "read_sequences",

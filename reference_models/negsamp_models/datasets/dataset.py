@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from negsamp import InvalidInputError, NegSampError
 from negsamp_models.datasets.sequences import Int64Array, Sequences, check_ids, compressed_rows
 
@@ -166,6 +168,17 @@ class Dataset:
             average_length=actions / max(self.num_users, 1),
             density=actions / max(self.num_users * self.num_items, 1),
         )
+
+    def share_of_returns(self) -> float:
+        """Return the fraction of users whose last item, the test answer, is one they had before.
+
+        With the items of the input masked, such an answer counts as a miss.
+        """
+        sequences = self.sequences
+        lasts = sequences.item_ids[sequences.offsets[1:] - 1]
+        same = sequences.item_ids == np.repeat(lasts, sequences.lengths)
+        times = np.add.reduceat(same, sequences.offsets[:-1], dtype=np.int64)
+        return float(np.mean(times > 1))
 
     def item_counts(self) -> Int64Array:
         """Count how often each item occurs, validation and test answers included.

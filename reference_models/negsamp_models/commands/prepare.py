@@ -1,0 +1,130 @@
+"""The command ``negsamp prepare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import progress
+from rich.console import Console
+
+from negsamp import ConfigError
+from negsamp_models.commands.session import errors_reported
+from negsamp_models.datasets import (
+    DATASETS,
+    Actions,
+    DatasetError,
+    NamedDataset,
+    dataset_of,
+    read_actions,
+)
+from negsamp_models.files.writing import check_writable, write_json, write_text
+
+__all__ = ["prepare_command"]
+
+_TAKEN = {"synthetic", *(name for each in DATASETS for name in (each.name, each.alias))}
+_RETURNS_SHOWN = 0.01
+
+
+def prepare_command(
+    log: Annotated[
+        Path,
+        typer.Argument(help="A CSV file, one action per line; the first line names the columns."),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the data set. Default: that of the file.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data.")] = Path(
+        "data"
+    ),
+    user: Annotated[str, typer.Option(help="The column of users.")] = "user",
+    item: Annotated[str, typer.Option(help="The column of items.")] = "item",
+    time: Annotated[
+        str, typer.Option(help="The column of times: numbers, or dates as in ISO 8601.")
+    ] = "timestamp",
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="The lines are in order of time: read no times.")
+    ] = False,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="What separates columns. Default: a tab in .tsv files, else a comma."),
+    ] = None,
+    min_actions: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Remove users and items with fewer actions, over and over, until all have as "
+            "many. Users need 4 in any case.",
+        ),
+    ] = 5,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a data set of this name.")
+    ] = False,
+) -> None:
+    """Make a data set of your own from a log of actions.
+
+    For example:
+
+        negsamp prepare log.csv -o data --user customer --item product --time date
+
+        negsamp compare --dataset log --data-dir data
+
+    Writes NAME.txt, which `--dataset NAME` of the other commands reads, and NAME_names.json with
+    the names behind the numbers: the first of `users` is user 1, the first of `items` is item 1.
+    """
+    with errors_reported():
+        name = log.stem if name is None else name
+        files = output / f"{name}.txt", output / f"{name}_names.json"
+        if name in _TAKEN or Path(name).name != name:
+            raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
+        if there := [str(file) for file in files if file.exists() and not overwrite]:
+            raise ConfigError(f"{there[0]} exists: give another --name, or --overwrite")
+        check_writable(output)
+        if delimiter is None:
+            delimiter = "\t" if log.suffix == ".tsv" else ","
+        actions = _read(log, user, item, None if in_order else time, delimiter)
+        named = dataset_of(name, actions, min_actions)
+        write_json(files[1], {"users": named.user_names, "items": named.item_names})
+        sequences = enumerate(named.dataset.sequences, start=1)
+        lines = (" ".join(map(str, [number, *items])) for number, items in sequences)
+        write_text(files[0], "\n".join(lines) + "\n")
+        console = Console(highlight=False)
+        for line in _description(named, actions):
+            console.print(line, markup=False)
+        console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
+
+
+def _read(log: Path, user: str, item: str, time: str | None, delimiter: str) -> Actions:
+    try:
+        with progress.open(
+            log,
+            "r",
+            encoding="utf-8-sig",
+            newline="",
+            description=f"Reading {log.name}",
+            console=Console(stderr=True),
+            transient=True,
+        ) as file:
+            return read_actions(file, user, item, time, delimiter)
+    except OSError as error:
+        raise DatasetError(f"cannot read {log}: {error.strerror or error}") from error
+    except DatasetError as error:
+        raise DatasetError(f"{log}: {error}") from error
+
+
+def _description(named: NamedDataset, actions: Actions) -> list[str]:
+    """Return what the data set holds, and what was left out of it."""
+    size, returns = named.dataset.statistics(), named.dataset.share_of_returns()
+    lines = [
+        f"{size.num_users:,} of {len(actions.user_names):,} users, "
+        f"{size.num_items:,} of {len(actions.item_names):,} items, "
+        f"{size.num_actions:,} of {len(actions.users):,} actions; "
+        f"{size.average_length:.1f} a user",
+    ]
+    if returns >= _RETURNS_SHOWN:
+        lines.append(
+            f"For {returns:.0%} of the users the test answer is an item that they had before: it "
+            "counts as a miss in `test` of a result; see `test_unmasked` too"
+        )
+    return lines
