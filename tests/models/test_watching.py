@@ -348,6 +348,14 @@ def test_ticks_of_epochs_are_whole_numbers(
         assert (ticks == ticks.round()).all()
 
 
+def test_a_picture_leaves_the_backend_of_a_notebook_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matplotlib.use", lambda *_, **__: pytest.fail("chooses a backend"))
+    plot_runs({"a": [record(0)]}, tmp_path / "picture.png", "title")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_picture_leaves_out_what_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
