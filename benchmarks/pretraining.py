@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.machine import surroundings
 from negsamp_models.datasets import load_dataset
 from negsamp_models.files.writing import write_json
-from negsamp_models.s3rec.pretraining import Pretrainer
+from negsamp_models.s3rec import Pretrainer
 from negsamp_models.settings import published_epochs
 
 __all__ = ["measure", "table"]

@@ -29,7 +29,7 @@ from negsamp_models import evaluation
 from negsamp_models.datasets import load_dataset
 from negsamp_models.evaluation import rank_users
 from negsamp_models.files.writing import write_json
-from negsamp_models.processes.threads import on_threads
+from negsamp_models.processes import on_threads
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 

@@ -20,15 +20,12 @@ from rich.console import Console
 from torch import Tensor
 
 from negsamp import DotProduct, GenNi, Negatives, Sampler, Uniform
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences, Training
 from negsamp_models.datasets.packing import pad
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut, Training
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError

@@ -22,7 +22,7 @@ from negsamp_models.commands.application import application
 from negsamp_models.commands.option_checks import check_graphs_option, run_options
 from negsamp_models.commands.options import parse_schedule
 from negsamp_models.commands.pretrain import SYNTHETIC_PRETRAINING
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import SYNTHETIC_SETTINGS, PretrainingSettings, TrainingSettings
 from tests.models.children import finish, start, wait_for_checkpoint
 

@@ -12,11 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoints.checkpoint import CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset, SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.captured import CapturedStepper

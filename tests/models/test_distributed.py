@@ -18,9 +18,9 @@ import torch
 from safetensors.numpy import load_file
 
 from negsamp import Uniform
-from negsamp_models.checkpoints.checkpoint import CheckpointFolder
+from negsamp_models.checkpoints import CheckpointFolder
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes, joined_processes
+from negsamp_models.processes import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from tests.models.children import (
     finish,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.commands.application import application
 from negsamp_models.datasets import load_dataset
 from negsamp_models.evaluation import Metrics, rank_users

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.checkpoints import Saver
+from negsamp_models.processes import StopSignals
 from tests.models.children import CONTEXT, environments, finish, newest, run_command
 
 INT, TERM = signal.SIGINT, signal.SIGTERM

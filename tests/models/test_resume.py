@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, Saver
 from negsamp_models.checkpoints.trained_parts import copied
 from negsamp_models.datasets import Dataset, Sequences
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.records import EpochRecord
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer

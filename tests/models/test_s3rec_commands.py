@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from negsamp_models.commands.application import application
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.pretrained import read_pretrained
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import OBJECTIVES
 
 SMALL = ["--epochs", "2", "--batch-size", "30", "--hidden-size", "8", "--num-layers", "1"]

@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from negsamp import ConfigError, GenNi, InvalidInputError, InvalidScoresError
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import (
     Dataset,
     DatasetError,
@@ -23,10 +22,8 @@ from negsamp_models.datasets import (
     SyntheticParameters,
     generate_synthetic,
 )
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
-from negsamp_models.s3rec.pretraining import Pretrainer
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.processes import Processes, RunStoppedError
+from negsamp_models.s3rec import Pretrainer, PretrainingResult
 from negsamp_models.s3rec.watching import Silent
 from negsamp_models.settings import (
     OBJECTIVES,

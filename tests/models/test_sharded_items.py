@@ -14,7 +14,7 @@ from torch import Tensor
 
 from negsamp import DotProduct, Negatives, from_config
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes, joined_processes
+from negsamp_models.processes import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.training import Trainer
 from negsamp_models.training.steps import Stepper

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from negsamp import ConfigError, GenNi, InvalidScoresError, Negatives
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoints import Saver
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.settings import RunOptions, TrainingSettings, TrainingSettingsError

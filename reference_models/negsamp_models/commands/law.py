@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.commands.options import DataDirOption
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.display.tables import describe_sampler

@@ -21,7 +21,7 @@ from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.whole_tables import print_whole, whole_table
 from negsamp_models.files.writing import check_writable
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
 from negsamp_models.reproduction.grids import Grid

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from negsamp_models.datasets import DatasetError
-from negsamp_models.records import RunResult
+from negsamp_models.records.run import RunResult
 from negsamp_models.records.run_key import key_of
 
 __all__ = ["files_at", "read_by_key", "read_result", "read_results", "result_files"]

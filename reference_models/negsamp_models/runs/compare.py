@@ -16,7 +16,7 @@ from negsamp_models.display.progress import results_table
 from negsamp_models.display.tables import describe_sampler
 from negsamp_models.display.whole_tables import print_whole
 from negsamp_models.files.writing import write_json
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.settings import RunOptions, TrainingSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.datasets import load_dataset
 from negsamp_models.records import RunResult
 from negsamp_models.runs.train import RESULT, WEIGHTS

@@ -8,17 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_json
 from negsamp_models.pretrained import read_pretrained, write_pretrained
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.processes import Processes, StopSignals
 from negsamp_models.runs.overwriting import clear_for_a_new_run
-from negsamp_models.s3rec.pretraining import Pretrainer
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec import Pretrainer, PretrainingResult
 from negsamp_models.s3rec.watching import PretrainingWatcher
 from negsamp_models.settings import PretrainingSettings, RunOptions
 from negsamp_models.wording import differences

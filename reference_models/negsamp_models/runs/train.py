@@ -13,8 +13,7 @@ from rich.console import Console
 from safetensors.torch import save
 
 from negsamp import NegSampError
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset
 from negsamp_models.display.logs import JsonLines, TensorBoard
 from negsamp_models.display.plots import plot_curves
@@ -22,8 +21,7 @@ from negsamp_models.display.progress import ProgressDisplay
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_bytes, write_json
 from negsamp_models.pretrained import Pretrained
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.processes import Processes, StopSignals
 from negsamp_models.records import RunResult
 from negsamp_models.runs.overwriting import clear_for_a_new_run
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from negsamp_models.commands.application import application
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import RunStoppedError
 from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
