@@ -1,6 +1,6 @@
 """Steps that are made to be CUDA graphs, taken here one operation after the other.
 
-``test_captured_cuda.py`` looks at the graphs themselves on a GPU.
+``test_cuda_training.py`` looks at the graphs themselves on a GPU.
 """
 
 from __future__ import annotations
@@ -436,7 +436,7 @@ def test_a_score_that_is_not_finite_stops_the_run(few: Dataset) -> None:
 def test_a_run_in_a_folder_says_what_it_knows(few: Dataset, tmp_path: Path) -> None:
     options = RunOptions(tensorboard=True, cuda_graphs=True)
     quiet = Console(file=io.StringIO())
-    train_in_folder("run", few, GENNI, SHORT, tmp_path, options, quiet, Processes())
+    train_in_folder(few, GENNI, SHORT, tmp_path, options, quiet, Processes())
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["environment"]["cuda_graphs"] is True
     assert [record["sampling_seconds"] for record in result["epochs"]] == [0.0, 0.0]

@@ -78,6 +78,21 @@ def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == left  # no weights, no law of the old
 
 
+def test_a_damaged_result_says_what_to_do_with_it(tmp_path: Path) -> None:
+    assert train(tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "result.json").write_text("{}")
+    message = refused(train(tmp_path / "run", "--resume"))
+    assert "run/result.json is not the result of a run: the result of a run must have" in message
+    assert message.endswith("or replace it with --overwrite instead of --resume")
+    message = refused(run("law", str(tmp_path / "run")))
+    assert message.endswith("; name the folder that a run of negsamp train was written to")
+    assert pretrain(tmp_path / "pre").exit_code == 0
+    (tmp_path / "pre" / "pretraining.json").write_text("{}")
+    message = refused(pretrain(tmp_path / "pre", "--resume"))
+    assert "pre/pretraining.json is not the result of a pre-training: " in message
+    assert message.endswith("; move its folder away and pre-train again")
+
+
 def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert pretrain(folder).exit_code == 0
@@ -189,6 +204,15 @@ def test_a_missing_package_costs_no_earlier_run(
     message = refused(train(folder, "--overwrite", "--tensorboard"))
     assert "logs for TensorBoard need the package tensorboard: pip install" in message
     assert sorted(folder.iterdir()) == before
+
+
+def test_names_of_data_are_no_markup(tmp_path: Path) -> None:
+    (tmp_path / "Tiny.txt").rename(tmp_path / "x[b]y.txt")
+    for command in ("train", "compare"):
+        shown = run(command, "--dataset", "x[b]y", "-o", str(tmp_path / command), *FEW[:2])
+        assert shown.exit_code == 0, shown.output
+        assert "SASRec on x[b]y" in shown.output
+    assert "x[b]y: 30 users" in shown.output
 
 
 def test_names_of_folders_are_no_markup(tmp_path: Path) -> None:

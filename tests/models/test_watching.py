@@ -16,13 +16,13 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from negsamp import ConfigError
-from negsamp_models.datasets import Dataset, DatasetError, Sequences
+from negsamp_models.datasets import Dataset, Sequences
 from negsamp_models.display.curves import Curves, labelled, read_curves
 from negsamp_models.display.logs import JsonLines, TensorBoard
 from negsamp_models.display.plots import plot_runs
 from negsamp_models.display.progress import ProgressDisplay, epoch_line, results_table
 from negsamp_models.display.whole_tables import print_whole
-from negsamp_models.records import EpochRecord, RunResult, best_epoch
+from negsamp_models.records import EpochRecord, ResultError, RunResult, best_epoch
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.probe import Probe
@@ -295,7 +295,7 @@ def test_curves_are_read_from_logs_and_results(tmp_path: Path, dataset: Dataset)
 
 def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(DatasetError, match=r"log.jsonl is not the log or result of a run"):
+    with pytest.raises(ResultError, match=r"log.jsonl is not the log or result of a run"):
         read_curves([tmp_path])
 
 

@@ -190,11 +190,11 @@ def train_command(
         )
         check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
-        name = describe_sampler(config, asdict(settings))
         result = train_in_folder(
-            name, data, config, settings, output, options, console, processes, weights
+            data, config, settings, output, options, console, processes, weights
         )
         title = f"{MODELS[settings.model]} on {data.name}"
+        name = describe_sampler(config, asdict(settings))
         print_whole(console, results_table(title, {name: result}))
         console.print(f"In {output}: result.json, curves.png, model.safetensors", markup=False)
         if missing := missing_snapshots(output / "weights", epochs):

@@ -35,7 +35,7 @@ class EpochBar:
     bar_width = 40
 
     def __init__(self, title: str, max_epochs: int, console: Console) -> None:
-        self._title, self._max_epochs, self._console = title, max_epochs, console
+        self._title, self._max_epochs, self._console = escape(title), max_epochs, console
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(self.bar_width),
@@ -46,7 +46,7 @@ class EpochBar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(title, total=None, status="")
+        self._task = self._progress.add_task(self._title, total=None, status="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -136,7 +136,7 @@ def results_table(title: str, results: Mapping[str, RunResult]) -> Table:
         ["negatives"],
         [*METRICS, "best", "s/epoch", "sampling"],
         rows,
-        title=title,
+        title=escape(title),
         caption=caption,
         box=box.SIMPLE_HEAD,
         padding=0,

@@ -61,7 +61,7 @@ def results_below(folder: Path) -> dict[str, RunResult]:
 
     Raises
     ------
-    DatasetError
+    ResultError
         If a result file is invalid, or two are of the same run.
     """
     return read_by_key(result_files(folder))

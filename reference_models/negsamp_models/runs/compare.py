@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from negsamp_models.datasets import Dataset
 from negsamp_models.display.plots import plot_curves
@@ -61,16 +62,16 @@ def compare(
     """
     statistics = dataset.statistics()
     console.print(
-        f"[bold]{dataset.name}[/]: {statistics.num_users:,} users, {statistics.num_items:,} "
-        f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
-        f"{dataset.description}".rstrip()
+        f"[bold]{escape(dataset.name)}[/]: {statistics.num_users:,} users, "
+        f"{statistics.num_items:,} items, {statistics.num_actions:,} actions, "
+        f"{statistics.average_length:.1f} a user. {dataset.description}".rstrip()
     )
     configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
     for config in configs.values():  # find a wrong setting before any training
         Trainer(dataset, config, settings, processes=processes)
     results = {
         label: train_in_folder(
-            label, dataset, config, settings, folder / _slug(label), options, console, processes
+            dataset, config, settings, folder / _slug(label), options, console, processes
         )
         for label, config in configs.items()
     }
