@@ -47,8 +47,8 @@ from negsamp_models.commands.options import (
 )
 from negsamp_models.commands.session import joined_session
 from negsamp_models.datasets import load_dataset
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.display.progress import results_table
-from negsamp_models.display.tables import describe_sampler
 from negsamp_models.display.whole_tables import print_whole
 from negsamp_models.pretrained import read_pretrained
 from negsamp_models.runs.train import train_in_folder

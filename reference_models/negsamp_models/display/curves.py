@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from negsamp_models.display.tables import describe_sampler
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.records import EpochRecord, ResultError
 from negsamp_models.records.reading import files_at, result_files
 

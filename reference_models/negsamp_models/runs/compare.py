@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from negsamp_models.datasets import Dataset
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.display.plots import plot_curves
 from negsamp_models.display.progress import results_table
-from negsamp_models.display.tables import describe_sampler
 from negsamp_models.display.whole_tables import print_whole
 from negsamp_models.files.writing import write_json
 from negsamp_models.processes import Processes
@@ -58,7 +58,7 @@ def compare(
     Returns
     -------
     dict of str to RunResult
-        By the name of the sampler, see :func:`negsamp_models.display.tables.describe_sampler`.
+        By the name of the sampler, see :func:`negsamp_models.display.names.describe_sampler`.
     """
     statistics = dataset.statistics()
     console.print(

@@ -15,9 +15,9 @@ from negsamp import NegSampError
 from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset
 from negsamp_models.display.logs import JsonLines, TensorBoard
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.display.plots import plot_curves
 from negsamp_models.display.progress import ProgressDisplay
-from negsamp_models.display.tables import describe_sampler
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_bytes, write_json
 from negsamp_models.pretrained import Pretrained
