@@ -16,7 +16,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from negsamp import ConfigError
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets import Dataset
 from negsamp_models.display.curves import Curves, labelled, read_curves
 from negsamp_models.display.logs import JsonLines, TensorBoard
 from negsamp_models.display.plots import plot_runs
@@ -27,6 +27,7 @@ from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.probe import Probe
 from negsamp_models.training.watching import Silent, Together
+from tests.models.made_up import tiny_dataset
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -36,9 +37,7 @@ RUN = {"dataset": "Tiny", "sampler": {"sampler": "uniform"}, "settings": asdict(
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    generator = np.random.default_rng(3)
-    lists = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
-    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
+    return tiny_dataset(seed=3)
 
 
 def record(epoch: int, score: float = 1.0) -> EpochRecord:

@@ -35,11 +35,12 @@ from negsamp_models.training.replay import WARM_UP_STEPS
 from negsamp_models.training.residence import ResidentTraining
 from negsamp_models.training.steps import Step, Stepper
 from negsamp_torch import Capturable
+from tests.models.made_up import GENNI, NUM_ITEMS, tiny_dataset
 from tests.models.outcomes import untimed
-from tests.models.test_resume import GENNI, StopAfter
+from tests.models.stopping import StopAfter
 from tests.samplers.waiting import NothingForTheHost
 
-NUM_ITEMS, CPU = 20, torch.device("cpu")
+CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=2, num_heads=2, max_length=6, dropout=0.2
 )
@@ -47,9 +48,7 @@ SETTINGS = TrainingSettings(
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    random = np.random.default_rng(3)
-    lists = [random.permutation(NUM_ITEMS)[: random.integers(5, 12)] + 1 for _ in range(60)]
-    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), NUM_ITEMS)
+    return tiny_dataset(seed=3)
 
 
 @pytest.fixture(scope="module")

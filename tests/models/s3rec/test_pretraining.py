@@ -262,7 +262,7 @@ def test_settings_are_the_published_ones() -> None:
         ({"mask_probability": 1.5}, r"mask_probability must be in \[0, 1\]; got 1.5"),
         ({"learning_rate": 0.0}, "learning_rate must be > 0; got 0.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
-        ({"max_length": 1}, "max_length must be an integer >= 2; got 1"),
+        ({"max_length": 1}, "max_length must be >= 2, as one item is not a sequence; got 1"),
         ({"epochs": 0}, "epochs must be an integer >= 1; got 0"),
     ],
 )

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from negsamp_models.commands.application import application
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets.packing import pack
 from negsamp_models.files.claimed import claimed
 from tests.models.children import finish, start
+from tests.models.command import plain, run
+from tests.models.made_up import users_of, write_data
 
 FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
 
 
-def write_data(folder: Path, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    lines = [" ".join(map(str, [1, *range(1, 16)]))]
-    for user in range(2, 31):
-        items = random.permutation(15)[: random.integers(5, 9)] + 1
-        lines.append(" ".join(map(str, [user, *items])))
-    (folder / "Tiny.txt").write_text("\n".join(lines) + "\n")
+def write_sequences(folder: Path, seed: int) -> None:
+    lists = users_of(seed, num_users=29, num_items=15, lengths=(5, 9))
+    write_data(folder / "Tiny.txt", [range(1, 16), *lists])
 
 
 def write_attributes(folder: Path, shift: int) -> None:
@@ -40,14 +35,10 @@ def write_attributes(folder: Path, shift: int) -> None:
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_data(tmp_path, seed=5)
+    write_sequences(tmp_path, seed=5)
     write_attributes(tmp_path, shift=0)
     monkeypatch.setenv("NEGSAMP_DATA", str(tmp_path))
     return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
 
 
 def train(output: Path, *more: str) -> Result:
@@ -61,7 +52,7 @@ def pretrain(output: Path, *more: str) -> Result:
 
 def refused(result: Result) -> str:
     assert result.exit_code == 2, result.output
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", result.stderr).split())
+    return plain(result.stderr)
 
 
 def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
@@ -125,7 +116,7 @@ def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
 
 def test_other_data_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert train(tmp_path / "a").exit_code == 0
-    write_data(tmp_path, seed=6)
+    write_sequences(tmp_path, seed=6)
     assert "data_sha256 is" in refused(train(tmp_path / "a", "--resume"))
     assert "on other data of the same name, Tiny: name" in refused(run("law", str(tmp_path / "a")))
     assert train(tmp_path / "b", "--seed", "1").exit_code == 0
@@ -170,7 +161,7 @@ def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None
         ["train", "--dataset", "Tiny"],
         ["compare", "--dataset", "Tiny"],
         ["pretrain", "--dataset", "Tiny"],
-        ["report", "--results", str(Path(__file__).parents[2] / "results")],
+        ["report", "--results", str(Path(__file__).parents[3] / "results")],
     ],
     ids=lambda command: command[0],
 )

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from negsamp_models.checkpoints import CheckpointError
-from negsamp_models.commands.application import application
 from negsamp_models.datasets import load_dataset
 from negsamp_models.evaluation import Metrics, rank_users
 from negsamp_models.runs.finished import finished_run
+from tests.models.command import run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
 LOG = [("ann", f"i{each}", 10 * each) for each in range(6)]
 LOG += [("bob", f"i{each}", 100 - each) for each in (5, 1, 2, 7, 3)]
 LOG += [("cy", "i9", 1), ("ann", "i7", 1000)]
@@ -35,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("work") / "runs" / "genni"
     sizes = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
     arguments = ["train", "--sampler", "uniform", *sizes, "-o", str(output)]
-    assert CliRunner().invoke(application, arguments).exit_code == 0
+    assert run(*arguments).exit_code == 0
     return output
 
 
