@@ -13,5 +13,6 @@
 ``gpu/``          the benchmarks of a CUDA device, a command of their own
 ================  =============================================================================
 
-``pretraining.py`` and ``training.py`` are commands of their own.
+``pretraining.py`` and ``training.py`` are commands of their own, which measure the data sets that
+they are given; ``data_sets.py`` is what they share.
 """

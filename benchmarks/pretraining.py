@@ -6,8 +6,6 @@ writes ``results/pretraining/NAME.json``, and prints a table of all files there.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ import typer
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.data_sets import Names, measure_each
 from benchmarks.machine import surroundings
 from negsamp_models.datasets import load_dataset
-from negsamp_models.files.writing import write_json
-from negsamp_models.s3rec.pretraining import Pretrainer
+from negsamp_models.s3rec import Pretrainer
 from negsamp_models.settings import published_epochs
 
 __all__ = ["measure", "table"]
@@ -89,16 +87,11 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Measure the data sets named on the command line, and print the table."""
+def main(names: Names = None) -> None:
+    """Measure data sets, and print the table of all that were measured."""
     torch.set_num_threads(1)
-    for name in sys.argv[1:]:
-        result = measure(name)
-        write_json(RESULTS / f"{result['dataset'].lower()}.json", result)
-    files = sorted(RESULTS.glob("*.json"))
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    typer.echo(table(results), nl=False)
+    measure_each(names, RESULTS, measure, table)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

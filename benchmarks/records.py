@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.settings import Draw, Setting, setting_from
 from benchmarks.work import Contender, Role
+from negsamp_models.files.writing import write_json
 
 __all__ = ["CaseResult", "Measurement", "Seconds", "Status", "read_results"]
 
@@ -135,8 +136,6 @@ class CaseResult:
 
     def write(self, path: Path) -> None:
         """Write the file, completely or not at all."""
-        from negsamp_models.files.writing import write_json  # noqa: PLC0415  (imports torch)
-
         write_json(path, asdict(self))
 
     @classmethod

@@ -7,8 +7,6 @@ files there.
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -24,12 +22,12 @@ import typer
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.data_sets import Names, measure_each
 from benchmarks.machine import surroundings
 from negsamp_models import evaluation
 from negsamp_models.datasets import load_dataset
 from negsamp_models.evaluation import rank_users
-from negsamp_models.files.writing import write_json
-from negsamp_models.processes.threads import on_threads
+from negsamp_models.processes import on_threads
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 
@@ -171,15 +169,10 @@ def _flops_per_second() -> float:
     return 2 * 1024 * 64 * 1024 / min(_fastest([multiply], time.process_time) for _ in range(20))
 
 
-def main() -> None:
-    """Measure the data sets named on the command line, and print the table."""
-    for name in sys.argv[1:]:
-        result = measure(name)
-        write_json(RESULTS / f"{result['dataset'].lower()}.json", result)
-    files = sorted(RESULTS.glob("*.json"))
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    typer.echo(table(results), nl=False)
+def main(names: Names = None) -> None:
+    """Measure data sets, and print the table of all that were measured."""
+    measure_each(names, RESULTS, measure, table)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

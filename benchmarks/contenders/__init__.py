@@ -1,4 +1,4 @@
-"""All contenders. A peer is imported only when its work is prepared."""
+"""All contenders. Peers and TensorFlow are imported only when their work is prepared."""
 
 from __future__ import annotations
 

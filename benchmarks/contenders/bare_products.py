@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from benchmarks.checks import wrong_scores
 from benchmarks.problems import Problem
@@ -41,8 +42,6 @@ def numpy_fresh(problem: Problem) -> Work:
 
 def torch_reused(problem: Problem) -> Work:
     """Multiply with torch into a preallocated array whose pages have been touched."""
-    import torch  # noqa: PLC0415  (a contender is imported when it is measured)
-
     queries = torch.from_numpy(problem.queries)
     table = torch.from_numpy(problem.items)[1 : 1 + problem.setting.num_candidates].T
     out = torch.from_numpy(array_for(problem))

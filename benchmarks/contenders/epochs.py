@@ -11,11 +11,20 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.contenders.ours import BACKENDS
 from benchmarks.settings import Epoch
 from benchmarks.work import Contender, NotMeasuredError, Work
 from negsamp import DotProduct
+from negsamp_models.datasets import (
+    Dataset,
+    SyntheticParameters,
+    generate_synthetic,
+    load_dataset,
+)
+from negsamp_models.settings import SYNTHETIC_SETTINGS, TrainingSettings
+from negsamp_models.training import Trainer
 from negsamp_models.training.watching import Silent
 
 __all__ = ["CONTENDERS", "prepare"]
@@ -55,16 +64,13 @@ class OneEpoch(Silent):
 
 
 @cache
-def load(name: str) -> Any:
+def load(name: str) -> Dataset:
     """Load a data set without downloading anything."""
-    from negsamp_models import datasets  # noqa: PLC0415  (imports torch)
-
     if name == "tiny":
-        parameters = datasets.SyntheticParameters(num_users=40, num_items=40, num_clusters=5)
-        return datasets.generate_synthetic(parameters)
+        return generate_synthetic(SyntheticParameters(num_users=40, num_items=40, num_clusters=5))
     if name != "synthetic" and not os.environ.get("NEGSAMP_DATA"):
         raise NotMeasuredError(f"set NEGSAMP_DATA to the folder of {name}.txt")
-    return datasets.load_dataset(name)
+    return load_dataset(name)
 
 
 def prepare(
@@ -84,16 +90,9 @@ def prepare(
     """
     if cuda_graphs and device == "cpu":
         raise NotMeasuredError("CUDA graphs need CUDA")
-    from negsamp_models.settings import TrainingSettings  # noqa: PLC0415
-    from negsamp_models.training import Trainer  # noqa: PLC0415
-
     dataset = load(setting.dataset)
-    settings = TrainingSettings()
-    if setting.dataset != "Beauty":
-        from negsamp_models.settings import SYNTHETIC_SETTINGS  # noqa: PLC0415
-
-        settings = SYNTHETIC_SETTINGS
-    settings = replace(settings, device=device)
+    usual = TrainingSettings() if setting.dataset == "Beauty" else SYNTHETIC_SETTINGS
+    settings = replace(usual, device=device)
     config: dict[str, Any] = {"sampler": setting.law, "backend": backend}
     if setting.law == "genni":
         config |= {"alpha": 1.0, "beta": setting.beta}
@@ -110,10 +109,8 @@ def prepare(
     return Work(run, _wrong, seconds=lambda made: float(made[1]))
 
 
-def _wrong(made: Any) -> str | None:
+def _wrong(made: tuple[Trainer, float]) -> str | None:
     """Check one more draw of the sampler that the epoch used."""
-    import torch  # noqa: PLC0415
-
     trainer = made[0]
     embeddings = trainer.model.item_embeddings.detach()
     if not bool(embeddings.isfinite().all()):

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
@@ -23,7 +24,6 @@ def prepare(problem: Problem, filterer: str) -> Work:
     setting = problem.setting
     if setting.exclude != "interactions":
         raise NotMeasuredError("its filterers always exclude all items of the user")
-    torch = import_module("torch")
     interactions = problem.interactions
     users = np.repeat(np.arange(interactions.num_users), np.diff(interactions.offsets))
     sampler = import_module("pykeen.sampling").BasicNegativeSampler(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
@@ -21,7 +22,6 @@ def stand_in(problem: Problem) -> SimpleNamespace:
 
     Users and items count from 1 in RecBole; its user_num and item_num include the padding.
     """
-    torch = import_module("torch")
     interactions = problem.interactions
     users = np.repeat(np.arange(interactions.num_users), np.diff(interactions.offsets))
     return SimpleNamespace(

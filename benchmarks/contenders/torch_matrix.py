@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
+
 from benchmarks.checks import wrong_draws
 from benchmarks.problems import Problem
 from benchmarks.work import Contender, Place, Work, as_it_is
@@ -18,8 +20,6 @@ CUMSUM = "torch cumsum + searchsorted"
 
 def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any, Any]]:
     """Return a function that computes scores, -inf where excluded, and the ids of the columns."""
-    import torch  # noqa: PLC0415  (a contender is imported when it is measured)
-
     setting = problem.setting
     queries, items = (place(torch.from_numpy(each)) for each in (problem.queries, problem.items))
     rows, excluded = (place(torch.from_numpy(each)) for each in problem.excluded)
@@ -44,8 +44,6 @@ def admissible_scores(problem: Problem, place: Place) -> Callable[[], tuple[Any,
 
 def softmax_multinomial(problem: Problem, place: Place = as_it_is) -> Work:
     """Apply softmax to each row, and draw with ``torch.multinomial``."""
-    import torch  # noqa: PLC0415
-
     make, num_negatives = admissible_scores(problem, place), problem.setting.num_negatives
 
     def run() -> Any:
@@ -57,8 +55,6 @@ def softmax_multinomial(problem: Problem, place: Place = as_it_is) -> Work:
 
 def cumsum_searchsorted(problem: Problem) -> Work:
     """Draw by inversion of the cumulative sums of each row."""
-    import torch  # noqa: PLC0415
-
     make = admissible_scores(problem, as_it_is)
     shape = problem.setting.rows, problem.setting.num_negatives
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.records import CaseResult, Measurement
+from negsamp_models.files.writing import write_json
 
 __all__ = ["PartResult", "TestCount", "read_parts"]
 
@@ -79,8 +80,6 @@ class PartResult:
 
     def write(self, folder: Path, bars: Sequence[dict[str, Any]]) -> Path:
         """Write the file of the part with the outcome of its bars, completely or not at all."""
-        from negsamp_models.files.writing import write_json  # noqa: PLC0415  (imports torch)
-
         path = folder / f"{self.part}.json"
         write_json(path, asdict(self) | {"bars": list(bars)})
         return path

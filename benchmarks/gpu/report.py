@@ -10,7 +10,7 @@ from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.records import PartResult, read_parts
 from benchmarks.records import Measurement
 from benchmarks.reporting.tables import format_bytes, format_seconds, table
-from negsamp_models.files.writing import write_whole
+from negsamp_models.files.writing import write_text
 
 __all__ = ["REPORT", "render", "write_report"]
 
@@ -26,7 +26,7 @@ def write_report(folder: Path) -> str:
         If a file is not the result of a part, or is of a quick run.
     """
     text = render(read_parts(folder))
-    write_whole(folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / REPORT, text)
     return text
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reporting.growth import AXES, Growth
-from benchmarks.reporting.pictures import COLOURS, MARKERS, pyplot, save
+from benchmarks.reporting.looks import COLOURS, DPI, MARKERS
+from negsamp_models.files.pictures import save_picture
 
 __all__ = ["draw_growth", "styles"]
 
@@ -27,17 +28,18 @@ def draw_growth(growths: dict[str, list[Growth]], path: Path) -> None:
     """
     if not growths:
         return
+    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
+
     lines = -(-len(growths) // 2)
-    figure, panels = pyplot().subplots(
-        lines, 2, figsize=(10, 4 * lines), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(10, 4 * lines), layout="constrained")
+    panels = figure.subplots(lines, 2, squeeze=False)
     looks = styles(growths)
     for axes, (axis, each) in zip(panels.flat, growths.items(), strict=False):
         _draw_axis(axes, axis, each, looks)
     for axes in list(panels.flat)[len(growths) :]:
         axes.set_axis_off()
     figure.suptitle("Time of a call; solid: this library, dashed: reference, dotted: peers")
-    save(figure, path)
+    save_picture(figure, path, DPI)
 
 
 def styles(growths: dict[str, list[Growth]]) -> dict[str, dict[str, Any]]:

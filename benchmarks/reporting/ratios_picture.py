@@ -9,9 +9,10 @@ from typing import Any
 
 from benchmarks.contenders import REFERENCES
 from benchmarks.records import CaseResult
-from benchmarks.reporting.pictures import MARKERS, pyplot, save
+from benchmarks.reporting.looks import DPI, MARKERS
 from benchmarks.reporting.tables import ratio_of
 from benchmarks.settings import Draw
+from negsamp_models.files.pictures import save_picture
 
 __all__ = ["Point", "draw_ratios", "points_of"]
 
@@ -53,22 +54,19 @@ def draw_ratios(results: Sequence[CaseResult], path: Path) -> None:
     points = points_of(results)
     if not points:
         return
+    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
+
     laws = list(dict.fromkeys(point.setting.law for point in points))
     panels_of = {law: [point for point in points if point.setting.law == law] for law in laws}
     heights = [1 + len({each.contender for each in drawn}) for drawn in panels_of.values()]
-    figure, panels = pyplot().subplots(
-        len(laws),
-        figsize=(9, 1 + 0.42 * sum(heights)),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = Figure(figsize=(9, 1 + 0.42 * sum(heights)), layout="constrained")
+    panels = figure.subplots(len(laws), height_ratios=heights, squeeze=False)
     signs = Signs.of(points)
     for axes, (law, drawn) in zip(panels[:, 0], panels_of.items(), strict=True):
         _draw_law(axes, law, drawn, signs)
     figure.legend(handles=signs.key(), loc="outside lower center", ncols=4, fontsize="small")
     figure.suptitle("Time over that of the reference; one negative a row, beta = 1")
-    save(figure, path)
+    save_picture(figure, path, DPI)
 
 
 def points_of(results: Sequence[CaseResult]) -> list[Point]:

@@ -14,7 +14,7 @@ from benchmarks.reporting.growth_picture import draw_growth
 from benchmarks.reporting.growth_words import growth_words
 from benchmarks.reporting.ratios_picture import draw_ratios
 from benchmarks.reporting.tables import bars_table, case_table, common_setting, growth_table
-from negsamp_models.files.writing import write_whole
+from negsamp_models.files.writing import write_text
 
 __all__ = ["GROWTH", "RATIOS", "REPORT", "ordered", "render", "write_report"]
 
@@ -40,7 +40,7 @@ def write_report(folder: Path) -> str:
     draw_ratios(results, folder / RATIOS)
     draw_growth(growths(results), folder / GROWTH)
     text = render(results)
-    write_whole(folder / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / REPORT, text)
     return text.partition("\n## Times")[0] + f"\nWritten: {folder / REPORT}"
 
 

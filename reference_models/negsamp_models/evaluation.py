@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from negsamp import InvalidScoresError
+from negsamp_models.datasets import Evaluation
 from negsamp_models.datasets.packing import pack
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import Evaluation
-from negsamp_models.processes.threads import on_threads
+from negsamp_models.processes import on_threads
 from negsamp_models.sasrec import SASRec
 
 __all__ = ["CUTOFFS", "Metrics", "rank_answers", "rank_users"]

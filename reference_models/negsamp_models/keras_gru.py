@@ -20,8 +20,7 @@ import typer
 
 from negsamp import ConfigError, DotProduct, Sampler, from_config
 from negsamp_models.commands.session import errors_reported
-from negsamp_models.datasets import Dataset, Sequences, load_dataset
-from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
+from negsamp_models.datasets import Dataset, Evaluation, LeaveOneOut, Sequences, load_dataset
 from negsamp_models.evaluation import Metrics, rank_answers
 from negsamp_models.files.environment import environment
 from negsamp_models.files.writing import check_writable, write_json

@@ -14,9 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from negsamp import NegSampError
-from negsamp_models.datasets import Dataset
+from negsamp_models.datasets import Dataset, LeaveOneOut
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.files.writing import write_whole
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from benchmarks import training
+from negsamp_models.datasets import load_dataset
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +39,21 @@ def test_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["evaluation"]["gigaflop"] > products
     assert 0.4 < result["evaluation"]["seconds_on_two"] / result["evaluation"]["seconds"] < 1.2
     assert len(training.table([result]).splitlines()) == 4
+
+
+def test_the_command_writes_a_file_and_names_what_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = json.loads((ROOT / "results" / "training" / "beauty.json").read_text())
+    monkeypatch.setattr(training, "RESULTS", tmp_path)
+    monkeypatch.setattr(training, "measure", lambda name: committed | {"dataset": name})
+    command = typer.Typer()
+    command.command()(training.main)
+    shown = CliRunner().invoke(command, ["Toys"])
+    assert [file.name for file in tmp_path.iterdir()] == ["toys.json"]
+    assert "| Toys | epoch | " in shown.output
+    assert CliRunner().invoke(command, []).output == shown.output
+    monkeypatch.setattr(training, "measure", load_dataset)
+    refused = CliRunner().invoke(command, ["Beuty"])
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: unknown data set 'Beuty': did you mean 'Beauty'?")

@@ -12,27 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoints.checkpoint import CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset, SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.captured import CapturedStepper
-from tests.models.test_resume import StopAfter
+from tests.models.made_up import GENNI
+from tests.models.stopping import StopAfter
 
 pytest.importorskip("triton", reason="Triton is not installed")
 if not torch.cuda.is_available():
     pytest.skip("no CUDA device", allow_module_level=True)
 
 SETTINGS = TrainingSettings(max_epochs=3, batch_size=128, max_length=20, device="cuda")
-GENNI: dict[str, Any] = {
-    "sampler": "genni",
-    "alpha": {"schedule": "loss_driven", "initial": 1.0, "step": 0.125},
-    "beta": {"schedule": "exponential", "m": 2, "initial": 0.2},
-    "num_negatives": 2,
-}
 SAMPLERS: dict[str, dict[str, Any]] = {
     "uniform": {"sampler": "uniform"},
     "popularity": {"sampler": "popularity", "num_negatives": 3},

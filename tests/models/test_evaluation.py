@@ -15,11 +15,10 @@ from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_norm
 
 from negsamp import InvalidScoresError
 from negsamp_models import evaluation
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences
 from negsamp_models.datasets.packing import pack
-from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.evaluation import Metrics, rank_answers, rank_users
-from negsamp_models.processes.threads import on_threads
+from negsamp_models.processes import on_threads
 from negsamp_models.sasrec import SASRec
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointFolder
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import RunOptions
 
 __all__ = ["Saver"]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 
 __all__ = ["TrainedParts", "copied", "within"]
 

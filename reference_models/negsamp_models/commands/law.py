@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.commands.options import DataDirOption
 from negsamp_models.commands.session import errors_reported
-from negsamp_models.display.tables import describe_sampler
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.files.pictures import picture_path
 from negsamp_models.files.writing import check_writable, write_json
 from negsamp_models.law.picture import draw_law

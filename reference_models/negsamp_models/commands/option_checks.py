@@ -8,7 +8,7 @@ from typing import Any
 
 from negsamp import ConfigError
 from negsamp_models.display.logs import event_writer
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import RunOptions, device_named
 from negsamp_models.wording import plural
 from negsamp_torch import fused

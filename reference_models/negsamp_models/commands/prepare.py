@@ -78,6 +78,8 @@ def prepare_command(
         files = output / f"{name}.txt", output / f"{name}_names.json"
         if name in _TAKEN or Path(name).name != name:
             raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
+        if delimiter is not None and len(delimiter) != 1:
+            raise ConfigError(f"--delimiter must be one character; got {delimiter!r}")
         if there := [str(file) for file in files if file.exists() and not overwrite]:
             raise ConfigError(f"{there[0]} exists: give another --name, or --overwrite")
         check_writable(output)

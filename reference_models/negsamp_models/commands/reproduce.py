@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from negsamp import ConfigError
@@ -20,14 +21,14 @@ from negsamp_models.commands.options import CudaGraphsOption, DataDirOption, Dev
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.whole_tables import print_whole, whole_table
-from negsamp_models.files.writing import check_writable
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.files.writing import check_writable, write_text
+from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
 from negsamp_models.reproduction.page.pictures import draw
-from negsamp_models.reproduction.page.report import write_page
+from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.progress import Display, named
 from negsamp_models.reproduction.replaced import replaced_below
@@ -112,7 +113,7 @@ def reproduce_command(
             make_runs(grids, Workplace(results, data_dir, device, cuda_graphs), jobs, display)
         if display.failed:
             failed = plural(display.failed, "run")
-            console.print(f"[red]{failed} failed[/]; the others are in {results}")
+            console.print(f"[red]{failed} failed[/]; the others are in {escape(str(results))}")
             raise typer.Exit(1)
         if (left := Outlook.of(grids, results_below(results), results)).runs:
             console.print(
@@ -144,9 +145,10 @@ def report_command(
                 drawn[grid.name] = picture.name
             else:
                 picture.unlink(missing_ok=True)
-        write_page(grids, found, drawn, output / "index.md", replaced)
+        write_text(output / "index.md", page(grids, found, drawn, replaced))
         pictures = plural(len(drawn), "picture")
-        console.print(f"{plural(len(found), 'run')}; written: {output / 'index.md'}, {pictures}")
+        written = f"{plural(len(found), 'run')}; written: {output / 'index.md'}, {pictures}"
+        console.print(written, markup=False)
 
 
 def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:

@@ -16,8 +16,7 @@ from rich.markup import escape
 
 from negsamp import NegSampError
 from negsamp_models.display.warnings_as_text import warnings_as_text
-from negsamp_models.processes.distributed import Processes, joined_processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError, joined_processes
 
 __all__ = ["errors_reported", "joined_session"]
 

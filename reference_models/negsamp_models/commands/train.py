@@ -47,9 +47,8 @@ from negsamp_models.commands.options import (
 )
 from negsamp_models.commands.session import joined_session
 from negsamp_models.datasets import load_dataset
-from negsamp_models.display.progress import results_table
-from negsamp_models.display.tables import describe_sampler
-from negsamp_models.display.whole_tables import print_whole
+from negsamp_models.display.names import describe_sampler
+from negsamp_models.display.results import print_results
 from negsamp_models.pretrained import read_pretrained
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.settings import MODELS, default_settings
@@ -190,12 +189,12 @@ def train_command(
         )
         check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
-        name = describe_sampler(config, asdict(settings))
         result = train_in_folder(
-            name, data, config, settings, output, options, console, processes, weights
+            data, config, settings, output, options, console, processes, weights
         )
         title = f"{MODELS[settings.model]} on {data.name}"
-        print_whole(console, results_table(title, {name: result}))
+        name = describe_sampler(config, asdict(settings))
+        print_results(console, title, data, {name: result})
         console.print(f"In {output}: result.json, curves.png, model.safetensors", markup=False)
         if missing := missing_snapshots(output / "weights", epochs):
             console.print(

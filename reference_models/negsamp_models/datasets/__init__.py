@@ -1,8 +1,8 @@
 """Data sets for sequence models: the paper's four, files of your own, and a synthetic one.
 
 `load_dataset` takes a name and returns a `Dataset`: one sequence of item ids per user, in time
-order, with ids from 1; 0 is padding. `negsamp_models.datasets.splits` cuts it into training,
-validation and test.
+order, with ids from 1; 0 is padding. `LeaveOneOut` cuts it into training, validation and test, and
+`negsamp_models.datasets.packing` lays sequences out in batches.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from negsamp_models.datasets.dataset import (
 from negsamp_models.datasets.files import read_attributes, read_dataset, read_sequences
 from negsamp_models.datasets.sequences import Sequences
 from negsamp_models.datasets.sources import DATASETS, PublishedDataset, load_dataset
+from negsamp_models.datasets.splits import Evaluation, LeaveOneOut, Training
 from negsamp_models.datasets.synthetic import MarkovLaw, SyntheticParameters, generate_synthetic
 
 __all__ = [
@@ -26,13 +27,16 @@ __all__ = [
     "Actions",
     "Dataset",
     "DatasetError",
+    "Evaluation",
     "ItemAttributes",
+    "LeaveOneOut",
     "MarkovLaw",
     "NamedDataset",
     "PublishedDataset",
     "Sequences",
     "Statistics",
     "SyntheticParameters",
+    "Training",
     "dataset_of",
     "generate_synthetic",
     "load_dataset",

@@ -122,8 +122,12 @@ def _read(reader: Any) -> Iterator[list[str]]:
     """Yield the rows but empty lines."""
     try:
         yield from filter(None, reader)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"line {reader.line_num + 1} cannot be read: {error}") from error
+    except csv.Error as error:
+        raise _wrong(reader, f"cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"after line {reader.line_num} a byte is not UTF-8 ({error}); save the file as UTF-8"
+        ) from error
 
 
 def _place(name: str, header: Sequence[str]) -> int:

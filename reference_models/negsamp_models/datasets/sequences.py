@@ -117,20 +117,7 @@ class Sequences:
     def without_first(self, count: int) -> Sequences:
         """Drop the first `count` items of each sequence; a shorter one becomes empty.
 
-        Parameters
-        ----------
-        count : int
-            At least 0.
-
-        Returns
-        -------
-        Sequences
-            As many sequences.
-
-        Raises
-        ------
-        InvalidInputError
-            If `count` is not an integer or negative.
+        Parameters, result and errors are those of :meth:`last`.
         """
         stops = self.offsets[1:]
         return self._between(np.minimum(self.offsets[:-1] + _count(count), stops), stops)
@@ -138,20 +125,7 @@ class Sequences:
     def without_last(self, count: int) -> Sequences:
         """Drop the last `count` items of each sequence; a shorter one becomes empty.
 
-        Parameters
-        ----------
-        count : int
-            At least 0.
-
-        Returns
-        -------
-        Sequences
-            As many sequences.
-
-        Raises
-        ------
-        InvalidInputError
-            If `count` is not an integer or negative.
+        Parameters, result and errors are those of :meth:`last`.
         """
         starts = self.offsets[:-1]
         return self._between(starts, np.maximum(self.offsets[1:] - _count(count), starts))

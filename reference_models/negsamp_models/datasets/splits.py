@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import InvalidInputError
-from negsamp_models.datasets import MINIMUM_LENGTH, Dataset, DatasetError, Sequences
-from negsamp_models.datasets.sequences import Int64Array
+from negsamp_models.datasets.dataset import MINIMUM_LENGTH, Dataset, DatasetError
+from negsamp_models.datasets.sequences import Int64Array, Sequences
 
 __all__ = ["Evaluation", "LeaveOneOut", "Training"]
 
@@ -91,7 +91,6 @@ class LeaveOneOut:
 
     Examples
     --------
-    >>> from negsamp_models.datasets import Dataset, Sequences
     >>> dataset = Dataset("tiny", Sequences.from_lists([[1, 2, 3, 4, 5, 6]]), num_items=6)
     >>> split = LeaveOneOut.of(dataset, max_length=2)
     >>> split.training.inputs[0].tolist(), split.training.targets[0].tolist()

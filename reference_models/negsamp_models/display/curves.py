@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from negsamp_models.datasets import DatasetError
-from negsamp_models.display.tables import describe_sampler
-from negsamp_models.records import EpochRecord
+from negsamp_models.display.names import describe_sampler
+from negsamp_models.records import EpochRecord, ResultError
 from negsamp_models.records.reading import files_at, result_files
 
 __all__ = ["Curves", "labelled", "read_curves"]
@@ -52,12 +51,12 @@ def read_curves(paths: Iterable[str | Path]) -> list[Curves]:
 
     Raises
     ------
-    DatasetError
+    ResultError
         If no run has an epoch, or a file is missing or not of a run.
     """
     runs = [run for run in map(_read, files_at(paths, _below)) if run.records]
     if not runs:
-        raise DatasetError(
+        raise ResultError(
             f"no epoch of a run found: no result.json, seed*.json or {LOG}; make one with: "
             "negsamp train"
         )
@@ -119,7 +118,7 @@ def _read(file: Path) -> Curves:
             records=[_record(epoch) for epoch in epochs],
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise DatasetError(f"{file} is not the log or result of a run: {error}") from error
+        raise ResultError(f"{file} is not the log or result of a run: {error}") from error
 
 
 def _whole_lines(text: str) -> list[str]:

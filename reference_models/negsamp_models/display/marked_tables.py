@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from negsamp_models.datasets import DatasetError
+from negsamp import InvalidInputError
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.files.writing import write_text
 from negsamp_models.records.reading import read_results
@@ -38,13 +38,14 @@ def rewritten(text: str, folder: Path) -> str:
 
     Raises
     ------
-    DatasetError
-        If no table is marked or a mark is not closed, or as raised by
-        :func:`~negsamp_models.records.reading.read_results`.
+    InvalidInputError
+        If no table is marked or a mark is not closed.
+    ResultError
+        As raised by :func:`~negsamp_models.records.reading.read_results`.
     """
     tables = len(_MARKED.findall(text))
     if not tables or (text.count(_OPENING), text.count(_CLOSING)) != (tables, tables):
-        raise DatasetError(
+        raise InvalidInputError(
             f"found {tables} marked tables, {text.count(_OPENING)} opening and "
             f"{text.count(_CLOSING)} closing lines; put each table between a line "
             f"{_OPENING}PATHS --> and a line {_CLOSING}"
@@ -66,7 +67,7 @@ def rewrite_tables(files: Iterable[Path], folder: Path) -> dict[Path, bool]:
             old = file.read_text(encoding="utf-8")
             texts[file] = (old, rewritten(old, folder))
         except (OSError, ValueError) as error:
-            raise DatasetError(f"cannot rewrite {file}: {error}") from error
+            raise InvalidInputError(f"cannot rewrite {file}: {error}") from error
     for file, (old, new) in texts.items():
         if new != old:
             write_text(file, new)

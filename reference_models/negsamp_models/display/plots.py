@@ -8,8 +8,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
-
 from negsamp import InvalidInputError
 from negsamp_models.files.pictures import picture_path, save_picture
 from negsamp_models.records import CHOSEN_BY, EpochRecord, best_epoch
@@ -101,29 +99,20 @@ def _validation_panels(
 def _draw(
     runs: Mapping[str, Sequence[EpochRecord]], panels: Sequence[Panel], path: Path, title: str
 ) -> None:
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
+    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
 
     num_columns = min(len(panels), NUM_COLUMNS)
     num_rows = -(-len(panels) // num_columns)
-    figure, axes = pyplot.subplots(
-        num_rows,
-        num_columns,
-        figsize=(5 * num_columns, 4 * num_rows),
-        squeeze=False,
-        layout="constrained",
-    )
-    try:
-        for place, panel in zip(axes.flat, panels, strict=False):
-            _draw_panel(place, panel, runs)
-        for place in axes.flat[len(panels) :]:
-            place.remove()
-        lines, labels = axes.flat[0].get_legend_handles_labels()
-        figure.legend(lines, labels, loc="outside lower center", ncols=num_columns)
-        figure.suptitle(title)
-        save_picture(figure, path, dpi=150)
-    finally:
-        pyplot.close(figure)
+    figure = Figure(figsize=(5 * num_columns, 4 * num_rows), layout="constrained")
+    axes = figure.subplots(num_rows, num_columns, squeeze=False)
+    for place, panel in zip(axes.flat, panels, strict=False):
+        _draw_panel(place, panel, runs)
+    for place in axes.flat[len(panels) :]:
+        place.remove()
+    lines, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=num_columns)
+    figure.suptitle(title)
+    save_picture(figure, path, dpi=150)
 
 
 def _draw_panel(axes: Axes, panel: Panel, runs: Mapping[str, Sequence[EpochRecord]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from negsamp_models.display.progress import EpochBar
-from negsamp_models.s3rec.records import PretrainingRecord
+from negsamp_models.s3rec import PretrainingRecord
 from negsamp_models.settings import OBJECTIVES
 
 __all__ = ["PretrainingDisplay"]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from negsamp_models.display.tables import METRICS
-from negsamp_models.display.whole_tables import whole_table
-from negsamp_models.records import EpochRecord, RunResult
+from negsamp_models.records import EpochRecord
 
-__all__ = ["EpochBar", "ProgressDisplay", "epoch_line", "results_table"]
+__all__ = ["EpochBar", "ProgressDisplay", "epoch_line"]
 
 
 class EpochBar:
@@ -35,7 +31,7 @@ class EpochBar:
     bar_width = 40
 
     def __init__(self, title: str, max_epochs: int, console: Console) -> None:
-        self._title, self._max_epochs, self._console = title, max_epochs, console
+        self._title, self._max_epochs, self._console = escape(title), max_epochs, console
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(self.bar_width),
@@ -46,7 +42,7 @@ class EpochBar:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(title, total=None, status="")
+        self._task = self._progress.add_task(self._title, total=None, status="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -110,35 +106,4 @@ def epoch_line(record: EpochRecord) -> str:
         f"epoch {record.epoch + 1:3d}  loss {record.loss:.4f}  {hardness}"
         f"validation HR@10 {validation['HR@10']:.2f} NDCG@10 {validation['NDCG@10']:.2f}  "
         f"{record.training_seconds:.1f} s ({record.sampling_seconds:.1f} s sampling)"
-    )
-
-
-def results_table(title: str, results: Mapping[str, RunResult]) -> Table:
-    """Return a table of test metrics in percent, one row per run, the best of each in bold."""
-    caption = "test metrics in percent, ranked among all items, at the best epoch on validation"
-    best = {metric: max(result.test[metric] for result in results.values()) for metric in METRICS}
-
-    def cell(result: RunResult, metric: str) -> str:
-        text = f"{result.test[metric]:.2f}"
-        return f"[bold]{text}[/]" if result.test[metric] == best[metric] else text
-
-    rows = [
-        (
-            escape(name),
-            *(cell(result, metric) for metric in METRICS),
-            f"{result.best_epoch + 1}/{len(result.epochs)}",
-            f"{result.seconds_per_epoch:.1f}",
-            f"{result.sampling_share:.0%}",
-        )
-        for name, result in results.items()
-    ]
-    return whole_table(
-        ["negatives"],
-        [*METRICS, "best", "s/epoch", "sampling"],
-        rows,
-        title=title,
-        caption=caption,
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
     )

@@ -1,4 +1,4 @@
-"""Result files: JSON, written atomically."""
+"""Files written completely or not at all, and folders that are checked before any work."""
 
 from __future__ import annotations
 

@@ -45,29 +45,25 @@ def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
         If the suffix is not one of these.
     """
     path = picture_path(path)
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
+    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
 
     num_stages = len(study.stages)
     height = max(0.22 * len(study.items), 3.0)
-    figure = pyplot.figure(figsize=(2.9 * num_stages + 1.2, height + 4.4), layout="constrained")
+    figure = Figure(figsize=(2.9 * num_stages + 1.2, height + 4.4), layout="constrained")
     grid = figure.add_gridspec(2, 2 * num_stages, height_ratios=[height, 3.0])
     colours = matplotlib.colormaps[_COLOURS](np.linspace(0.15, 0.85, num_stages))
-    try:
-        panels: list[Any] = []
-        for place, stage in enumerate(study.stages):
-            shared = panels[0] if panels else None
-            axes = figure.add_subplot(grid[0, 2 * place : 2 * place + 2], sharey=shared)
-            panels.append(axes)
-            image = _draw_stage(axes, study, stage, labelled=place == 0)
-        bar = figure.colorbar(image, ax=panels, pad=0.01, fraction=0.03)
-        bar.set_label("times as likely as uniform")
-        _draw_ranks(figure.add_subplot(grid[1, :num_stages]), study, colours)
-        _draw_sharers(figure.add_subplot(grid[1, num_stages:]), study, colours)
-        figure.suptitle(title)
-        save_picture(figure, path, dpi=120)
-    finally:
-        pyplot.close(figure)
+    panels: list[Any] = []
+    for place, stage in enumerate(study.stages):
+        shared = panels[0] if panels else None
+        axes = figure.add_subplot(grid[0, 2 * place : 2 * place + 2], sharey=shared)
+        panels.append(axes)
+        image = _draw_stage(axes, study, stage, labelled=place == 0)
+    bar = figure.colorbar(image, ax=panels, pad=0.01, fraction=0.03)
+    bar.set_label("times as likely as uniform")
+    _draw_ranks(figure.add_subplot(grid[1, :num_stages]), study, colours)
+    _draw_sharers(figure.add_subplot(grid[1, num_stages:]), study, colours)
+    figure.suptitle(title)
+    save_picture(figure, path, dpi=120)
 
 
 def _draw_stage(axes: Axes, study: LawStudy, stage: LawStage, labelled: bool) -> Any:

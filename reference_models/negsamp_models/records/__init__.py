@@ -5,9 +5,10 @@ from __future__ import annotations
 from negsamp_models.records.run import (
     CHOSEN_BY,
     EpochRecord,
+    ResultError,
     RunResult,
     best_epoch,
     longest_wait,
 )
 
-__all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch", "longest_wait"]
+__all__ = ["CHOSEN_BY", "EpochRecord", "ResultError", "RunResult", "best_epoch", "longest_wait"]

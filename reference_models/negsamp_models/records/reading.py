@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from negsamp_models.datasets import DatasetError
-from negsamp_models.records import RunResult
+from negsamp_models.records.run import ResultError, RunResult
 from negsamp_models.records.run_key import key_of
 
 __all__ = ["files_at", "read_by_key", "read_result", "read_results", "result_files"]
@@ -29,13 +28,13 @@ def read_result(file: Path, remedy: str = _MAKE_AGAIN) -> RunResult:
 
     Raises
     ------
-    DatasetError
+    ResultError
         If the file is not the result of a run; the message names it.
     """
     try:
         return RunResult.from_json(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise DatasetError(f"{file} is not the result of a run: {error}; {remedy}") from error
+        raise ResultError(f"{file} is not the result of a run: {error}; {remedy}") from error
 
 
 def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
@@ -43,13 +42,13 @@ def read_results(paths: Iterable[str | Path]) -> list[RunResult]:
 
     Raises
     ------
-    DatasetError
+    ResultError
         If there is none, or as raised by `files_at` and `read_by_key`.
     """
     paths = list(paths)
     files = files_at(paths)
     if not files:
-        raise DatasetError(
+        raise ResultError(
             f"no result.json or seedN.json, N a number, in {', '.join(map(str, paths))}; make one "
             "with: negsamp train"
         )
@@ -61,7 +60,7 @@ def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, R
 
     Raises
     ------
-    DatasetError
+    ResultError
         If a file is not the result of a run, or two are of the same run; the message names them.
     """
     results: dict[str, RunResult] = {}
@@ -72,7 +71,7 @@ def read_by_key(files: Iterable[Path], remedy: str = _MAKE_AGAIN) -> dict[str, R
         if key in read:
             digests = {result.data_sha256, results[key].data_sha256} - {None}
             data = f" on different data, both called {result.dataset}" if len(digests) > 1 else ""
-            raise DatasetError(
+            raise ResultError(
                 f"{read[key]} and {file} are results of the same run{data}: remove one of them"
             )
         results[key], read[key] = result, file
@@ -86,13 +85,13 @@ def files_at(
 
     Raises
     ------
-    DatasetError
+    ResultError
         If a file or folder is missing.
     """
     files: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
-            raise DatasetError(f"{path} is missing: name the folder or the result.json of a run")
+            raise ResultError(f"{path} is missing: name the folder or the result.json of a run")
         files += (below or result_files)(path) if path.is_dir() else [path]
     return files
 

@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from negsamp import InvalidInputError
+from negsamp import InvalidInputError, NegSampError
 from negsamp.validation import as_number
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["CHOSEN_BY", "EpochRecord", "RunResult", "best_epoch", "longest_wait"]
+__all__ = ["CHOSEN_BY", "EpochRecord", "ResultError", "RunResult", "best_epoch", "longest_wait"]
 
 CHOSEN_BY = "NDCG@10"
 """The validation metric that decides which epoch is best."""
 
 _FORMER_SETTINGS = {"model": "sasrec", "leak_held_out": False}
 """Values of settings that older result files lack, because they could not be chosen then."""
+
+
+class ResultError(NegSampError, ValueError):
+    """The result or the log of a run is missing, damaged, of something else, or there twice."""
 
 
 @dataclass(frozen=True)

@@ -148,18 +148,16 @@ def load_grids(
 
 
 def _read(name: str) -> dict[str, Any]:
-    if name.endswith(".toml"):
-        text = Path(name).read_text(encoding="utf-8")
-    elif name in grid_names():
-        text = files(__package__).joinpath("grids", f"{name}.toml").read_text(encoding="utf-8")
-    else:
-        known = grid_names()
+    known = grid_names()
+    if not name.endswith(".toml") and name not in known:
         raise ConfigError(
             f"no table or figure {name!r}; known: {', '.join(known)}{hint(name, known)}"
         )
+    own, ours = Path(name), files(__package__).joinpath("grids", f"{name}.toml")
+    data = own.read_bytes() if name.endswith(".toml") else ours.read_bytes()
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = tomllib.loads(data.decode())
+    except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{name} is not TOML: {error}") from None
     check_form(name, content)
     return content
@@ -232,9 +230,11 @@ def _choices(
     refuse_unknown("setting", changed, _SETTINGS)
     tuned = [name for name, value in sampler.items() if isinstance(value, list)]
     options = [{}] if not tuned else [{tuned[0]: value} for value in sampler[tuned[0]]]
+    if not options:
+        raise ConfigError(f"{tuned[0]} must be a value, or a list of some to choose from; got []")
     return tuple(
         Choice(
-            label=", ".join(f"{name} = {value:g}" for name, value in option.items()),
+            label=", ".join(f"{name} = {_shown(value)}" for name, value in option.items()),
             runs=tuple(
                 PlannedRun(
                     dataset, sampler | option, TrainingSettings(**changed, seed=seed), law, epochs
@@ -244,3 +244,7 @@ def _choices(
         )
         for option in options
     )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -19,7 +19,7 @@ from negsamp_models.runs.pretrain import (
     pretrain_in_folder,
     read_pretraining,
 )
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec import PretrainingResult
 from negsamp_models.s3rec.watching import PretrainingWatcher
 from negsamp_models.settings import (
     PretrainingSettings,

@@ -20,7 +20,7 @@ from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import by_need
 from negsamp_models.reproduction.planned import Step
 from negsamp_models.reproduction.worker import Event, Notice, Workplace, begin, work
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec import PretrainingResult
 
 __all__ = ["Listener", "Outcome", "ProcessDiedError", "make_runs", "results_below"]
 
@@ -61,7 +61,7 @@ def results_below(folder: Path) -> dict[str, RunResult]:
 
     Raises
     ------
-    DatasetError
+    ResultError
         If a result file is invalid, or two are of the same run.
     """
     return read_by_key(result_files(folder))

@@ -7,21 +7,20 @@ from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.warnings_as_text import warnings_as_text
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_json
 from negsamp_models.law.study import study_law
-from negsamp_models.processes.interruption import StopSignals, end_without_parent, stop_with_parent
+from negsamp_models.processes import StopSignals, end_without_parent, stop_with_parent
 from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult
 from negsamp_models.records.reading import read_by_key
 from negsamp_models.reproduction.planned import PlannedRun, Step
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.replaced import keep_replaced
+from negsamp_models.s3rec import PretrainingRecord, PretrainingResult
 from negsamp_models.s3rec import watching as s3rec_watching
-from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
 from negsamp_models.settings import RunOptions
 from negsamp_models.training import Trainer
 from negsamp_models.training.snapshots import (

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from negsamp_models.datasets import Dataset
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.display.plots import plot_curves
-from negsamp_models.display.progress import results_table
-from negsamp_models.display.tables import describe_sampler
-from negsamp_models.display.whole_tables import print_whole
+from negsamp_models.display.results import print_results
 from negsamp_models.files.writing import write_json
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.settings import RunOptions, TrainingSettings
@@ -57,25 +57,25 @@ def compare(
     Returns
     -------
     dict of str to RunResult
-        By the name of the sampler, see :func:`negsamp_models.display.tables.describe_sampler`.
+        By the name of the sampler, see :func:`negsamp_models.display.names.describe_sampler`.
     """
     statistics = dataset.statistics()
     console.print(
-        f"[bold]{dataset.name}[/]: {statistics.num_users:,} users, {statistics.num_items:,} "
-        f"items, {statistics.num_actions:,} actions, {statistics.average_length:.1f} a user. "
-        f"{dataset.description}".rstrip()
+        f"[bold]{escape(dataset.name)}[/]: {statistics.num_users:,} users, "
+        f"{statistics.num_items:,} items, {statistics.num_actions:,} actions, "
+        f"{statistics.average_length:.1f} a user. {dataset.description}".rstrip()
     )
     configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
     for config in configs.values():  # find a wrong setting before any training
         Trainer(dataset, config, settings, processes=processes)
     results = {
         label: train_in_folder(
-            label, dataset, config, settings, folder / _slug(label), options, console, processes
+            dataset, config, settings, folder / _slug(label), options, console, processes
         )
         for label, config in configs.items()
     }
     title = f"SASRec on {dataset.name}"
-    print_whole(console, results_table(title, results))
+    print_results(console, title, dataset, results)
     if processes.rank == 0:
         curves = {label: run.epochs for label, run in results.items()}
         plot_curves(curves, folder / "compare.png", title)

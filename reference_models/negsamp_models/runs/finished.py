@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.datasets import load_dataset
 from negsamp_models.records import RunResult
+from negsamp_models.records.reading import read_result
 from negsamp_models.runs.train import RESULT, WEIGHTS
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 
 __all__ = ["finished_run"]
+
+_NAME_ANOTHER = "name the folder that a run of negsamp train was written to"
 
 
 def finished_run(
@@ -39,6 +41,8 @@ def finished_run(
     ------
     CheckpointError
         If the folder holds no finished run, or the data or the weights are not those of the run.
+    ResultError
+        If the result is damaged.
     DatasetError
         If the data cannot be read.
     """
@@ -46,14 +50,16 @@ def finished_run(
     for name in (RESULT, WEIGHTS):
         if not (folder / name).is_file():
             raise CheckpointError(
-                f"{folder} does not hold a finished run: there is no {folder / name}; name the "
-                "folder that a run of negsamp train was written to"
+                f"{folder} does not hold a finished run: there is no {folder / name}; "
+                f"{_NAME_ANOTHER}"
             )
+    result = read_result(folder / RESULT, _NAME_ANOTHER)
     try:
-        result = RunResult.from_json(json.loads((folder / RESULT).read_text(encoding="utf-8")))
         weights = load((folder / WEIGHTS).read_bytes())
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} does not hold a finished run: {error}") from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is not a complete safetensors file: {error}; {_NAME_ANOTHER}"
+        ) from error
     # S3-Rec is a SASRec with other initial weights, which the loaded ones replace.
     settings = TrainingSettings(**(result.settings | {"model": "sasrec", "device": "auto"}))
     dataset = load_dataset(result.dataset, data_dir)

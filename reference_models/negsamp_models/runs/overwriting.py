@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder
 from negsamp_models.settings import RunOptions
 
 __all__ = ["clear_for_a_new_run"]

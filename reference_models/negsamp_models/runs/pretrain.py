@@ -8,17 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_json
 from negsamp_models.pretrained import read_pretrained, write_pretrained
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.processes import Processes, StopSignals
+from negsamp_models.records import ResultError
 from negsamp_models.runs.overwriting import clear_for_a_new_run
-from negsamp_models.s3rec.pretraining import Pretrainer
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.s3rec import Pretrainer, PretrainingResult
 from negsamp_models.s3rec.watching import PretrainingWatcher
 from negsamp_models.settings import PretrainingSettings, RunOptions
 from negsamp_models.wording import differences
@@ -63,6 +61,8 @@ def pretrain_in_folder(
     CheckpointError
         If the folder has a run, or a file named like one of its files, and neither `resume` nor
         `overwrite` is given; or its checkpoints or its result belong to another run.
+    ResultError
+        If the result that the folder has is damaged.
     ClaimedError
         If another command is pre-training there.
     TrainingDivergedError, RunStoppedError
@@ -98,13 +98,16 @@ def read_pretraining(path: Path) -> PretrainingResult:
 
     Raises
     ------
-    CheckpointError
+    ResultError
         If the file is not the result of a pre-training; the message names it.
     """
     try:
         return PretrainingResult.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is not the result of a pre-training: {error}") from error
+        raise ResultError(
+            f"{path} is not the result of a pre-training: {error}; move its folder away and "
+            "pre-train again"
+        ) from error
 
 
 def _finished(folder: Path, pretrainer: Pretrainer) -> PretrainingResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,18 +12,18 @@ from rich.console import Console
 from safetensors.torch import save
 
 from negsamp import NegSampError
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset
 from negsamp_models.display.logs import JsonLines, TensorBoard
+from negsamp_models.display.names import describe_sampler
 from negsamp_models.display.plots import plot_curves
 from negsamp_models.display.progress import ProgressDisplay
 from negsamp_models.files.claimed import claimed
 from negsamp_models.files.writing import write_bytes, write_json
 from negsamp_models.pretrained import Pretrained
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.processes import Processes, StopSignals
 from negsamp_models.records import RunResult
+from negsamp_models.records.reading import read_result
 from negsamp_models.runs.overwriting import clear_for_a_new_run
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
@@ -36,6 +35,7 @@ __all__ = ["ResultNotWrittenError", "train_in_folder"]
 
 RESULT, WEIGHTS, CURVES = "result.json", "model.safetensors", "curves.png"
 _OTHERS = (WEIGHTS, CURVES, "law.png", "law.json")
+_INSTEAD = "name another --output, or replace it with --overwrite instead of --resume"
 
 
 class ResultNotWrittenError(NegSampError, OSError):
@@ -43,7 +43,6 @@ class ResultNotWrittenError(NegSampError, OSError):
 
 
 def train_in_folder(
-    title: str,
     dataset: Dataset,
     sampler_config: Mapping[str, Any],
     settings: TrainingSettings,
@@ -62,8 +61,6 @@ def train_in_folder(
 
     Parameters
     ----------
-    title : str
-        Name of the run in the output.
     dataset, sampler_config, settings
         As for :class:`~negsamp_models.training.Trainer`.
     folder : Path
@@ -86,6 +83,8 @@ def train_in_folder(
     CheckpointError
         If the folder has a run, or a file named like one of its files, and neither `resume` nor
         `overwrite` is given; or its checkpoints or its result belong to another run.
+    ResultError
+        If the result that the folder has is damaged.
     ClaimedError
         If another command is training there.
     ProcessesDifferError
@@ -111,13 +110,13 @@ def train_in_folder(
         if options.resume and not checkpoints and (folder / RESULT).exists():
             processes.agree({"checkpoint": "none, the run is finished"})
             result = _finished(folder / RESULT, trainer)
-            console.print(f"{title}: finished before; nothing is trained", markup=False)
+            console.print(f"{_title(trainer)}: finished before; nothing is trained", markup=False)
             return result
         if not options.resume and (processes.rank == 0 or not options.overwrite):
             clear_for_a_new_run(folder, checkpoints, options, RESULT, _OTHERS)
         trainer.stop = stack.enter_context(StopSignals())
         with ExitStack() as shown:
-            trainer.watcher = _watchers(title, trainer, folder, options, console, shown)
+            trainer.watcher = _watchers(trainer, folder, options, console, shown)
             trainer.saver = Saver(checkpoints, options, processes)
             if (last := _last(checkpoints, options.resume, trainer)) is not None:
                 trainer.restore(last)
@@ -125,7 +124,7 @@ def train_in_folder(
                 remove_snapshots(folder / "weights")  # those of a run that saved no checkpoint
             result = trainer.run()
         if processes.rank == 0:
-            _write(title, trainer, result, folder)
+            _write(trainer, result, folder)
             checkpoints.discard()
     return result
 
@@ -143,13 +142,13 @@ def _last(checkpoints: CheckpointFolder, resume: bool, trainer: Trainer) -> Chec
     return last
 
 
-def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> None:
+def _write(trainer: Trainer, result: RunResult, folder: Path) -> None:
     """Write the best weights, the curves and, last, the result."""
     weights = save(trainer.model.state_dict())
     about = f"{MODELS[trainer.settings.model]} on {trainer.dataset.name}"
     try:
         write_bytes(folder / WEIGHTS, weights)
-        plot_curves({title: result.epochs}, folder / CURVES, about)
+        plot_curves({_title(trainer): result.epochs}, folder / CURVES, about)
         write_json(folder / RESULT, result.to_json())
     except OSError as error:
         figures = ", ".join(f"{name} {value:.2f}" for name, value in result.test.items())
@@ -161,18 +160,13 @@ def _write(title: str, trainer: Trainer, result: RunResult, folder: Path) -> Non
 
 
 def _watchers(
-    title: str,
-    trainer: Trainer,
-    folder: Path,
-    options: RunOptions,
-    console: Console,
-    stack: ExitStack,
+    trainer: Trainer, folder: Path, options: RunOptions, console: Console, stack: ExitStack
 ) -> Watcher:
     """Return the watchers: progress display, ``log.jsonl``, and what the options request."""
     if trainer.processes.rank > 0:
         return Silent()
     watchers: list[Watcher] = [
-        stack.enter_context(ProgressDisplay(title, trainer.settings.max_epochs, console)),
+        stack.enter_context(ProgressDisplay(_title(trainer), trainer.settings.max_epochs, console)),
         JsonLines(folder / "log.jsonl", _description(trainer)),
     ]
     if options.keep_weights:
@@ -180,6 +174,10 @@ def _watchers(
     if options.tensorboard:
         watchers.append(stack.enter_context(TensorBoard(folder / "tensorboard")))
     return Together(*watchers)
+
+
+def _title(trainer: Trainer) -> str:
+    return describe_sampler(trainer.sampler_config, asdict(trainer.settings))
 
 
 def _description(trainer: Trainer) -> dict[str, Any]:
@@ -193,10 +191,7 @@ def _description(trainer: Trainer) -> dict[str, Any]:
 
 def _finished(path: Path, trainer: Trainer) -> RunResult:
     """Read the result of a finished run, and check that it is of this run."""
-    try:
-        result = RunResult.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is not the result of a run: {error}") from error
+    result = read_result(path, _INSTEAD)
     own = _description(trainer) | {"data_sha256": trainer.dataset.sha256}
     there = {name: getattr(result, name) for name in own}
     for each in (own, there):
@@ -205,7 +200,7 @@ def _finished(path: Path, trainer: Trainer) -> RunResult:
         del own["data_sha256"], there["data_sha256"]
     if found := differences(there, own):
         raise CheckpointError(
-            f"{path} is of another run: {', '.join(found)}. A finished run cannot be resumed: name "
-            "another --output, or replace it with --overwrite instead of --resume"
+            f"{path} is of another run: {', '.join(found)}. A finished run cannot be resumed: "
+            f"{_INSTEAD}"
         )
     return result

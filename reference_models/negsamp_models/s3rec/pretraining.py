@@ -12,16 +12,13 @@ import numpy as np
 import torch
 
 from negsamp import InvalidScoresError, Sampler, Uniform
-from negsamp_models.checkpoints.checkpoint import Checkpoint
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, Saver
 from negsamp_models.checkpoints.trained_parts import TrainedParts
-from negsamp_models.datasets import Dataset
+from negsamp_models.datasets import Dataset, LeaveOneOut
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.files.environment import environment
 from negsamp_models.pretrained import Provenance, fingerprint
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError, StopSignals
+from negsamp_models.processes import Processes, RunStoppedError, StopSignals
 from negsamp_models.s3rec.inputs import Inputs
 from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.objectives import Objectives, distinct_attributes

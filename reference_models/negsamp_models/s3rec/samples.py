@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from negsamp import Interactions, InvalidInputError, Uniform
-from negsamp_models.datasets import Sequences
+from negsamp_models.datasets import LeaveOneOut, Sequences
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut
 
 __all__ = ["Prefixes", "Samples", "draw_samples"]
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from negsamp import NegSampError, Sampler
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.checkpoints import Checkpoint, CheckpointError
 from negsamp_models.checkpoints.trained_parts import TrainedParts
 from negsamp_models.s3rec.records import PretrainingRecord
 from negsamp_models.settings import OBJECTIVES

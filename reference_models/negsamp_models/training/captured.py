@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from negsamp import DotProduct, Negatives, Sampler
+from negsamp_models.datasets import Training
 from negsamp_models.datasets.packing import causal_mask, on_device
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import Training
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, TrainingSettings, TrainingSettingsError
 from negsamp_models.training.replay import Replay

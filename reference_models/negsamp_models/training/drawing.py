@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from negsamp import DotProduct, GenNi, Negatives, Sampler
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import TrainingSettingsError
 
 __all__ = ["Draw", "drawn_here", "drawn_over_slices"]

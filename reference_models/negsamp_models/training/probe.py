@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from negsamp import DotProduct, Sampler
+from negsamp_models.datasets import Training
 from negsamp_models.datasets.packing import PackedBatch, pack
-from negsamp_models.datasets.splits import Training
 from negsamp_models.sasrec import SASRec
 
 __all__ = ["Probe"]

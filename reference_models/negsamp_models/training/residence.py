@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negsamp_models.datasets import Training
 from negsamp_models.datasets.packing import pad
-from negsamp_models.datasets.splits import Training
 
 __all__ = ["ResidentTraining"]
 

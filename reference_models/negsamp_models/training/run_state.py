@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from negsamp import NegSampError, Sampler
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError
+from negsamp_models.checkpoints import Checkpoint, CheckpointError
 from negsamp_models.checkpoints.trained_parts import TrainedParts, within
 from negsamp_models.datasets import Dataset
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.records import EpochRecord, best_epoch
 from negsamp_models.settings import TrainingSettings
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from negsamp import GenNi, Interactions, Sampler, from_config
-from negsamp_models.datasets import Dataset
-from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.datasets import Dataset, LeaveOneOut
 from negsamp_models.settings import TrainingSettings
 
 __all__ = ["alpha_and_beta", "build_sampler", "sampler_over"]

@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.files.writing import write_bytes
 from negsamp_models.records import EpochRecord
-from negsamp_models.training import Trainer
+from negsamp_models.training.trainer import Trainer
 from negsamp_models.training.watching import Silent
 
 __all__ = ["Snapshots", "missing_snapshots", "read_snapshots", "remove_snapshots"]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negsamp_models.datasets import Training
 from negsamp_models.datasets.packing import on_device, pack
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import Training
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, TrainingSettings
 from negsamp_models.training.drawing import Draw

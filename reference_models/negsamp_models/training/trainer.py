@@ -14,17 +14,14 @@ import torch
 from torch import Tensor
 
 from negsamp import GenNi, InvalidInputError, InvalidScoresError, NegSampError
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, Saver
 from negsamp_models.checkpoints.trained_parts import TrainedParts, copied
-from negsamp_models.datasets import Dataset, DatasetError
+from negsamp_models.datasets import Dataset, DatasetError, Evaluation, LeaveOneOut
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
 from negsamp_models.evaluation import Metrics, rank_users
 from negsamp_models.files.environment import environment
 from negsamp_models.pretrained import Pretrained, check_pretrained
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError, StopSignals
+from negsamp_models.processes import Processes, RunStoppedError, StopSignals
 from negsamp_models.records import CHOSEN_BY, EpochRecord, RunResult, longest_wait
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import TrainingSettings

@@ -86,6 +86,14 @@ def test_validation_chooses_before_other_seeds_are_run() -> None:
     assert figures_of(grid, cell, results)["HR@5"].mean == 7
 
 
+def test_validation_may_choose_among_words(tmp_path: Path) -> None:
+    row = 'sampler = "genni"\nbeta = 0.5\ncandidates = ["batch", "query"]'
+    path = tmp_path / "mine.toml"
+    path.write_text(TINY.replace('sampler = "uniform"', row, 1), encoding="utf-8")
+    cell = load_grid(str(path)).cells[0]
+    assert [each.label for each in cell.choices] == ["candidates = batch", "candidates = query"]
+
+
 def test_runs_are_the_same_whatever_wrote_their_numbers() -> None:
     settings = asdict(TrainingSettings())
     one = key_of("Beauty", {"sampler": "genni", "alpha": 2, "beta": 1.0}, settings)
@@ -133,6 +141,9 @@ def test_files_that_are_no_grid_are_refused(tmp_path: Path) -> None:
     path.write_text("title = ", encoding="utf-8")
     with pytest.raises(ConfigError, match="is not TOML"):
         load_grid(str(path))
+    path.write_bytes(b"title = '\xff'")
+    with pytest.raises(ConfigError, match="is not TOML: 'utf-8' codec can't decode byte 0xff"):
+        load_grid(str(path))
     path.write_text("title = 'x'\nseeds = 1", encoding="utf-8")
     with pytest.raises(ConfigError, match="lacks the keys datasets, metrics, rows"):
         load_grid(str(path))
@@ -159,6 +170,11 @@ CONTRAST = 'contrasts = [{{ row = "R", other = "R", {} }}]'
         ('"uniform"', '"unifrom"', "the row 'R' .*: unknown sampler 'unifrom'; .* 'uniform'"),
         ('"uniform"', '"genni"\nalpha = -1', "the row 'R' of the grid .*: alpha must stay in"),
         ('"uniform"', '"uniform"\ngamma = 1', "the row 'R' of the grid .*gamma"),
+        (
+            '"uniform"',
+            '"popularity"\ngamma = []',
+            "the row 'R' .*: gamma must be a value, or a",
+        ),
         ('"uniform"', '"uniform"\nsettings.num_heads = 3', "the row 'R' .*: num_heads must divide"),
         ('"uniform"', '"uniform"\nsettings.dropout = 2', "the row 'R' .*: dropout must be in"),
         ('"uniform"', '"uniform"\nsettings = 3', "settings of the row 'R' .* a table; got 3"),

@@ -10,7 +10,7 @@ import pytest
 from negsamp_models.files.writing import write_json
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
-from negsamp_models.s3rec.records import PretrainingRecord, PretrainingResult
+from negsamp_models.s3rec import PretrainingRecord, PretrainingResult
 from tests.models.reproduction.made_up import result_of
 
 

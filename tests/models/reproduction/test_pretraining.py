@@ -8,12 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from negsamp_models.commands.application import application
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import RunStoppedError
 from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
@@ -21,6 +20,7 @@ from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.worker import Workplace
 from negsamp_models.s3rec.watching import Silent
 from negsamp_models.settings import PretrainingSettings, TrainingSettingsError
+from tests.models.made_up import users_of, write_data
 from tests.models.reproduction.made_up import Told
 
 TINY_S3REC = """
@@ -43,10 +43,7 @@ settings = { max_epochs = 2, hidden_size = 8, num_layers = 1, model = "s3rec" }
 
 @pytest.fixture
 def s3rec(tmp_path: Path) -> Grid:
-    random = np.random.default_rng(5)
-    lists = [[user, *random.permutation(15)[:8] + 1] for user in range(1, 31)]
-    lines = [" ".join(map(str, each)) for each in lists]
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    write_data(tmp_path / "Tiny.txt", users_of(5, num_users=30, num_items=15, lengths=(8, 9)))
     attributes = {str(item): [item % 4 + 1, 5] for item in range(1, 16)}
     (tmp_path / "Tiny_item2attributes.json").write_text(json.dumps(attributes))
     (tmp_path / "tiny.toml").write_text(TINY_S3REC, encoding="utf-8")

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from negsamp_models.checkpoints.checkpoint import CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointFolder, Saver
 from negsamp_models.commands.application import application
 from negsamp_models.commands.reproduce import what_comes_next
 from negsamp_models.datasets import generate_synthetic
-from negsamp_models.display.tables import describe_run
+from negsamp_models.display.names import describe_run
 from negsamp_models.files.writing import write_json
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import RunStoppedError
 from negsamp_models.records import EpochRecord
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need

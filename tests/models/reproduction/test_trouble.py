@@ -21,10 +21,9 @@ from typer.testing import CliRunner
 
 from negsamp import ConfigError, InvalidInputError
 from negsamp_models.commands.application import application
-from negsamp_models.datasets import DatasetError
 from negsamp_models.files.claimed import ClaimedError, claimed
 from negsamp_models.files.writing import write_json
-from negsamp_models.records import RunResult
+from negsamp_models.records import ResultError, RunResult
 from negsamp_models.records.reading import read_results
 from negsamp_models.reproduction.declarations import load_grid, load_grids
 from negsamp_models.reproduction.planned import PlannedRun
@@ -199,13 +198,13 @@ def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path
     assert len(read_results([tmp_path])) == 1
     copy = tmp_path / "copy" / "seed0.json"
     write_json(copy, result_of(runs[0], 2.0).to_json())
-    with pytest.raises(DatasetError) as caught:
+    with pytest.raises(ResultError) as caught:
         results_below(tmp_path)
     assert str(file) in str(caught.value)
     assert str(copy) in str(caught.value)
     for text in ('{"dataset": ', "[1]", json.dumps(result_of(runs[1], 1.0).to_json())[:-9]):
         copy.write_text(text)
-        with pytest.raises(DatasetError, match=r"copy/seed0.json is not the result of a run"):
+        with pytest.raises(ResultError, match=r"copy/seed0.json is not the result of a run"):
             results_below(tmp_path)
 
 
@@ -276,6 +275,17 @@ def test_a_report_of_nothing_changes_nothing(tmp_path: Path) -> None:
     assert shown.exit_code == 2
     assert "replaced1-seed0.json is not the result of a run" in shown.stderr
     assert sorted(each.name for each in page.iterdir()) == ["fig4.png", "index.md"]
+
+
+def test_the_folder_of_a_report_is_no_markup(tmp_path: Path) -> None:
+    run = load_grid("table1", ["Beauty"], 1).cells[0].choices[0].runs[0]
+    write_json(run.file(tmp_path), result_of(run, 1.0).to_json())
+    arguments = ["report", "--results", str(tmp_path), "-o", str(tmp_path / "x[" / "]7")]
+    shown = CliRunner().invoke(application, arguments, env={"COLUMNS": "300"})
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith("1 run; written: ")
+    assert "x[/]7/index.md, 0 pictures" in shown.output
+    assert (tmp_path / "x[" / "]7" / "index.md").exists()
 
 
 def test_a_report_of_runs_of_no_table_changes_nothing(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from negsamp_models.files.pictures import save_picture
 from negsamp_models.law.picture import draw_law
 from negsamp_models.records import RunResult
@@ -57,8 +55,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     is_table = is_drawn_as_table(grid)
     if not (grid.sweep or grid.curves or is_table):
         return False
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415  (after the backend is chosen)
+    from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
 
     shown = _panels(grid, results)
     if not shown:
@@ -67,9 +64,8 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     num_columns = min(len(shown), 2)
     num_rows = -(-len(shown) // num_columns)
     size = (5.5 * num_columns, (3 if is_table else 4) * num_rows)
-    figure, panels = pyplot.subplots(
-        num_rows, num_columns, figsize=size, layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(num_rows, num_columns, squeeze=False)
     for axes in panels.flat[len(shown) :]:
         axes.remove()
     for axes, (dataset, title, masked) in zip(panels.flat, shown, strict=False):
@@ -86,14 +82,11 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         for axes in figure.axes
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2 * num_columns)
+    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=2 * num_columns)
     whose = "ours " if is_table else ""
     bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the pooled seed noise"
     figure.suptitle(f"{grid.title}{bars}")
-    try:
-        save_picture(figure, path, dpi=120)
-    finally:
-        pyplot.close(figure)
+    save_picture(figure, path, dpi=120)
     return True
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp
-from pathlib import Path
 from statistics import fmean
 
-from negsamp_models.files.writing import write_text
 from negsamp_models.law.picture import moment
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
@@ -20,7 +18,7 @@ from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.summary import evidence_of, summary
 from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
 
-__all__ = ["page", "write_page"]
+__all__ = ["page"]
 
 
 def page(
@@ -52,17 +50,6 @@ def page(
         for grid in parts[part]:
             lines += _section(grid, results, noise, pictures.get(grid.name))
     return "\n".join(lines).rstrip() + "\n"
-
-
-def write_page(
-    grids: Sequence[Grid],
-    results: Mapping[str, RunResult],
-    pictures: Mapping[str, str],
-    path: Path,
-    replaced: Sequence[RunResult] = (),
-) -> None:
-    """Write the page, completely or not at all."""
-    write_text(path, page(grids, results, pictures, replaced))
 
 
 _INTRODUCTION = """\

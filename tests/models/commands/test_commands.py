@@ -13,41 +13,27 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from typer.testing import CliRunner, Result
 
 import negsamp
 from negsamp import ConfigError, NegSampWarning
 from negsamp_models.commands import option_checks
-from negsamp_models.commands.application import application
 from negsamp_models.commands.option_checks import check_graphs_option, run_options
 from negsamp_models.commands.options import parse_schedule
 from negsamp_models.commands.pretrain import SYNTHETIC_PRETRAINING
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import SYNTHETIC_SETTINGS, PretrainingSettings, TrainingSettings
 from tests.models.children import finish, start, wait_for_checkpoint
+from tests.models.command import plain, run
+from tests.models.made_up import users_of, write_data
 
 TINY = ["--dataset", "Tiny", "--max-epochs", "2"]
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    random = np.random.default_rng(5)
-    lines = []
-    for user in range(1, 41):
-        items = random.permutation(15)[: random.integers(5, 9)] + 1
-        lines.append(" ".join(map(str, [user, *items])))
-    lines.append(" ".join(map(str, [41, *range(1, 16)])))
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    lists = users_of(seed=5, num_users=40, num_items=15, lengths=(5, 9))
+    write_data(tmp_path / "Tiny.txt", [*lists, range(1, 16)])
     return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
-
-
-def plain(text: str) -> str:
-    """Return text without colours, each run of blanks one space."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
 
 
 def test_compare_writes_a_table_a_picture_and_everything(data_dir: Path, tmp_path: Path) -> None:
@@ -228,10 +214,8 @@ def test_data_that_cannot_be_trained_on_are_one_line(
 
 def test_checkpoints_that_do_not_fit_cost_no_training(data_dir: Path, tmp_path: Path) -> None:
     """A run is killed after two epochs, and asked to go on as what it is not."""
-    output, random = tmp_path / "out", np.random.default_rng(1)
-    lists = [random.permutation(17)[:9] + 1 for _ in range(30)]
-    lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
-    (data_dir / "Other.txt").write_text("\n".join(lines) + "\n")
+    output = tmp_path / "out"
+    write_data(data_dir / "Other.txt", users_of(1, num_users=30, num_items=17, lengths=(9, 10)))
     arguments = ["train", *TINY, "--data-dir", str(data_dir), "-o", str(output), "--resume"]
     endless = ["--max-epochs", "100000", "--patience", "100000"]
     process = start([*arguments, *endless], tmp_path / "printed.txt")

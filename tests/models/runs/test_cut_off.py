@@ -11,11 +11,11 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.models import children
 from tests.models.children import finish, newest, wait_for_checkpoint
+from tests.models.made_up import users_of, write_data
 from tests.models.outcomes import assert_same_outcome
 
 ARGUMENTS = [
@@ -30,12 +30,7 @@ Start = Callable[..., BaseProcess]
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
     """Return what starts the command in a process of its own, with an output folder by name."""
-    generator = np.random.default_rng(11)
-    lines = []
-    for user in range(1, 61):
-        items = generator.permutation(20)[: generator.integers(5, 12)] + 1
-        lines.append(" ".join(map(str, [user, *items])))
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    write_data(tmp_path / "Tiny.txt", users_of(seed=11))
 
     def begin(name: str, *more: str) -> BaseProcess:
         paths = ["--data-dir", str(tmp_path), "--output", str(tmp_path / name)]

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError
-from negsamp_models.commands.application import application
-from negsamp_models.datasets import load_dataset
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.evaluation import Metrics, rank_users
 from negsamp_models.runs.finished import finished_run
+from tests.models.command import run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-LOG = [("ann", f"i{each}", 10 * each) for each in range(6)]
-LOG += [("bob", f"i{each}", 100 - each) for each in (5, 1, 2, 7, 3)]
-LOG += [("cy", "i9", 1), ("ann", "i7", 1000)]
+PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
 
 
 def block_under(heading: str) -> str:
@@ -36,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("work") / "runs" / "genni"
     sizes = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
     arguments = ["train", "--sampler", "uniform", *sizes, "-o", str(output)]
-    assert CliRunner().invoke(application, arguments).exit_code == 0
+    assert run(*arguments).exit_code == 0
     return output
 
 
@@ -58,21 +51,3 @@ def test_the_page_recommends_what_ranks_first(
     assert isinstance(top, torch.Tensor)
     assert isinstance(history, np.ndarray)
     assert len(set(top.tolist()) - {0, *history.tolist()}) == 10
-
-
-def test_the_page_makes_a_data_set_of_a_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    with (tmp_path / "log.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("user", "item", "timestamp"), *LOG])
-    names: dict[str, dict[str, int]] = {}
-    exec(block_under("Your own data"), names)  # noqa: S102
-    read, ids = load_dataset("mine", tmp_path / "data").sequences, names["ids"]
-    assert read[0].tolist() == [ids[f"i{each}"] for each in (*range(6), 7)]
-    assert read[1].tolist() == [ids[f"i{each}"] for each in (7, 5, 3, 2, 1)]
-    assert len(read) == 2
-    kept = json.loads((tmp_path / "data" / "mine_names.json").read_text(encoding="utf-8"))
-    assert kept["users"] == ["ann", "bob"]
-    assert [kept["items"][number - 1] for number in read[1]] == [f"i{n}" for n in (7, 5, 3, 2, 1)]

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.processes.interruption import StopSignals
+from negsamp_models.checkpoints import Saver
+from negsamp_models.processes import StopSignals
 from tests.models.children import CONTEXT, environments, finish, newest, run_command
+from tests.models.made_up import write_data
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
@@ -75,8 +76,7 @@ def run_signalled(arguments: Sequence[str], output: Path, environment: Mapping[s
 @pytest.mark.parametrize("size", [1, 2])
 def test_sigterm_again_does_not_cut_off_the_save(tmp_path: Path, size: int) -> None:
     """The first comes with the checkpoint of the second batch, the next as the run is stopped."""
-    lines = [f"{user} 1 2 3 4 {user % 5 + 5}" for user in range(1, 31)]
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    write_data(tmp_path / "Tiny.txt", [[1, 2, 3, 4, user % 5 + 5] for user in range(1, 31)])
     arguments = ["train", "--dataset", "Tiny", "--data-dir", str(tmp_path), "--device", "cpu"]
     arguments += ["--hidden-size", "8", "--batch-size", "5", "--checkpoint-batches", "2"]
     arguments += ["-o", str(tmp_path / "run")]

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from negsamp import ConfigError, GenNi, InvalidScoresError, Negatives
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoints import Saver
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.records import EpochRecord, RunResult
 from negsamp_models.settings import RunOptions, TrainingSettings, TrainingSettingsError
@@ -22,6 +21,8 @@ from negsamp_models.training import Trainer, TrainingDivergedError
 from negsamp_models.training.samplers import build_sampler
 from negsamp_models.training.steps import Step, Stepper
 from negsamp_models.training.watching import Silent
+from tests.models.made_up import tiny_dataset
+from tests.models.outcomes import untimed
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -35,9 +36,7 @@ SAMPLERS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    random = np.random.default_rng(3)
-    lists = [random.permutation(20)[: random.integers(5, 12)] + 1 for _ in range(60)]
-    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
+    return tiny_dataset(seed=3)
 
 
 class Recorder(Silent):
@@ -56,21 +55,11 @@ class Recorder(Silent):
         self.epochs.append(record)
 
 
-def without_times(result: RunResult) -> Any:
-    content = result.to_json()
-    timed = ("training_seconds", "sampling_seconds", "evaluation_seconds")
-    content["epochs"] = [
-        {name: value for name, value in record.items() if name not in timed}
-        for record in content["epochs"]
-    ]
-    return {k: v for k, v in content.items() if k not in ("seconds_per_epoch", "sampling_share")}
-
-
 @pytest.mark.parametrize("config", SAMPLERS, ids=lambda config: config["sampler"])
 def test_a_seed_decides_a_run(dataset: Dataset, config: dict[str, Any]) -> None:
     first, again = (Trainer(dataset, config, SETTINGS).run() for _ in range(2))
     other = Trainer(dataset, config, replace(SETTINGS, seed=1)).run()
-    assert without_times(first) == without_times(again)
+    assert untimed(first.to_json()) == untimed(again.to_json())
     assert [r.loss for r in first.epochs] != [r.loss for r in other.epochs]
 
 
@@ -293,7 +282,7 @@ def test_losses_may_be_read_together(dataset: Dataset) -> None:
     expected, told = Trainer(dataset, SAMPLERS[2], SETTINGS).run(), Recorder()
     trainer = Trainer(dataset, SAMPLERS[2], SETTINGS, told)
     trainer._losses_per_read = 3
-    assert without_times(trainer.run()) == without_times(expected)
+    assert untimed(trainer.run().to_json()) == untimed(expected.to_json())
     assert told.batches[:2] == [(0, 0, 4), (0, 1, 4)]
 
 

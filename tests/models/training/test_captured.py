@@ -1,6 +1,6 @@
 """Steps that are made to be CUDA graphs, taken here one operation after the other.
 
-``test_captured_cuda.py`` looks at the graphs themselves on a GPU.
+``test_cuda_training.py`` looks at the graphs themselves on a GPU.
 """
 
 from __future__ import annotations
@@ -20,15 +20,12 @@ from rich.console import Console
 from torch import Tensor
 
 from negsamp import DotProduct, GenNi, Negatives, Sampler, Uniform
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
-from negsamp_models.datasets import Dataset, Sequences
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences, Training
 from negsamp_models.datasets.packing import pad
 from negsamp_models.datasets.sequences import Int64Array
-from negsamp_models.datasets.splits import LeaveOneOut, Training
 from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError
@@ -38,11 +35,12 @@ from negsamp_models.training.replay import WARM_UP_STEPS
 from negsamp_models.training.residence import ResidentTraining
 from negsamp_models.training.steps import Step, Stepper
 from negsamp_torch import Capturable
+from tests.models.made_up import GENNI, NUM_ITEMS, tiny_dataset
 from tests.models.outcomes import untimed
-from tests.models.test_resume import GENNI, StopAfter
+from tests.models.stopping import StopAfter
 from tests.samplers.waiting import NothingForTheHost
 
-NUM_ITEMS, CPU = 20, torch.device("cpu")
+CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=2, num_heads=2, max_length=6, dropout=0.2
 )
@@ -50,9 +48,7 @@ SETTINGS = TrainingSettings(
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    random = np.random.default_rng(3)
-    lists = [random.permutation(NUM_ITEMS)[: random.integers(5, 12)] + 1 for _ in range(60)]
-    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), NUM_ITEMS)
+    return tiny_dataset(seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -439,7 +435,7 @@ def test_a_score_that_is_not_finite_stops_the_run(few: Dataset) -> None:
 def test_a_run_in_a_folder_says_what_it_knows(few: Dataset, tmp_path: Path) -> None:
     options = RunOptions(tensorboard=True, cuda_graphs=True)
     quiet = Console(file=io.StringIO())
-    train_in_folder("run", few, GENNI, SHORT, tmp_path, options, quiet, Processes())
+    train_in_folder(few, GENNI, SHORT, tmp_path, options, quiet, Processes())
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["environment"]["cuda_graphs"] is True
     assert [record["sampling_seconds"] for record in result["epochs"]] == [0.0, 0.0]

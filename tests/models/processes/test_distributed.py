@@ -18,9 +18,9 @@ import torch
 from safetensors.numpy import load_file
 
 from negsamp import Uniform
-from negsamp_models.checkpoints.checkpoint import CheckpointFolder
+from negsamp_models.checkpoints import CheckpointFolder
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes, joined_processes
+from negsamp_models.processes import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from tests.models.children import (
     finish,
@@ -30,14 +30,10 @@ from tests.models.children import (
     start_ranks,
     wait_for_checkpoint,
 )
+from tests.models.made_up import users_of, write_data
 from tests.models.outcomes import assert_same_outcome
 
 TINY = ["--device", "cpu", "--hidden-size", "8", "--max-epochs", "3", "--batch-size", "19"]
-
-
-def write_data(path: Path, lists: list[Any]) -> None:
-    lines = [" ".join(map(str, [user, *items])) for user, items in enumerate(lists, 1)]
-    path.write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -51,9 +47,7 @@ def two_items(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> list[str]:
-    generator = np.random.default_rng(11)
-    lists = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
-    write_data(tmp_path / "Tiny.txt", lists)
+    write_data(tmp_path / "Tiny.txt", users_of(seed=11))
     alpha = ["--alpha", "loss_driven:initial=1", "--checkpoint-batches", "2"]
     return ["train", *TINY, "--dataset", "Tiny", "--data-dir", str(tmp_path), *alpha]
 

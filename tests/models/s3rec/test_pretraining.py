@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from negsamp import ConfigError, GenNi, InvalidInputError, InvalidScoresError
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import (
     Dataset,
     DatasetError,
@@ -23,10 +22,8 @@ from negsamp_models.datasets import (
     SyntheticParameters,
     generate_synthetic,
 )
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
-from negsamp_models.s3rec.pretraining import Pretrainer
-from negsamp_models.s3rec.records import PretrainingResult
+from negsamp_models.processes import Processes, RunStoppedError
+from negsamp_models.s3rec import Pretrainer, PretrainingResult
 from negsamp_models.s3rec.watching import Silent
 from negsamp_models.settings import (
     OBJECTIVES,
@@ -265,7 +262,7 @@ def test_settings_are_the_published_ones() -> None:
         ({"mask_probability": 1.5}, r"mask_probability must be in \[0, 1\]; got 1.5"),
         ({"learning_rate": 0.0}, "learning_rate must be > 0; got 0.0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\); got 1.0"),
-        ({"max_length": 1}, "max_length must be an integer >= 2; got 1"),
+        ({"max_length": 1}, "max_length must be >= 2, as one item is not a sequence; got 1"),
         ({"epochs": 0}, "epochs must be an integer >= 1; got 0"),
     ],
 )

@@ -8,7 +8,7 @@ import re
 from rich.console import Console
 
 from negsamp_models.display.pretraining import PretrainingDisplay
-from negsamp_models.s3rec.records import PretrainingRecord
+from negsamp_models.s3rec import PretrainingRecord
 from negsamp_models.settings import OBJECTIVES
 
 LOSSES = dict(zip(OBJECTIVES, (123.456, 0.6931, 98.765, 0.7), strict=True))

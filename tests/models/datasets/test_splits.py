@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from negsamp import InvalidInputError
-from negsamp_models.datasets import DATASETS, Dataset, DatasetError, Sequences, load_dataset
-from negsamp_models.datasets.splits import Evaluation, LeaveOneOut
+from negsamp_models.datasets import (
+    DATASETS,
+    Dataset,
+    DatasetError,
+    Evaluation,
+    LeaveOneOut,
+    Sequences,
+    load_dataset,
+)
 
 
 def dataset_of(*lists: list[int]) -> Dataset:

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from negsamp_models.commands.application import application
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.pretrained import read_pretrained
-from negsamp_models.processes.distributed import Processes
+from negsamp_models.processes import Processes
 from negsamp_models.settings import OBJECTIVES
+from tests.models.command import plain, run
+from tests.models.made_up import users_of, write_data
 
 SMALL = ["--epochs", "2", "--batch-size", "30", "--hidden-size", "8", "--num-layers", "1"]
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    random = np.random.default_rng(5)
-    lines = [" ".join(map(str, [1, *range(1, 16)]))]
-    for user in range(2, 31):
-        items = random.permutation(15)[: random.integers(5, 9)] + 1
-        lines.append(" ".join(map(str, [user, *items])))
-    (tmp_path / "Tiny.txt").write_text("\n".join(lines) + "\n")
+    lists = users_of(seed=5, num_users=29, num_items=15, lengths=(5, 9))
+    write_data(tmp_path / "Tiny.txt", [range(1, 16), *lists])
     attributes = {str(item): [item % 4 + 1, 5] for item in range(1, 15)}
     (tmp_path / "Tiny_item2attributes.json").write_text(json.dumps(attributes))
     return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
 
 
 def pretrain(data_dir: Path, output: Path, *more: str) -> Result:
@@ -47,11 +38,6 @@ def pretrain(data_dir: Path, output: Path, *more: str) -> Result:
 def train(data_dir: Path, output: Path, *more: str) -> Result:
     folders = ["--data-dir", str(data_dir), "-o", str(output)]
     return run("train", "--dataset", "Tiny", *folders, "--max-epochs", "2", *more)
-
-
-def plain(text: str) -> str:
-    """Return text without colours, each run of blanks one space."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
 
 
 def test_pretrain_then_train(data_dir: Path, tmp_path: Path) -> None:
@@ -118,7 +104,7 @@ def test_help_teaches() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--max-length", "1"], "max_length must be an integer >= 2; got 1"),
+        (["--max-length", "1"], "max_length must be >= 2, as one item is not a sequence; got 1"),
         (["--num-heads", "3"], "num_heads must divide hidden_size; got num_heads 3, hidden_size 8"),
         (["--mask-probability", "2"], "mask_probability must be in [0, 1]; got 2"),
         (["--segments", "-1"], "the weight of segments must be >= 0; got -1"),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder
 from negsamp_models.checkpoints import checkpoint as checkpoint_module
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from negsamp_models.files.writing import write_whole
 from negsamp_models.wording import differences
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from negsamp_models.commands.application import application
 from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets.packing import pack
 from negsamp_models.files.claimed import claimed
 from tests.models.children import finish, start
+from tests.models.command import plain, run
+from tests.models.made_up import users_of, write_data
 
 FEW = ["--max-epochs", "2", "--hidden-size", "8", "--num-layers", "1"]
 
 
-def write_data(folder: Path, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    lines = [" ".join(map(str, [1, *range(1, 16)]))]
-    for user in range(2, 31):
-        items = random.permutation(15)[: random.integers(5, 9)] + 1
-        lines.append(" ".join(map(str, [user, *items])))
-    (folder / "Tiny.txt").write_text("\n".join(lines) + "\n")
+def write_sequences(folder: Path, seed: int) -> None:
+    lists = users_of(seed, num_users=29, num_items=15, lengths=(5, 9))
+    write_data(folder / "Tiny.txt", [range(1, 16), *lists])
 
 
 def write_attributes(folder: Path, shift: int) -> None:
@@ -40,14 +35,10 @@ def write_attributes(folder: Path, shift: int) -> None:
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_data(tmp_path, seed=5)
+    write_sequences(tmp_path, seed=5)
     write_attributes(tmp_path, shift=0)
     monkeypatch.setenv("NEGSAMP_DATA", str(tmp_path))
     return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(application, list(arguments), env={"COLUMNS": "200"})
 
 
 def train(output: Path, *more: str) -> Result:
@@ -61,7 +52,7 @@ def pretrain(output: Path, *more: str) -> Result:
 
 def refused(result: Result) -> str:
     assert result.exit_code == 2, result.output
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", result.stderr).split())
+    return plain(result.stderr)
 
 
 def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
@@ -76,6 +67,21 @@ def test_a_finished_run_is_overwritten_only_if_asked(tmp_path: Path) -> None:
     assert json.loads((folder / "result.json").read_text())["settings"]["seed"] == 1
     left = ["curves.png", "log.jsonl", "model.safetensors", "result.json"]
     assert sorted(path.name for path in folder.iterdir()) == left  # no weights, no law of the old
+
+
+def test_a_damaged_result_says_what_to_do_with_it(tmp_path: Path) -> None:
+    assert train(tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "result.json").write_text("{}")
+    message = refused(train(tmp_path / "run", "--resume"))
+    assert "run/result.json is not the result of a run: the result of a run must have" in message
+    assert message.endswith("or replace it with --overwrite instead of --resume")
+    message = refused(run("law", str(tmp_path / "run")))
+    assert message.endswith("; name the folder that a run of negsamp train was written to")
+    assert pretrain(tmp_path / "pre").exit_code == 0
+    (tmp_path / "pre" / "pretraining.json").write_text("{}")
+    message = refused(pretrain(tmp_path / "pre", "--resume"))
+    assert "pre/pretraining.json is not the result of a pre-training: " in message
+    assert message.endswith("; move its folder away and pre-train again")
 
 
 def test_finished_pretrainings_are_overwritten_only_if_asked(tmp_path: Path) -> None:
@@ -110,7 +116,7 @@ def test_one_command_at_a_time_has_a_folder(tmp_path: Path) -> None:
 
 def test_other_data_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert train(tmp_path / "a").exit_code == 0
-    write_data(tmp_path, seed=6)
+    write_sequences(tmp_path, seed=6)
     assert "data_sha256 is" in refused(train(tmp_path / "a", "--resume"))
     assert "on other data of the same name, Tiny: name" in refused(run("law", str(tmp_path / "a")))
     assert train(tmp_path / "b", "--seed", "1").exit_code == 0
@@ -155,7 +161,7 @@ def test_the_numbers_of_a_picture_overwrite_nothing_else(tmp_path: Path) -> None
         ["train", "--dataset", "Tiny"],
         ["compare", "--dataset", "Tiny"],
         ["pretrain", "--dataset", "Tiny"],
-        ["report", "--results", str(Path(__file__).parents[2] / "results")],
+        ["report", "--results", str(Path(__file__).parents[3] / "results")],
     ],
     ids=lambda command: command[0],
 )
@@ -189,6 +195,15 @@ def test_a_missing_package_costs_no_earlier_run(
     message = refused(train(folder, "--overwrite", "--tensorboard"))
     assert "logs for TensorBoard need the package tensorboard: pip install" in message
     assert sorted(folder.iterdir()) == before
+
+
+def test_names_of_data_are_no_markup(tmp_path: Path) -> None:
+    (tmp_path / "Tiny.txt").rename(tmp_path / "x[b]y.txt")
+    for command in ("train", "compare"):
+        shown = run(command, "--dataset", "x[b]y", "-o", str(tmp_path / command), *FEW[:2])
+        assert shown.exit_code == 0, shown.output
+        assert "SASRec on x[b]y" in shown.output
+    assert "x[b]y: 30 users" in shown.output
 
 
 def test_names_of_folders_are_no_markup(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from negsamp_models.checkpoints.checkpoint import CheckpointError, CheckpointFolder
-from negsamp_models.datasets import Dataset, SyntheticParameters, generate_synthetic
-from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.checkpoints import CheckpointError, CheckpointFolder
+from negsamp_models.datasets import Dataset, LeaveOneOut, SyntheticParameters, generate_synthetic
 from negsamp_models.display.tables import summarise
 from negsamp_models.pretrained import (
     Pretrained,
@@ -26,7 +25,7 @@ from negsamp_models.pretrained import (
     write_pretrained,
 )
 from negsamp_models.records import RunResult
-from negsamp_models.s3rec.pretraining import Pretrainer
+from negsamp_models.s3rec import Pretrainer
 from negsamp_models.settings import PretrainingSettings, TrainingSettings, TrainingSettingsError
 from negsamp_models.training import Trainer
 from negsamp_models.training.run_state import pack_state

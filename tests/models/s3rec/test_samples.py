@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from negsamp import InvalidInputError, Uniform
-from negsamp_models.datasets import Dataset, Sequences
-from negsamp_models.datasets.splits import LeaveOneOut
+from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences
 from negsamp_models.s3rec.samples import Prefixes, Samples, draw_samples
 
 LEVEL = 1e-6

@@ -15,12 +15,12 @@ from scipy.stats import chi2
 from negsamp import ConfigError
 from negsamp_models.datasets import (
     Dataset,
+    LeaveOneOut,
     MarkovLaw,
     SyntheticParameters,
     generate_synthetic,
     synthetic,
 )
-from negsamp_models.datasets.splits import LeaveOneOut
 
 SMALL = SyntheticParameters(
     num_users=60_000, num_items=12, num_clusters=3, num_successors=2, mean_length=6.0, seed=5

@@ -3,61 +3,38 @@
 from __future__ import annotations
 
 import errno
-import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from negsamp_models.checkpoints.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
-from negsamp_models.checkpoints.saver import Saver
+from negsamp_models.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, Saver
 from negsamp_models.checkpoints.trained_parts import copied
 from negsamp_models.datasets import Dataset, Sequences
-from negsamp_models.processes.distributed import Processes
-from negsamp_models.processes.interruption import RunStoppedError
+from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.records import EpochRecord
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.snapshots import Snapshots, read_snapshots
-from negsamp_models.training.watching import Silent
+from tests.models.made_up import GENNI, users_of
 from tests.models.outcomes import untimed
+from tests.models.stopping import StopAfter
 
 SETTINGS = TrainingSettings(
     max_epochs=4, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
 )
-GENNI: dict[str, Any] = {
-    "sampler": "genni",
-    "alpha": {"schedule": "loss_driven", "initial": 1.0, "step": 0.125},
-    "beta": {"schedule": "exponential", "m": 2, "initial": 0.2},
-    "num_negatives": 2,
-}
 
 
 @pytest.fixture(scope="module")
 def lists() -> list[list[int]]:
-    generator = np.random.default_rng(11)
-    each = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
-    return [items.tolist() for items in each]
+    return users_of(seed=11)
 
 
 @pytest.fixture(scope="module")
 def dataset(lists: list[list[int]]) -> Dataset:
     return Dataset("tiny", Sequences.from_lists(lists), num_items=20)
-
-
-class StopAfter(Silent):
-    """Asks its trainer to stop when so many batches are done, of this process."""
-
-    def __init__(self, trainer: Trainer, num_batches: int) -> None:
-        self.trainer, self.left = trainer, num_batches
-
-    def on_batch(self, epoch: int, batch: int, num_batches: int, loss: float) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.trainer.stop.received = signal.SIGTERM
 
 
 def saved_trainer(dataset: Dataset, path: Path, config: dict[str, Any]) -> Trainer:

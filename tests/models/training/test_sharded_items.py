@@ -14,11 +14,12 @@ from torch import Tensor
 
 from negsamp import DotProduct, Negatives, from_config
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
-from negsamp_models.processes.distributed import Processes, joined_processes
+from negsamp_models.processes import Processes, joined_processes
 from negsamp_models.settings import TrainingSettings, TrainingSettingsError
 from negsamp_models.training import Trainer
 from negsamp_models.training.steps import Stepper
 from tests.models.children import CONTEXT, environments, finish, start, start_ranks
+from tests.models.made_up import write_data
 
 DATASET = generate_synthetic(SyntheticParameters(num_users=300, num_items=300, num_clusters=10))
 SETTINGS = TrainingSettings(
@@ -81,8 +82,7 @@ def test_ranks_draw_what_they_would_without_slices(size: int, name: str, tmp_pat
 
 
 def test_a_run_is_the_same_with_and_without_slices(tmp_path: Path) -> None:
-    lists = [" ".join(map(str, [user, *items])) for user, items in enumerate(DATASET.sequences, 1)]
-    (tmp_path / "Tiny.txt").write_text("\n".join(lists) + "\n")
+    write_data(tmp_path / "Tiny.txt", DATASET.sequences)
     arguments = ["train", "--dataset", "Tiny", "--data-dir", str(tmp_path), "--device", "cpu"]
     arguments += ["--hidden-size", "8", "--max-epochs", "2", "--batch-size", "70"]
     results = []

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from negsamp import Negatives
 from negsamp_models.datasets import Dataset, ItemAttributes, Sequences
+from negsamp_models.s3rec import Pretrainer, S3Rec
 from negsamp_models.s3rec.inputs import Inputs
 from negsamp_models.s3rec.losses import attribute_loss, preference_loss
-from negsamp_models.s3rec.model import S3Rec
 from negsamp_models.s3rec.objectives import Objectives
-from negsamp_models.s3rec.pretraining import Pretrainer
 from negsamp_models.s3rec.samples import Samples, draw_samples
 from negsamp_models.settings import OBJECTIVES, PretrainingSettings
 

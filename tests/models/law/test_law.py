@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from negsamp import InvalidInputError
-from negsamp_models.checkpoints.checkpoint import CheckpointError
+from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.checkpoints.trained_parts import copied
 from negsamp_models.commands.application import application
 from negsamp_models.datasets import Dataset, Sequences

@@ -16,17 +16,19 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from negsamp import ConfigError
-from negsamp_models.datasets import Dataset, DatasetError, Sequences
+from negsamp_models.datasets import Dataset
 from negsamp_models.display.curves import Curves, labelled, read_curves
 from negsamp_models.display.logs import JsonLines, TensorBoard
 from negsamp_models.display.plots import plot_runs
-from negsamp_models.display.progress import ProgressDisplay, epoch_line, results_table
+from negsamp_models.display.progress import ProgressDisplay, epoch_line
+from negsamp_models.display.results import results_table
 from negsamp_models.display.whole_tables import print_whole
-from negsamp_models.records import EpochRecord, RunResult, best_epoch
+from negsamp_models.records import EpochRecord, ResultError, RunResult, best_epoch
 from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.probe import Probe
 from negsamp_models.training.watching import Silent, Together
+from tests.models.made_up import tiny_dataset
 
 SETTINGS = TrainingSettings(
     max_epochs=3, batch_size=16, hidden_size=8, num_layers=1, num_heads=1, max_length=6, dropout=0.2
@@ -36,9 +38,7 @@ RUN = {"dataset": "Tiny", "sampler": {"sampler": "uniform"}, "settings": asdict(
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    generator = np.random.default_rng(3)
-    lists = [generator.permutation(20)[: generator.integers(5, 12)] + 1 for _ in range(60)]
-    return Dataset("tiny", Sequences.from_lists([each.tolist() for each in lists]), num_items=20)
+    return tiny_dataset(seed=3)
 
 
 def record(epoch: int, score: float = 1.0) -> EpochRecord:
@@ -295,7 +295,7 @@ def test_curves_are_read_from_logs_and_results(tmp_path: Path, dataset: Dataset)
 
 def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(DatasetError, match=r"log.jsonl is not the log or result of a run"):
+    with pytest.raises(ResultError, match=r"log.jsonl is not the log or result of a run"):
         read_curves([tmp_path])
 
 
@@ -346,6 +346,14 @@ def test_ticks_of_epochs_are_whole_numbers(
         ticks = axes.get_xticks()
         assert len(ticks)
         assert (ticks == ticks.round()).all()
+
+
+def test_a_picture_leaves_the_backend_of_a_notebook_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matplotlib.use", lambda *_, **__: pytest.fail("chooses a backend"))
+    plot_runs({"a": [record(0)]}, tmp_path / "picture.png", "title")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_picture_leaves_out_what_tells_nothing(

@@ -1,0 +1,77 @@
+"""``negsamp prepare`` makes a data set that the other commands read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.models.command import plain, run
+
+ROWS = [(user, item, hour) for hour, item in enumerate("uvwxyu") for user in ("ann", "bob")]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    lines = (f"2024-05-01T{hour:02}:00:00,{item},{user}" for user, item, hour in reversed(ROWS))
+    path.write_text("timestamp,item,user\n" + "\n".join([*lines, "2024-05-02,u,eve"]))
+    return path
+
+
+def test_a_log_is_prepared_and_trained_on(log: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = run("prepare", str(log), "-o", str(data), "--min-actions", "2")
+    assert done.exit_code == 0, done.output
+    assert "2 of 3 users, 5 of 5 items, 12 of 13 actions; 6.0 a user" in done.stdout
+    assert "For 100% of the users the test answer is an item that they had before" in done.stdout
+    assert (data / "log.txt").read_text() == "1 1 2 3 4 5 1\n2 1 2 3 4 5 1\n"
+    names = json.loads((data / "log_names.json").read_text())
+    assert names == {"users": ["bob", "ann"], "items": list("uvwxy")}
+    few = ["--dataset", "log", "--data-dir", str(data), "--max-epochs", "1", "--hidden-size", "8"]
+    trained = run("train", *few, "-o", str(tmp_path / "run"))
+    assert trained.exit_code == 0, trained.output
+    assert "The answer of 100% of the users is an item that they had before" in trained.stdout
+    assert "SASRec on log, all items ranked" in trained.stdout
+
+
+def test_what_exists_is_kept(log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_text("weeks of work")
+    refused = run("prepare", str(log), "-o", str(tmp_path))
+    assert refused.exit_code == 2
+    assert "exists: give another --name, or --overwrite" in plain(refused.stderr)
+    assert file.read_text() == "weeks of work"
+    done = run("prepare", str(log), "-o", str(tmp_path), "--min-actions", "2", "--overwrite")
+    assert done.exit_code == 0
+    assert file.read_text().startswith("1 1 2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "Beauty"], "'Beauty' cannot be the name of your own data"),
+        (["--name", "a/b"], "'a/b' cannot be the name of your own data"),
+        (["--user", "usr"], "log.csv: the first line names no column 'usr', .* mean 'user'"),
+        (["--time", "item"], "log.csv: line 2 has item 'u', which is not a date"),
+        (["--delimiter", ";;"], "--delimiter must be one character; got ';;'"),
+        (["--min-actions", "9"], "have 9 actions each, .* give fewer by .*--min-actions"),
+    ],
+)
+def test_wrong_arguments_write_nothing(
+    log: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    refused = run("prepare", str(log), "-o", str(tmp_path / "data"), *arguments)
+    assert refused.exit_code == 2
+    assert re.search(message, plain(refused.stderr)), refused.stderr
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_a_log_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    missing = run("prepare", str(tmp_path / "log.csv"), "-o", str(tmp_path))
+    assert "log.csv: No such file" in plain(missing.stderr)
+    (tmp_path / "bytes.csv").write_bytes(b"user,item,timestamp\na,\xff,1\n")
+    refused = run("prepare", str(tmp_path / "bytes.csv"), "-o", str(tmp_path))
+    assert "after line 0 a byte is not UTF-8" in plain(refused.stderr)
