@@ -222,6 +222,8 @@ def _unknown_name(name: str, folder: Path, origin: str) -> DatasetError:
     nearest = difflib.get_close_matches(name.casefold(), by_lower, n=1)
     hint = f"did you mean {by_lower[nearest[0]]!r}? " if nearest else ""
     elsewhere = "" if origin == "data_dir" else "; name another folder by data_dir (--data-dir)"
+    if Path(name).suffix in (".csv", ".tsv", ".txt"):
+        elsewhere += f"; negsamp prepare {name} makes a data set of a log of actions"
     return DatasetError(
         f"unknown data set {name!r}: {hint}known are {', '.join(known)}; your own data have the "
         f"name of their file without .txt, but {_searched(folder, origin, own, 'data set')}"

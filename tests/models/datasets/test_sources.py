@@ -210,6 +210,10 @@ class TestLoading:
         with pytest.raises(DatasetError, match=r"unknown data set '\.\./published/mine'"):
             load_dataset("../published/mine", tiny)
 
+    def test_a_log_is_no_data_set(self, tiny: Path) -> None:
+        with pytest.raises(DatasetError, match=r"; negsamp prepare logs/log\.csv makes a data set"):
+            load_dataset("logs/log.csv", tiny)
+
     def test_synthetic_needs_no_folder(self, tiny: Path) -> None:
         dataset = load_dataset("synthetic", tiny / "none")
         assert dataset.name == "synthetic"
