@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +45,10 @@ class Metrics:
     ndcg: dict[int, float]
 
     @classmethod
-    def of_ranks(cls, ranks: Tensor, cutoffs: Sequence[int] = CUTOFFS) -> Metrics:
+    def of_ranks(cls, ranks: Tensor) -> Metrics:
         """Compute from ranks, int64 of shape (num_users,), 1 being the best."""
         gains = 1.0 / torch.log2(1.0 + ranks.double())
-        within = {k: ranks <= k for k in cutoffs}
+        within = {k: ranks <= k for k in CUTOFFS}
         return cls(
             hit_rate={k: float(hit.double().mean()) for k, hit in within.items()},
             ndcg={k: float((gains * hit).mean()) for k, hit in within.items()},

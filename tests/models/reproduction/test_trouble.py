@@ -127,19 +127,6 @@ def test_what_comes_after_the_end_of_a_run_is_passed_over(tmp_path: Path) -> Non
     assert display.failed == 1
 
 
-def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
-    path = grid_file(tmp_path, TWO.replace("max_epochs = 3", "max_epochs = 50"))
-    folder = tmp_path / "results"
-    command = [sys.executable, "-m", "negsamp_models", "reproduce", str(path), "--results"]
-    with subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE) as process:
-        while not list(folder.rglob("*.checkpoints/*.json")):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.kill()
-        process.communicate(timeout=60)  # its output ends when all that have it have ended
-    assert not list(folder.rglob("seed0.json"))
-
-
 def test_a_run_that_another_command_makes_is_left_to_it(tmp_path: Path) -> None:
     grid = load_grid(str(grid_file(tmp_path)))
     runs = [cell.choices[0].runs[0] for cell in grid.cells]
