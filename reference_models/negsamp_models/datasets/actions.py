@@ -65,7 +65,7 @@ def read_actions(
     Parameters
     ----------
     lines : iterable of str
-        Such as an open file; see :mod:`csv` for the quotes.
+        Such as an open file; values in double quotes may hold anything.
     user, item : str
         The columns of their names.
     time : str or None
