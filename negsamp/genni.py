@@ -198,9 +198,12 @@ class GenNi(Sampler):
             warn_caller(risk.message(self.beta, per_row=self._per_row, is_start=is_start))
 
     def _warn_of_unread_scores(self, score: Scorer | None) -> None:
-        """Warn once if a schedule has brought alpha to 0, where a callable may exclude by -inf."""
-        constant = isinstance(self._progress.schedules["alpha"], Constant)
-        if not (constant or self._warned or isinstance(score, DotProduct)):
+        """Warn once if a schedule has lowered alpha to 0, where a callable may exclude by -inf.
+
+        Not of one that starts there: who asks for 0, constant or at first, asks for uniform draws.
+        """
+        lowered = self._progress.schedules["alpha"].start() >= LEAST_ALPHA
+        if lowered and not (self._warned or isinstance(score, DotProduct)):
             self._warned = True
             warn_caller(
                 "alpha is 0 and no score is read: items whose score is -inf may be drawn. If they "

@@ -221,4 +221,5 @@ def test_an_alpha_that_falls_to_0_warns_once_of_scores_that_exclude() -> None:
         sampler.sample([1, 2, 3], score=of_one_category)
     with warnings.catch_warnings(action="error"):
         sampler.sample([1, 2, 3], score=of_one_category)
-        GenNi(50, alpha=0).sample([1, 2, 3], score=of_one_category)
+        for alpha in (0, Linear(0.0, 1.0, 1), LossDriven(initial=0.0)):  # as asked for
+            GenNi(50, alpha=alpha).sample([1, 2, 3], score=of_one_category)
