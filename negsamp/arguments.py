@@ -76,7 +76,8 @@ def _as_array(name: str, backend: Backend, values: Any, like: Any, dtype: type =
     try:
         array = backend.asarray(values, like=like)
     except InvalidInputError as error:
-        hint = "; pad lists of different lengths with -1" if name == "exclude" else ""
+        listed = name == "exclude" and isinstance(values, list | tuple)
+        hint = "; pad lists of different lengths with -1" if listed else ""
         raise InvalidInputError(f"{name}: {error}{hint}") from None
     if 0 in array.shape and "float" in str(array.dtype):
         return backend.asarray(np.empty(tuple(array.shape), dtype), like=array)

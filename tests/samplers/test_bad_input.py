@@ -369,6 +369,12 @@ def test_a_row_has_the_name_of_its_place(
         Uniform(ITEMS, backend=backend.name).sample(backend.array(targets), exclude=hidden)
 
 
+def test_a_tensor_is_not_told_to_be_padded() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    with pytest.raises(InvalidInputError, match="exclude: backend 'numpy' .* convert the array$"):
+        Uniform(ITEMS, backend="numpy").sample(TARGETS, exclude=torch.full((2, 3, 1), -1))
+
+
 def test_what_is_one_is_named_in_the_singular() -> None:
     exclude = np.arange(1, 10)[None]
     with pytest.raises(NoNegativesError, match="row 0 has 1 admissible item, fewer"):
