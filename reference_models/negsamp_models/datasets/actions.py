@@ -71,6 +71,8 @@ def read_actions(
     time : str or None
         The column of numbers, or of dates as in ISO 8601, whose zone is UTC if they have none; None
         if the lines are in order of time. Actions of the same time stay in the order of the lines.
+        Whole numbers of 64 bits, such as nanoseconds, are compared exactly, dates to the
+        microsecond.
     delimiter : str
         One character between the columns.
 
@@ -81,35 +83,33 @@ def read_actions(
     Raises
     ------
     DatasetError
-        If a column is missing, or a line has too few columns, no user, no item or another kind of
-        time than the first; the message names the line.
+        If a column is missing or there twice, a quote is not closed, or a line has too few columns,
+        no user, no item, no time or another kind of time than the first; the message names the
+        line.
     """
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     rows = _read(reader)
     header = next(rows, [])
-    places = [_place(name, header) for name in (user, item)]
-    when = None if time is None else _place(time, header)
-    users, items, times = array("q"), array("q"), array("d")
+    names = [user, item] if time is None else [user, item, time]
+    places = [_place(name, header, delimiter) for name in names]
+    users, items, times = array("q"), array("q"), _Times()
     user_numbers: dict[str, int] = {}
     item_numbers: dict[str, int] = {}
-    parse: Callable[[str], float] | None = None
-    least = max(*places, when or 0) + 1
+    least = max(places) + 1
     for row in rows:
         if len(row) < least:
             raise _wrong(reader, f"has {len(row)} columns, and {least} are read")
-        names = [row[place] for place in places]
-        if not all(names):
-            raise _wrong(reader, f"has no {(item if names[0] else user)!r}")
-        users.append(user_numbers.setdefault(names[0], len(user_numbers)))
-        items.append(item_numbers.setdefault(names[1], len(item_numbers)))
-        if when is not None:
-            parse = parse or _parser_of(row[when])
+        cells = [row[place] for place in places]
+        if not all(cells):
+            raise _wrong(reader, f"has no {names[cells.index('')]!r}")
+        users.append(user_numbers.setdefault(cells[0], len(user_numbers)))
+        items.append(item_numbers.setdefault(cells[1], len(item_numbers)))
+        if time is not None:
             try:
-                times.append(parse(row[when]))
-            except ValueError:
-                wanted = "a number" if parse is _number else "a date, as in 2024-05-01T12:00:00"
-                raise _wrong(reader, f"has {time} {row[when]!r}, which is not {wanted}") from None
-    order = np.argsort(times, kind="stable") if times else np.arange(len(users))
+                times.append(cells[2])
+            except ValueError as error:
+                raise _wrong(reader, f"has {time} {cells[2]!r}, which is not {error}") from None
+    order = np.arange(len(users)) if time is None else np.argsort(times.values, kind="stable")
     return Actions(
         np.array(users, np.int64)[order],
         np.array(items, np.int64)[order],
@@ -123,18 +123,26 @@ def _read(reader: Any) -> Iterator[list[str]]:
     try:
         yield from filter(None, reader)
     except csv.Error as error:
-        raise _wrong(reader, f"cannot be read: {error}") from error
+        raise _wrong(
+            reader, f"cannot be read: {error}; what begins with a quote must end with one"
+        ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"after line {reader.line_num} a byte is not UTF-8 ({error}); save the file as UTF-8"
         ) from error
 
 
-def _place(name: str, header: Sequence[str]) -> int:
+def _place(name: str, header: Sequence[str], delimiter: str) -> int:
+    if header.count(name) > 1:
+        raise DatasetError(
+            f"the first line names {header.count(name)} columns {name!r}: rename one"
+        )
     if name in header:
         return header.index(name)
     nearest = get_close_matches(name, header, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    if len(header) == 1:
+        hint = f"; are columns separated by {delimiter!r}? Else give another delimiter"
     raise DatasetError(
         f"the first line names no column {name!r}, but {', '.join(map(repr, header)) or 'none'}"
         f"{hint}"
@@ -145,13 +153,39 @@ def _wrong(reader: Any, complaint: str) -> DatasetError:
     return DatasetError(f"line {reader.line_num} {complaint}")
 
 
-def _parser_of(text: str) -> Callable[[str], float]:
-    """Return the parser of a column of times, by its first value."""
+class _Times:
+    """A column of times, all of the kind of the first: numbers or dates.
+
+    Attributes
+    ----------
+    values : array
+        int64 while all are whole numbers of 64 bits, float64 from the first other one on.
+    """
+
+    def __init__(self) -> None:
+        self.values = array("q")
+        self._parse: Callable[[str], float] = int
+
+    def append(self, text: str) -> None:
+        """Add a time, or raise ValueError with what is wanted."""
+        try:
+            self.values.append(self._parse(text))
+        except (ValueError, OverflowError):
+            if self._parse is not int:
+                is_number = self._parse is _number
+                wanted = "a number" if is_number else "a date, as in 2024-05-01T12:00:00"
+                raise ValueError(wanted) from None
+            self._parse = _number if self.values or _is_number(text) else _date
+            self.values = array("d", self.values)
+            self.append(text)
+
+
+def _is_number(text: str) -> bool:
     try:
         _number(text)
     except ValueError:
-        return _date
-    return _number
+        return False
+    return True
 
 
 def _number(text: str) -> float:
@@ -177,17 +211,18 @@ def dataset_of(name: str, actions: Actions, min_actions: int = 5) -> NamedDatase
         If nothing is left.
     """
     users, items = actions.users, actions.items
+    least = max(min_actions, MINIMUM_LENGTH)
     kept = np.ones(len(users), bool)
     while True:
-        enough = _often(users, kept, max(min_actions, MINIMUM_LENGTH))
-        enough &= kept & _often(items, kept, min_actions)
+        enough = kept & _often(users, kept, least) & _often(items, kept, min_actions)
         if np.array_equal(enough, kept):
             break
         kept = enough
     if not kept.any():
+        fewer = "a smaller min_actions (--min-actions), or " if min_actions > 1 else ""
         raise DatasetError(
-            f"no user and item of the {len(users)} actions have {min_actions} actions each, and "
-            f"users {MINIMUM_LENGTH}: give fewer by min_actions (--min-actions), or more data"
+            f"nothing is left of {len(users)} actions by users of {least} or more, with items of "
+            f"{min_actions} or more: give {fewer}more data"
         )
     user_numbers, first_users = _numbered(users[kept])
     item_numbers, first_items = _numbered(items[kept])

@@ -57,7 +57,7 @@ def test_what_exists_is_kept(log: Path, tmp_path: Path) -> None:
         (["--user", "usr"], "log.csv: the first line names no column 'usr', .* mean 'user'"),
         (["--time", "item"], "log.csv: line 2 has item 'u', which is not a date"),
         (["--delimiter", ";;"], "--delimiter must be one character; got ';;'"),
-        (["--min-actions", "9"], "have 9 actions each, .* give fewer by .*--min-actions"),
+        (["--min-actions", "9"], "of 9 or more, with items of 9 .* a smaller .*--min-actions"),
     ],
 )
 def test_wrong_arguments_write_nothing(

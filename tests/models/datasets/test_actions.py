@@ -39,7 +39,7 @@ def test_a_log_is_cut_and_numbered_as_plainly(rows: Rows, least: int) -> None:
     lines = ["timestamp,item,user", *(f"{time},{item},{user}" for user, item, time in rows)]
     actions, expected = read_actions(lines), plainly(rows, least)
     if not expected:
-        with pytest.raises(DatasetError, match="no user and item of the"):
+        with pytest.raises(DatasetError, match="nothing is left of"):
             dataset_of("log", actions, least)
         return
     named = dataset_of("log", actions, least)
@@ -65,6 +65,9 @@ def test_items_are_numbered_as_they_first_appear() -> None:
         ["10", "9", "1e1"],
         ["2024-05-01", "2024-04-30T23:00:00", "2024-05-01T00:00:00Z"],
         ["2024-05-01T02:00:00+03:00", "2024-04-30", "2024-04-30T23:00"],
+        ["1714521600000000001", "1714521600000000000", "1714521600000000001"],
+        ["-1", "-2", "-0.5"],
+        ["10000000000000000000", "9", "1e19"],
     ],
 )
 def test_times_are_numbers_or_dates_and_equal_ones_keep_their_lines(times: list[str]) -> None:
@@ -91,11 +94,28 @@ def test_times_are_numbers_or_dates_and_equal_ones_keep_their_lines(times: list[
             "line 3 has .*'nan', .* not a number",
         ),
         (["user,item,timestamp", '"' + "x" * 200_000], "line 2 cannot be read: field larger"),
+        (["user,item,timestamp", 'a,"b,1', "a,c,2"], "unexpected end of data; what begins with"),
+        (["user,item,item,timestamp"], "names 2 columns 'item': rename one"),
+        (["user;item;timestamp"], "are columns separated by ','"),
+        (["user,item,timestamp", "a,b,1", "a,b,"], "line 3 has no 'timestamp'"),
     ],
 )
 def test_what_is_wrong_with_a_log_names_its_line(lines: list[str], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         read_actions(lines)
+
+
+@pytest.mark.parametrize("lines", [["user,item,timestamp"], ["user,item,timestamp", "a,b,1"]])
+def test_a_log_that_leaves_nothing_says_so(lines: list[str]) -> None:
+    with pytest.raises(DatasetError, match=r"of 4 or more, with items of 1 or more: give more"):
+        dataset_of("log", read_actions(lines), 1)
+
+
+def test_names_may_hold_line_ends_and_delimiters() -> None:
+    lines = ["user,item,timestamp\r\n", '1,"a, ""b""\r\n', 'c",2\r\n', "2,d,1\r\n"]
+    actions = read_actions(lines)
+    assert (actions.user_names, actions.item_names) == (["1", "2"], ['a, "b"\r\nc', "d"])
+    assert actions.users.tolist() == [1, 0]
 
 
 def test_users_who_return_in_the_end_are_counted() -> None:
