@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich import progress
 from rich.console import Console
+from rich.markup import escape
 
 from negsamp import ConfigError
 from negsamp_models.commands.session import errors_reported
@@ -19,12 +20,12 @@ from negsamp_models.datasets import (
     dataset_of,
     read_actions,
 )
+from negsamp_models.display.results import SHARE_SHOWN
 from negsamp_models.files.writing import check_writable, write_json, write_text
 
 __all__ = ["prepare_command"]
 
 _TAKEN = {"synthetic", *(name for each in DATASETS for name in (each.name, each.alias))}
-_RETURNS_SHOWN = 0.01
 
 
 def prepare_command(
@@ -75,26 +76,43 @@ def prepare_command(
     """
     with errors_reported():
         name = log.stem if name is None else name
-        files = output / f"{name}.txt", output / f"{name}_names.json"
-        if name in _TAKEN or Path(name).name != name:
+        if name in _TAKEN or not name or Path(name).name != name:
             raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
-        if delimiter is not None and len(delimiter) != 1:
-            raise ConfigError(f"--delimiter must be one character; got {delimiter!r}")
-        if there := [str(file) for file in files if file.exists() and not overwrite]:
-            raise ConfigError(f"{there[0]} exists: give another --name, or --overwrite")
-        check_writable(output)
         if delimiter is None:
             delimiter = "\t" if log.suffix == ".tsv" else ","
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise ConfigError(
+                "--delimiter must be one character, neither a quote nor the end of a line; got "
+                f"{delimiter!r} (a tab is what .tsv files have by default, and $'\\t' in a shell)"
+            )
+        files = output / f"{name}.txt", output / f"{name}_names.json"
+        _check_free(files, log, overwrite)
+        check_writable(output)
         actions = _read(log, user, item, None if in_order else time, delimiter)
         named = dataset_of(name, actions, min_actions)
-        write_json(files[1], {"users": named.user_names, "items": named.item_names})
-        sequences = enumerate(named.dataset.sequences, start=1)
-        lines = (" ".join(map(str, [number, *items])) for number, items in sequences)
-        write_text(files[0], "\n".join(lines) + "\n")
+        _write(files, named)
         console = Console(highlight=False)
         for line in _description(named, actions):
             console.print(line, markup=False)
         console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
+
+
+def _check_free(files: tuple[Path, Path], log: Path, overwrite: bool) -> None:
+    """Refuse to replace the log, or without `overwrite` any file."""
+    for file in files:
+        if file.exists() and log.exists() and file.samefile(log):
+            raise ConfigError(f"{file} is the log itself: give another --name, or --output")
+        if file.exists() and not overwrite:
+            raise ConfigError(f"{file} exists: give another --name, or --overwrite")
+
+
+def _write(files: tuple[Path, Path], named: NamedDataset) -> None:
+    """Write the data and the names; after an interruption no data have the names of others."""
+    files[0].unlink(missing_ok=True)
+    write_json(files[1], {"users": named.user_names, "items": named.item_names})
+    sequences = enumerate(named.dataset.sequences, start=1)
+    lines = (" ".join(map(str, [number, *items.tolist()])) for number, items in sequences)
+    write_text(files[0], "\n".join(lines) + "\n")
 
 
 def _read(log: Path, user: str, item: str, time: str | None, delimiter: str) -> Actions:
@@ -104,7 +122,7 @@ def _read(log: Path, user: str, item: str, time: str | None, delimiter: str) -> 
             "r",
             encoding="utf-8-sig",
             newline="",
-            description=f"Reading {log.name}",
+            description=f"Reading {escape(log.name)}",
             console=Console(stderr=True),
             transient=True,
         ) as file:
@@ -124,7 +142,7 @@ def _description(named: NamedDataset, actions: Actions) -> list[str]:
         f"{size.num_actions:,} of {len(actions.users):,} actions; "
         f"{size.average_length:.1f} a user",
     ]
-    if returns >= _RETURNS_SHOWN:
+    if returns >= SHARE_SHOWN:
         lines.append(
             f"For {returns:.0%} of the users the test answer is an item that they had before: it "
             "counts as a miss in `test` of a result; see `test_unmasked` too"

@@ -172,13 +172,13 @@ class Dataset:
     def share_of_returns(self) -> float:
         """Return the fraction of users whose last item, the test answer, is one they had before.
 
-        With the items of the input masked, such an answer counts as a miss.
+        With the items of the input masked, such an answer counts as a miss. 0 without users.
         """
-        sequences = self.sequences
+        sequences = self.sequences.take(np.flatnonzero(self.sequences.lengths))
         lasts = sequences.item_ids[sequences.offsets[1:] - 1]
         same = sequences.item_ids == np.repeat(lasts, sequences.lengths)
         times = np.add.reduceat(same, sequences.offsets[:-1], dtype=np.int64)
-        return float(np.mean(times > 1))
+        return int(np.count_nonzero(times > 1)) / max(self.num_users, 1)
 
     def item_counts(self) -> Int64Array:
         """Count how often each item occurs, validation and test answers included.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from negsamp_models.datasets import load_dataset
 from tests.models.command import plain, run
 
 ROWS = [(user, item, hour) for hour, item in enumerate("uvwxyu") for user in ("ann", "bob")]
@@ -49,6 +50,38 @@ def test_what_exists_is_kept(log: Path, tmp_path: Path) -> None:
     assert file.read_text().startswith("1 1 2")
 
 
+def test_the_log_itself_is_kept(log: Path, tmp_path: Path) -> None:
+    content = log.read_text()
+    own = log.rename(tmp_path / "log.txt")
+    refused = run("prepare", str(own), "-o", str(tmp_path), "--min-actions", "2", "--overwrite")
+    assert refused.exit_code == 2
+    assert "is the log itself: give another --name, or --output" in plain(refused.stderr)
+    assert own.read_text() == content
+
+
+def test_an_interruption_leaves_no_data_beside_the_names_of_others(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["prepare", str(log), "-o", str(tmp_path), "--min-actions", "2", "--overwrite"]
+    assert run(*arguments).exit_code == 0
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("negsamp_models.commands.prepare.write_text", interrupted)
+    assert run(*arguments).exit_code == 130
+    assert not (tmp_path / "log.txt").exists()
+
+
+def test_a_name_may_hold_dots_spaces_and_brackets(log: Path, tmp_path: Path) -> None:
+    named = log.rename(tmp_path / "my log[red].2024.csv")
+    named.write_bytes(b"\xef\xbb\xbf" + named.read_bytes().replace(b"\n", b"\r\n"))
+    done = run("prepare", str(named), "-o", str(tmp_path), "--min-actions", "2")
+    assert done.exit_code == 0, done.output
+    assert "my log[red].2024.txt, my log[red].2024_names.json" in plain(done.stdout)
+    assert load_dataset("my log[red].2024", tmp_path).num_users == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -56,7 +89,9 @@ def test_what_exists_is_kept(log: Path, tmp_path: Path) -> None:
         (["--name", "a/b"], "'a/b' cannot be the name of your own data"),
         (["--user", "usr"], "log.csv: the first line names no column 'usr', .* mean 'user'"),
         (["--time", "item"], "log.csv: line 2 has item 'u', which is not a date"),
-        (["--delimiter", ";;"], "--delimiter must be one character; got ';;'"),
+        (["--name", ""], "'' cannot be the name of your own data"),
+        (["--delimiter", ";;"], "--delimiter must be one character, .* got ';;'"),
+        (["--delimiter", '"'], "--delimiter must be one character, neither a quote"),
         (["--min-actions", "9"], "of 9 or more, with items of 9 .* a smaller .*--min-actions"),
     ],
 )

@@ -121,3 +121,6 @@ def test_names_may_hold_line_ends_and_delimiters() -> None:
 def test_users_who_return_in_the_end_are_counted() -> None:
     lists = [[1, 2, 3, 1], [1, 2, 3, 4], [2, 2, 1, 3, 3], [4, 4, 1, 2]]
     assert Dataset("four", Sequences.from_lists(lists), 4).share_of_returns() == 0.5
+    some = Sequences.from_lists([[], [1, 1], [], [1], []])
+    assert Dataset("some", some, 4).share_of_returns() == 0.2
+    assert Dataset("none", Sequences.from_lists([]), 4).share_of_returns() == 0.0
