@@ -371,7 +371,7 @@ def test_a_row_has_the_name_of_its_place(
 
 def test_a_tensor_is_not_told_to_be_padded() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    with pytest.raises(InvalidInputError, match="exclude: backend 'numpy' .* convert the array$"):
+    with pytest.raises(InvalidInputError, match=r"exclude: backend 'numpy' .* the array$"):
         Uniform(ITEMS, backend="numpy").sample(TARGETS, exclude=torch.full((2, 3, 1), -1))
 
 

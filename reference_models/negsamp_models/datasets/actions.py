@@ -133,10 +133,8 @@ def _read(reader: Any) -> Iterator[list[str]]:
 
 
 def _place(name: str, header: Sequence[str], delimiter: str) -> int:
-    if header.count(name) > 1:
-        raise DatasetError(
-            f"the first line names {header.count(name)} columns {name!r}: rename one"
-        )
+    if (count := header.count(name)) > 1:
+        raise DatasetError(f"the first line names {count} columns {name!r}: rename one")
     if name in header:
         return header.index(name)
     nearest = get_close_matches(name, header, n=1)
@@ -163,7 +161,7 @@ class _Times:
     """
 
     def __init__(self) -> None:
-        self.values = array("q")
+        self.values: array[Any] = array("q")
         self._parse: Callable[[str], float] = int
 
     def append(self, text: str) -> None:
