@@ -95,6 +95,11 @@ def prepare_command(
         for line in _description(named, actions):
             console.print(line, markup=False)
         console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
+        if (attributes := output / f"{name}_item2attributes.json").exists():
+            console.print(
+                f"Kept: {attributes}, which has to be of the items as they are numbered now",
+                markup=False,
+            )
 
 
 def _check_free(files: tuple[Path, Path], log: Path, overwrite: bool) -> None:

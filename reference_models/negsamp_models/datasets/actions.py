@@ -65,7 +65,8 @@ def read_actions(
     Parameters
     ----------
     lines : iterable of str
-        Such as an open file; values in double quotes may hold anything.
+        Such as a file opened with ``newline=""`` and ``encoding="utf-8-sig"``, which skips the mark
+        that some programs begin a file with; values in double quotes may hold anything.
     user, item : str
         The columns of their names.
     time : str or None

@@ -48,6 +48,15 @@ def test_what_exists_is_kept(log: Path, tmp_path: Path) -> None:
     done = run("prepare", str(log), "-o", str(tmp_path), "--min-actions", "2", "--overwrite")
     assert done.exit_code == 0
     assert file.read_text().startswith("1 1 2")
+    assert "Kept" not in done.stdout
+
+
+def test_attributes_of_earlier_numbers_are_pointed_out(log: Path, tmp_path: Path) -> None:
+    attributes = tmp_path / "log_item2attributes.json"
+    attributes.write_text("{}")
+    done = run("prepare", str(log), "-o", str(tmp_path), "--min-actions", "2")
+    assert f"Kept: {attributes}, which has to be of the items as they are" in plain(done.stdout)
+    assert attributes.read_text() == "{}"
 
 
 def test_the_log_itself_is_kept(log: Path, tmp_path: Path) -> None:
