@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from negsamp_models.datasets.dataset import MINIMUM_LENGTH, Dataset, DatasetError
 from negsamp_models.datasets.sequences import Int64Array, Sequences
+from negsamp_models.wording import plural
 
 __all__ = ["Actions", "NamedDataset", "dataset_of", "read_actions"]
 
@@ -141,7 +142,7 @@ def _place(name: str, header: Sequence[str], delimiter: str) -> int:
     nearest = get_close_matches(name, header, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     if len(header) == 1:
-        hint = f"; are columns separated by {delimiter!r}? Else give another delimiter"
+        hint = f"; are columns separated by {delimiter!r}? Else give another --delimiter"
     raise DatasetError(
         f"the first line names no column {name!r}, but {', '.join(map(repr, header)) or 'none'}"
         f"{hint}"
@@ -220,8 +221,8 @@ def dataset_of(name: str, actions: Actions, min_actions: int = 5) -> NamedDatase
     if not kept.any():
         fewer = "a smaller min_actions (--min-actions), or " if min_actions > 1 else ""
         raise DatasetError(
-            f"nothing is left of {len(users)} actions by users of {least} or more, with items of "
-            f"{min_actions} or more: give {fewer}more data"
+            f"nothing is left of {plural(len(users), 'action')} by users of {least} or more, with "
+            f"items of {min_actions} or more: give {fewer}more data"
         )
     user_numbers, first_users = _numbered(users[kept])
     item_numbers, first_items = _numbered(items[kept])

@@ -107,7 +107,8 @@ def test_what_is_wrong_with_a_log_names_its_line(lines: list[str], message: str)
 
 @pytest.mark.parametrize("lines", [["user,item,timestamp"], ["user,item,timestamp", "a,b,1"]])
 def test_a_log_that_leaves_nothing_says_so(lines: list[str]) -> None:
-    with pytest.raises(DatasetError, match=r"of 4 or more, with items of 1 or more: give more"):
+    said = r"left of [01] actions? by users of 4 or more, with items of 1 or more: give more data"
+    with pytest.raises(DatasetError, match=said):
         dataset_of("log", read_actions(lines), 1)
 
 
