@@ -111,7 +111,7 @@ def _draw(
         place.remove()
     lines, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside lower center", ncols=num_columns)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     save_picture(figure, path, dpi=150)
 
 

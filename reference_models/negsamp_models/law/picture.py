@@ -62,7 +62,7 @@ def draw_law(study: LawStudy, path: str | Path, title: str) -> None:
     bar.set_label("times as likely as uniform")
     _draw_ranks(figure.add_subplot(grid[1, :num_stages]), study, colours)
     _draw_sharers(figure.add_subplot(grid[1, num_stages:]), study, colours)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     save_picture(figure, path, dpi=120)
 
 

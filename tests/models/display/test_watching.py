@@ -356,6 +356,11 @@ def test_a_picture_leaves_the_backend_of_a_notebook_alone(
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_title_is_no_formula(tmp_path: Path) -> None:
+    plot_runs({"a": [record(0)]}, tmp_path / "picture.png", r"SASRec on $\log$.2024$\x$")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_picture_leaves_out_what_tells_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

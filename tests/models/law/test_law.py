@@ -111,7 +111,7 @@ def test_a_study_survives_json(study: LawStudy) -> None:
 
 
 def test_a_picture(study: LawStudy, tmp_path: Path) -> None:
-    draw_law(study, str(tmp_path / "law.png"), "tiny")
+    draw_law(study, str(tmp_path / "law.png"), r"$\x$, which is no formula")
     assert (tmp_path / "law.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match=r"must end in .png, .svg or .pdf; got .law.txt"):
         draw_law(study, tmp_path / "law.txt", "tiny")
