@@ -58,7 +58,7 @@ def test_runs_of_no_table_are_not_on_the_page() -> None:
 
 def test_claims_about_the_base_models_and_a_tenth_of_the_catalogue_are_tested() -> None:
     found = {each.contrast.claim for name in grid_names() for each in claims(load_grid(name), {})}
-    assert "S3-Rec is better than SASRec on most data sets" in found
+    assert "S3-Rec is better than SASRec on most data sets, all but Toys" in found
     assert "with a tenth of the catalogue, GenNi still outperforms uniform negatives" in found
 
 
