@@ -21,7 +21,7 @@ from negsamp_models.datasets import (
     read_actions,
 )
 from negsamp_models.display.results import SHARE_SHOWN
-from negsamp_models.files.writing import check_writable, write_json, write_text
+from negsamp_models.files.writing import check_writable, write_json, write_whole
 
 __all__ = ["prepare_command"]
 
@@ -112,12 +112,25 @@ def _check_free(files: tuple[Path, Path], log: Path, overwrite: bool) -> None:
 
 
 def _write(files: tuple[Path, Path], named: NamedDataset) -> None:
-    """Write the data and the names; after an interruption no data have the names of others."""
-    files[0].unlink(missing_ok=True)
-    write_json(files[1], {"users": named.user_names, "items": named.item_names})
+    """Write data and names; nothing is replaced before both are written.
+
+    The old names go just before, so that no data ever stand beside the names of others.
+    """
+    data, names = files
     sequences = enumerate(named.dataset.sequences, start=1)
     lines = (" ".join(map(str, [number, *items.tolist()])) for number, items in sequences)
-    write_text(files[0], "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    content = {"users": named.user_names, "items": named.item_names}
+
+    def write_names(target: Path) -> None:
+        write_json(target, content)
+        write_whole(data, write_data)
+
+    def write_data(target: Path) -> None:
+        target.write_text(text, encoding="utf-8")
+        names.unlink(missing_ok=True)
+
+    write_whole(names, write_names)
 
 
 def _read(log: Path, user: str, item: str, time: str | None, delimiter: str) -> Actions:

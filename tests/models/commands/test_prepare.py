@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -68,18 +69,47 @@ def test_the_log_itself_is_kept(log: Path, tmp_path: Path) -> None:
     assert own.read_text() == content
 
 
+@pytest.mark.parametrize("full_at", [".txt", ".json"])
+def test_a_full_disk_leaves_the_old_data_and_their_names(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_at: str
+) -> None:
+    arguments = ["prepare", str(log), "-o", str(tmp_path), "--min-actions", "2", "--overwrite"]
+    files = tmp_path / "log.txt", tmp_path / "log_names.json"
+    for file in files:
+        file.write_text("old")
+    written = Path.write_text
+
+    def full(path: Path, *content: str, **how: str) -> int:
+        if path.suffix == full_at:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return written(path, *content, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    refused = run(*arguments)
+    assert refused.exit_code != 0
+    assert "No space left on device" in plain(refused.output + repr(refused.exception))
+    assert [file.read_text() for file in files] == ["old", "old"]
+    assert {file.name for file in tmp_path.iterdir()} == {log.name, *(file.name for file in files)}
+
+
 def test_an_interruption_leaves_no_data_beside_the_names_of_others(
     log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["prepare", str(log), "-o", str(tmp_path), "--min-actions", "2", "--overwrite"]
-    assert run(*arguments).exit_code == 0
+    (tmp_path / "log.txt").write_text("old")
+    (tmp_path / "log_names.json").write_text("old")
+    replaced = Path.replace
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupted(path: Path, target: Path) -> Path:
+        if target.suffix == ".txt":
+            replaced(path, target)
+            raise KeyboardInterrupt
+        return replaced(path, target)
 
-    monkeypatch.setattr("negsamp_models.commands.prepare.write_text", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     assert run(*arguments).exit_code == 130
-    assert not (tmp_path / "log.txt").exists()
+    assert (tmp_path / "log.txt").read_text().startswith("1 1 2")
+    assert not (tmp_path / "log_names.json").exists()
 
 
 def test_a_name_may_hold_dots_spaces_and_brackets(log: Path, tmp_path: Path) -> None:
