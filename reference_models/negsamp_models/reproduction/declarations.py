@@ -101,6 +101,7 @@ def load_grid(
         name=Path(name).stem,
         title=content["title"],
         part=content.get("part", "paper"),
+        decision=content.get("decision", ""),
         note=content.get("note", "").strip(),
         datasets=tuple(kept),
         metrics=tuple(content["metrics"]),

@@ -18,6 +18,7 @@ _KEYS = {each.name for each in fields(Grid)} - {"name", "cells"}
 _KEYS |= {"seeds", "law", "choose", "leaks"}
 _FORMS: dict[str, tuple[type, str]] = {
     "title": (str, "text"),
+    "decision": (str, "text"),
     "note": (str, "text"),
     "datasets": (list, "a list of names"),
     "seeds": (int, "a number of seeds"),

@@ -145,6 +145,8 @@ class Grid:
     name, title : str
     part : {"paper", "open", "beyond"}
         Part of the page: the paper's own results, what it leaves open, or what goes beyond it.
+    decision : str
+        What runs elsewhere do about what the paper leaves open; empty if nothing is open.
     note : str
         Text above the results on the page.
     datasets, metrics, rows : tuple of str
@@ -166,6 +168,7 @@ class Grid:
     name: str
     title: str
     part: str
+    decision: str
     note: str
     datasets: tuple[str, ...]
     metrics: tuple[str, ...]

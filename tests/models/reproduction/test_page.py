@@ -10,6 +10,7 @@ import pytest
 
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.files.writing import write_json
+from negsamp_models.law.study import LawStage, LawStudy
 from negsamp_models.records.run_key import key_of
 from negsamp_models.reproduction.declarations import grid_names, load_grid
 from negsamp_models.reproduction.grids import Contrast, Grid
@@ -179,6 +180,88 @@ def test_a_claim_over_a_sweep_is_one_and_waits_for_all_points() -> None:
     assert claim.outcome == "does not hold"
     text = page([grid], results, {})
     assert text.count("GenNi outperforms uniform negatives in all circumstances (Figure 11") == 1
+
+
+def test_one_point_of_many_refutes_a_claim_at_a_level_divided_by_their_number() -> None:
+    grid = load_grid("fig11", ["Beauty"])
+    runs = [(cell.row, cell.point, cell.choices[0].runs[0]) for cell in grid.cells]
+    for last, outcome in ((3.65, "undecided"), (3.0, "does not hold")):  # 2.2 and 6.7 errors below
+        results = {
+            run.key: result_of(run, (last if point == 4 else 6.0) if row == "GenNi_SA" else 4.0)
+            for row, point, run in runs
+        }
+        (claim,) = claims(grid, results)
+        assert claim.parts[4].outcome == "does not hold"
+        assert claim.outcome == outcome
+        assert claim.chance == pytest.approx(5 * claim.parts[4].chance)
+
+
+def test_a_claim_is_as_uncertain_as_its_least_certain_point() -> None:
+    grid = load_grid("fig11", ["Beauty"])
+    runs = [(cell.row, cell.point, cell.choices[0].runs[0]) for cell in grid.cells]
+    results = {
+        run.key: result_of(run, (4.4 if point == 2 else 6.0) if row == "GenNi_SA" else 4.0)
+        for row, point, run in runs
+    }
+    (claim,) = claims(grid, results)
+    assert claim.outcome == "holds"
+    assert claim.chance == claim.parts[2].chance > claim.parts[0].chance
+
+
+def test_what_is_within_the_margin_is_called_so() -> None:
+    grid = load_grid("table3")
+    runs = [(cell.row, cell.point, cell.choices[0].runs[0]) for cell in grid.cells]
+    results = {
+        run.key: result_of(run, 4.4 if (row, point) == ("uniform", 7) else 4.0)
+        for row, point, run in runs
+    }
+    text = page([grid], results, {})
+    assert "HR@5 4.40 against 4.00, better, perhaps by less than 5 % (1 and 1 seeds)" in text
+
+
+def test_the_cost_of_growing_beta_is_in_passes_over_the_catalogue() -> None:
+    grid = load_grid("table2", ["Beauty"], seeds=1)
+    results = {}
+    for cell in grid.cells:
+        (run,) = cell.choices[0].runs
+        result = result_of(run, 6.0)
+        betas = {"m 20": [0.001, 0.01, 0.1, 1.0], "beta 0.1": [0.1] * 4}.get(cell.row, [1.0] * 4)
+        epochs = [replace(result.epochs[0], epoch=i, beta=beta) for i, beta in enumerate(betas)]
+        results[run.key] = replace(result, epochs=epochs, best_epoch=2)
+    found = {
+        each.contrast.row: each
+        for each in compared(grid, results)
+        if each.contrast.metric == "passes"
+    }
+    assert found["m 20"].one["passes"].mean == pytest.approx(0.111)
+    assert found["m 20"].other["passes"].mean == 3.0
+    assert (found["m 20"].outcome, found["m 40"].outcome) == ("holds", "undecided")
+    text = page([grid], results, {})
+    assert "m 20 against beta 1: passes 0.1 against 3, fewer; HR@5 6.00 against 6.00 (" in text
+    assert "| Beauty | HR@5 | NDCG@5 | passes | seeds |" in text
+
+
+def test_uniform_negatives_take_no_pass() -> None:
+    grid = load_grid("table1", ["Beauty"])
+    runs = next(cell for cell in grid.cells if cell.row == "SASRec").choices[0].runs
+    noise = SeedNoise.of([result_of(run, 4.0) for run in runs])
+    assert (KINDS[1], "best epoch") in noise.measured
+    assert (KINDS[1], "passes") not in noise.measured
+
+
+def test_the_page_has_the_laws_of_all_seeds_that_kept_one() -> None:
+    grid = load_grid("fig9", seeds=3)
+    stage = LawStage(4, 2.5, 1.0, [0.0, 0.0], [1, 9], [[1.0], [0.0]], [0.5])
+    law = LawStudy(7, 100, inputs=[1, 2], targets=[2, 3], items=[1], ranks=[1], stages=[stage])
+    runs = grid.cells[0].choices[0].runs
+    results = {run.key: result_of(run, 3.0) for run in runs}
+    for run in runs[1:]:
+        results[run.key] = replace(results[run.key], law=law.to_json())
+    text = page([grid], results, {})
+    for seed, count in ((0, 0), (1, 1), (2, 1)):
+        assert text.count(f"User 7 of Sports, GenNi_SA, seed {seed}: effective number") == count
+    assert "latest item at 1 of 2 positions" in text
+    assert "User 7" not in page([load_grid("table1", ["Sports"])], results, {})
 
 
 def test_a_figure_that_two_tables_show_counts_once() -> None:

@@ -49,6 +49,37 @@ def test_points_have_bars_and_stand_side_by_side_in_the_range_of_the_figures(
         assert high - low == pytest.approx(2 * 5 * MIN_DEVIATION)
 
 
+def test_the_legend_names_rows_in_their_order_each_before_the_papers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    for name, labels in (
+        ("table3", ["uniform", "uniform, paper", "GenNi", "GenNi, paper"]),
+        ("fig6", ["GenNi_SA", "GenNi_SA, candidates per row"]),
+        ("table2", ["ours", "paper"]),
+    ):
+        grid = load_grid(name, ["Beauty"])
+        runs = [cell.choices[0].runs[0] for cell in grid.cells]
+        assert draw(grid, {run.key: result_of(run, 5.0) for run in runs}, tmp_path / "any.png")
+        (legend,) = drawn.pop().legends
+        assert [text.get_text() for text in legend.get_texts()] == labels
+
+
+def test_panels_of_yelp_say_which_items_are_ranked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    for name in ("fig4", "fig5"):
+        grid = load_grid(name, ["Yelp"])
+        runs = [cell.choices[0].runs[0] for cell in grid.cells]
+        assert draw(grid, {run.key: result_of(run, 5.0) for run in runs}, tmp_path / "any.png")
+        assert [axes.get_title() for axes in drawn[-1].axes] == ["Yelp, seen items masked"]
+    assert "first seed; dots: the best epoch, by validation NDCG@10" in drawn[0].get_suptitle()
+    assert "bars: one standard error" in drawn[1].get_suptitle()
+
+
 def test_a_table_has_ours_beside_the_paper_s_and_says_what_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

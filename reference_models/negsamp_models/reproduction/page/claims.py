@@ -9,7 +9,7 @@ from typing import Literal
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import BEST, Contrast, Grid
 from negsamp_models.reproduction.page.figures import Figure, figures_of, pooled
-from negsamp_models.reproduction.page.means import Verdict, apart, combined
+from negsamp_models.reproduction.page.means import LEVEL, Variance, Verdict, apart, chance, combined
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.sweeps import best_point
 
@@ -46,7 +46,14 @@ class Compared:
     @property
     def verdict(self) -> Verdict | None:
         """The first row relative to the other, given the noise; None if one is missing."""
-        return self._verdict()
+        means = self._means(0.0)
+        return None if means is None else apart(*means)
+
+    @property
+    def chance(self) -> float:
+        """The p-value of the test that decides the outcome; 1 if a row is missing."""
+        means = self._means(self._margin)
+        return 1.0 if means is None else chance(*means)
 
     @property
     def outcome(self) -> Outcome:
@@ -55,26 +62,26 @@ class Compared:
         "Not below" holds if the row is above the other minus 5 %, beyond the noise, and does not
         hold if it is below that; "not above" likewise with plus 5 %.
         """
-        expected, margin = {
-            "above": ("above", 0.0),
-            "below": ("below", 0.0),
-            "not below": ("above", -MARGIN),
-            "not above": ("below", MARGIN),
-        }[self.contrast.expected]
-        verdict = self._verdict(margin)
-        if verdict is None:
+        means = self._means(self._margin)
+        if means is None:
             return "missing"
+        verdict = apart(*means)
         if verdict == "inside":
             return "undecided"
+        expected = "above" if self.contrast.expected in ("above", "not below") else "below"
         return "holds" if verdict == expected else "does not hold"
 
-    def _verdict(self, margin: float = 0.0) -> Verdict | None:
-        """Compare the first row with the other, changed by `margin` as a fraction of it."""
+    @property
+    def _margin(self) -> float:
+        return {"not below": -MARGIN, "not above": MARGIN}.get(self.contrast.expected, 0.0)
+
+    def _means(self, margin: float) -> tuple[float, float, Variance, Variance] | None:
+        """Return both means with their variances, the other changed by `margin`, a fraction."""
         one, other = self.one[self.metric], self.other[self.metric]
         if one.mean is None or other.mean is None:
             return None
         bound = (1 + margin) * other.mean
-        return apart(one.mean, bound, one.variance, combined([(1 + margin, other.variance)]))
+        return one.mean, bound, one.variance, combined([(1 + margin, other.variance)])
 
 
 @dataclass(frozen=True)
@@ -95,10 +102,25 @@ class Claim:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the runs confirm the claim; it holds if it does at all points."""
-        outcomes: tuple[Outcome, ...] = ("does not hold", "missing", "undecided")
+        """Whether the runs confirm the claim.
+
+        It holds if it does at all points, and does not hold if it does not at one of them, at a
+        level divided by their number: of many points one may be worse by chance.
+        """
         found = {part.outcome for part in self.parts}
-        return next((each for each in outcomes if each in found), "holds")
+        if "does not hold" in found and self.chance < LEVEL:
+            return "does not hold"
+        if "missing" in found:
+            return "missing"
+        return "holds" if found == {"holds"} else "undecided"
+
+    @property
+    def chance(self) -> float:
+        """The p-value of the claim: the largest of its points, or the smallest that refutes it."""
+        refuting = [part.chance for part in self.parts if part.outcome == "does not hold"]
+        if refuting:
+            return min(1.0, len(self.parts) * min(refuting))
+        return max(part.chance for part in self.parts)
 
 
 def claims(

@@ -10,7 +10,15 @@ from negsamp_models.law.study import LawStudy
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.page.means import Variance, Verdict, apart, combined, error_of
-from negsamp_models.reproduction.page.noise import EPOCHS, RANKED, VALIDATION, SeedNoise, kind_of
+from negsamp_models.reproduction.page.noise import (
+    EPOCHS,
+    PASSES,
+    RANKED,
+    VALIDATION,
+    SeedNoise,
+    kind_of,
+    passes,
+)
 from negsamp_models.reproduction.page.paper import PaperFigure, paper_figure
 from negsamp_models.reproduction.page.seconds import undisturbed_seconds
 
@@ -19,7 +27,7 @@ __all__ = [
     "Figure",
     "figures_of",
     "is_leaking",
-    "law_of",
+    "laws_of",
     "pooled",
     "value_of",
 ]
@@ -73,11 +81,11 @@ def figures_of(
 ) -> dict[str, Figure]:
     """Return the figures of the chosen configuration of a cell, by metric.
 
-    Metrics are test metrics, "validation METRIC", "best epoch", or "s/epoch". The last is of the
-    first seed alone, as others may have been timed beside other work; tables do not judge it, as
-    the paper's is of another machine. Without `masked`, test items are ranked among all items, seen
-    ones included; validation always masks seen items, and is omitted. Without `noise`, the minimum
-    deviation is assumed.
+    Metrics are test metrics, "validation METRIC", "best epoch", "passes" or "s/epoch". The last is
+    of the first seed alone, as others may have been timed beside other work; tables do not judge
+    it, as the paper's is of another machine. Without `masked`, test items are ranked among all
+    items, seen ones included; validation always masks seen items, and is omitted. Without `noise`,
+    the minimum deviation is assumed.
     """
     noise = SeedNoise() if noise is None else noise
     runs, figures = cell.made(results), {}
@@ -88,7 +96,8 @@ def figures_of(
         values = [value_of(r, metric, masked) for r in (runs[:1] if metric == SECONDS else runs)]
         path = f"{grid.paper}/{cell.dataset}/{cell.row}"
         mean = fmean(values) if values else None
-        name = metric if masked or metric in (SECONDS, EPOCHS) else f"{RANKED}{metric}"
+        is_test = metric not in (SECONDS, EPOCHS, PASSES)
+        name = metric if masked or not is_test else f"{RANKED}{metric}"
         figures[metric] = Figure(
             mean=mean,
             deviation=stdev(values) if len(values) > 1 else 0.0,
@@ -119,18 +128,18 @@ def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
         return undisturbed_seconds(run)
     if metric == EPOCHS:
         return run.best_epoch + 1
+    if metric == PASSES:
+        return passes(run)
     if metric.startswith(VALIDATION):
         return run.validation[metric.removeprefix(VALIDATION)]
     return (run.test if masked else run.test_unmasked)[metric]
 
 
-def law_of(cell: Cell, results: Mapping[str, RunResult]) -> LawStudy | None:
-    """Return the law kept by the first run of a cell; None if not requested or not run."""
-    run = cell.choices[0].runs[0]
-    result = results.get(run.key)
-    if run.law is None or result is None or result.law is None:
-        return None
-    return LawStudy.from_json(result.law)
+def laws_of(cell: Cell, results: Mapping[str, RunResult]) -> dict[int, LawStudy]:
+    """Return the laws that the runs of a cell kept, by seed; none if the grid requests none."""
+    runs = cell.choices[0].runs
+    made = [results[run.key] for run in runs if runs[0].law is not None and run.key in results]
+    return {r.settings["seed"]: LawStudy.from_json(r.law) for r in made if r.law is not None}
 
 
 def is_leaking(cell: Cell) -> bool:

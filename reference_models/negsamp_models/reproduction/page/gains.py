@@ -8,9 +8,16 @@ from statistics import fmean
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Gain, Grid
-from negsamp_models.reproduction.page.claims import Outcome
+from negsamp_models.reproduction.page.claims import MARGIN, Outcome
 from negsamp_models.reproduction.page.figures import Figure, figures_of
-from negsamp_models.reproduction.page.means import Variance, Verdict, apart, combined
+from negsamp_models.reproduction.page.means import (
+    Variance,
+    Verdict,
+    apart,
+    chance,
+    combined,
+    error_of,
+)
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.paper import PaperFigure
 from negsamp_models.reproduction.page.rankings import rankings
@@ -26,13 +33,20 @@ class Ranked:
     ----------
     ours, theirs : dict of str to float
         Percent, by name of the ranking of a data set; the paper's are computed from its table.
+    error : float
+        The standard error of our mean, in percent.
     verdict : {"inside", "above", "below"} or None
-        Our mean relative to that of the paper's table; None if a data set is missing.
+        Our mean relative to that which the paper states, less a margin; None if a data set is
+        missing.
+    chance : float
+        The p-value of that comparison; 1 if a data set is missing.
     """
 
     ours: dict[str, float]
     theirs: dict[str, float]
+    error: float
     verdict: Verdict | None
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -51,20 +65,31 @@ class Gained:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the size is confirmed, for all ways to rank test items."""
+        """Whether the size is confirmed, for all ways to rank test items.
+
+        As in a contrast that expects "not below", the ratio of the two rows may be at most 5 % less
+        than the one that the paper states.
+        """
         verdicts = {way.verdict for way in self.ways}
         if None in verdicts:
             return "missing"
         if verdicts == {"below"}:
             return "does not hold"
-        return "undecided" if "below" in verdicts else "holds"
+        return "holds" if verdicts == {"above"} else "undecided"
+
+    @property
+    def chance(self) -> float:
+        """The p-value of the claim: the largest of the ways to rank test items."""
+        return max(way.chance for way in self.ways)
 
     @property
     def words(self) -> str:
         """Our gain beside the paper's, in words; empty without runs."""
         if not (known := [way for way in self.ways if way.ours]):
             return ""
-        ours = "; ".join(dict.fromkeys(_average(way.ours) for way in known))
+        ours = "; ".join(
+            dict.fromkeys(f"{_average(way.ours)}, standard error {way.error:.1f}" for way in known)
+        )
         return (
             f"{self.gain.row} against {self.gain.other}, {self.gain.metric}: {ours}; "
             f"the paper states {self.gain.printed:+g} %, its table gives "
@@ -89,7 +114,7 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
                     for cell in grid.cells_on(dataset)
                 }
                 pairs[name] = figures[gain.row], figures[gain.other]
-            ways.append(_averaged(pairs))
+            ways.append(_averaged(pairs, gain.printed))
         yield Gained(gain, tuple(ways))
 
 
@@ -101,14 +126,21 @@ def _average(gains: Mapping[str, float]) -> str:
     return f"{fmean(gains.values()):+.1f} % on average ({each})"
 
 
-def _averaged(pairs: Mapping[str, tuple[Figure, Figure]]) -> Ranked:
+def _averaged(pairs: Mapping[str, tuple[Figure, Figure]], printed: float) -> Ranked:
     ours = _ratios(pairs)
     theirs = _ratios({name: (one.theirs, other.theirs) for name, (one, other) in pairs.items()})
-    verdict = None
-    if len(ours) == len(pairs):
-        (one, variance), (other, of_other) = (_mean([*each.values()]) for each in (ours, theirs))
-        verdict = apart(one, other, variance, of_other)
-    return Ranked(_percent(ours), _percent(theirs), verdict)
+    if not ours:
+        return Ranked({}, _percent(theirs), 0.0, None, 1.0)
+    mean, variance = _mean([*ours.values()])
+    compared = mean, (1 - MARGIN) * (1 + printed / 100), variance
+    is_whole = len(ours) == len(pairs)
+    return Ranked(
+        _percent(ours),
+        _percent(theirs),
+        error=100 * error_of(variance),
+        verdict=apart(*compared) if is_whole else None,
+        chance=chance(*compared) if is_whole else 1.0,
+    )
 
 
 AFigure = Figure | PaperFigure | None

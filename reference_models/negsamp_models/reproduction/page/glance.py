@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from negsamp_models.reproduction.page.claims import Outcome
 from negsamp_models.reproduction.page.grid_tables import MISSING
+from negsamp_models.reproduction.page.holm import rejected
 
-__all__ = ["AVERAGE", "glance"]
+__all__ = ["AVERAGE", "Entry", "corrected", "glance"]
 
 AVERAGE = "average"
 """The column of claims on the mean over data sets."""
@@ -20,20 +22,52 @@ _WORDS: dict[Outcome, str] = {
 }
 
 
-def glance(entries: Iterable[tuple[str, str, Outcome]]) -> Iterator[str]:
-    """Yield the lines of the table.
+@dataclass(frozen=True)
+class Entry:
+    """A claim on a data set, or on the average.
 
-    Parameters
+    Attributes
     ----------
-    entries : iterable of tuple of str
-        Claim, data set and outcome. Several outcomes of one claim share a cell.
+    claim, dataset : str
+    outcome : {"holds", "does not hold", "undecided", "missing"}
+    chance : float
+        The p-value of its test.
+    """
+
+    claim: str
+    dataset: str
+    outcome: Outcome
+    chance: float
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether its test alone rejects that the rows are equal."""
+        return self.outcome in ("holds", "does not hold")
+
+
+def corrected(entries: Sequence[Entry]) -> list[bool]:
+    """Return which entries are decided also after the correction for the number of tests."""
+    tested = [entry for entry in entries if entry.outcome != "missing"]
+    found = iter(rejected([entry.chance for entry in tested]))
+    kept = [entry.outcome != "missing" and next(found) for entry in entries]
+    return [entry.is_decided and each for entry, each in zip(entries, kept, strict=True)]
+
+
+def glance(entries: Sequence[Entry]) -> list[str]:
+    """Return the lines of the table; several outcomes of one claim share a cell.
+
+    The p-value is beside those that are decided, but not after the correction.
     """
     cells: dict[str, dict[str, list[str]]] = {}
-    for claim, dataset, outcome in entries:
-        cells.setdefault(claim, {}).setdefault(dataset, []).append(_WORDS[outcome])
-    columns = list(dict.fromkeys(dataset for row in cells.values() for dataset in row))
+    for entry, is_kept in zip(entries, corrected(entries), strict=True):
+        words = _WORDS[entry.outcome]
+        if entry.is_decided and not is_kept:
+            words += f" (p {entry.chance:.1g})"
+        cells.setdefault(entry.claim, {}).setdefault(entry.dataset, []).append(words)
+    columns = list(dict.fromkeys(entry.dataset for entry in entries))
     columns.sort(key=lambda dataset: dataset == AVERAGE)
-    yield f"| {' | '.join(['claim', *columns])} |"
-    yield f"| --- |{' --- |' * len(columns)}"
+    lines = [f"| {' | '.join(['claim', *columns])} |", f"| --- |{' --- |' * len(columns)}"]
     for claim, row in cells.items():
-        yield f"| {' | '.join([claim, *(', '.join(row.get(name, [])) for name in columns)])} |"
+        parts = [claim, *(", ".join(row.get(name, [])) for name in columns)]
+        lines.append(f"| {' | '.join(parts)} |")
+    return lines

@@ -14,7 +14,7 @@ from negsamp_models.reproduction.page.figures import (
     figures_of,
     is_leaking,
 )
-from negsamp_models.reproduction.page.noise import EPOCHS, SeedNoise
+from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, SeedNoise
 from negsamp_models.reproduction.page.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.sweeps import sweep_lines
@@ -104,8 +104,8 @@ def _choices(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Iterato
 
 
 def number(metric: str, value: float) -> str:
-    """Format a figure: two decimals; epochs with one or none."""
-    return f"{value:.1f}".removesuffix(".0") if metric == EPOCHS else f"{value:.2f}"
+    """Format a figure: two decimals; epochs and passes with one or none."""
+    return f"{value:.1f}".removesuffix(".0") if metric in (EPOCHS, PASSES) else f"{value:.2f}"
 
 
 def _ours(metric: str, figure: Figure) -> str:

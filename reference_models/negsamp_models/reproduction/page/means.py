@@ -7,9 +7,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-__all__ = ["ASSUMED", "Pool", "Variance", "Verdict", "apart", "combined", "error_of"]
+__all__ = [
+    "ASSUMED",
+    "LEVEL",
+    "Pool",
+    "Variance",
+    "Verdict",
+    "apart",
+    "chance",
+    "combined",
+    "error_of",
+]
 
 Verdict = Literal["inside", "above", "below"]
+
+LEVEL = 0.05
+"""Level of a two-sided test: how often it finds a difference where there is none."""
 
 
 class Pool(NamedTuple):
@@ -35,14 +48,25 @@ Variance = Mapping[Pool, float]
 def apart(one: float, other: float, *variances: Variance) -> Verdict:
     """Compare two means: "inside" if they do not differ at the 5 % level, two-sided.
 
-    The test is Student's t with the degrees of freedom of Welch and Satterthwaite. Variances from
-    one pool are not independent estimates: they are added before their degrees of freedom count.
     Swapping the means swaps "above" and "below", and nothing else.
     """
-    total = combined((1.0, each) for each in variances)
-    if abs(one - other) <= _width(total) * error_of(total):
+    if chance(one, other, *variances) >= LEVEL:
         return "inside"
     return "above" if one > other else "below"
+
+
+def chance(one: float, other: float, *variances: Variance) -> float:
+    """Return the p-value of two means: how likely equal ones differ by as much, in any direction.
+
+    The test is Student's t with the degrees of freedom of Welch and Satterthwaite. Variances from
+    one pool are not independent estimates: they are added before their degrees of freedom count.
+    """
+    from scipy import stats  # noqa: PLC0415  (slow to load, and needed only for the page)
+
+    total = combined((1.0, each) for each in variances)
+    if not (error := error_of(total)):
+        return float(one == other)
+    return 2 * float(stats.t.sf(abs(one - other) / error, _freedom(total)))
 
 
 def error_of(variance: Variance) -> float:
@@ -58,10 +82,7 @@ def combined(terms: Iterable[tuple[float, Variance]]) -> Variance:
     return dict(total)
 
 
-def _width(variance: Variance) -> float:
-    """Return the number of standard errors that cover 95 % of the differences."""
-    from scipy import stats  # noqa: PLC0415  (slow to load, and needed only for the page)
-
+def _freedom(variance: Variance) -> float:
+    """Return the degrees of freedom of a variance, by Welch and Satterthwaite."""
     spread = sum(value**2 / pool.freedom for pool, value in variance.items())
-    freedom = sum(variance.values()) ** 2 / spread if spread else math.inf
-    return float(stats.t.ppf(0.975, freedom))
+    return sum(variance.values()) ** 2 / spread if spread else math.inf

@@ -20,17 +20,21 @@ __all__ = [
     "KINDS",
     "MIN_DEVIATION",
     "MIN_FREEDOM",
+    "PASSES",
     "RANKED",
     "VALIDATION",
     "Deviation",
     "SeedNoise",
     "kind_of",
+    "passes",
 ]
 
 VALIDATION = "validation "
 RANKED = "seen items ranked "
 EPOCHS = "best epoch"
 """The epoch, counted from 1, whose weights were kept: how long a run improves."""
+PASSES = "passes"
+"""How often a whole catalogue was scored for the negatives until then: the sum of beta."""
 MIN_FREEDOM = 10
 """Degrees of freedom from which on the measured deviation is used as it is."""
 MIN_DEVIATION = 0.03
@@ -108,11 +112,17 @@ class SeedNoise:
         return {pool: (known.relative * mean) ** 2 / num_seeds}
 
 
+def passes(result: RunResult) -> float:
+    """Return how often a whole catalogue was scored until the best epoch; 0 without scores."""
+    return sum(record.beta or 0.0 for record in result.epochs[: result.best_epoch + 1])
+
+
 def _metrics(result: RunResult) -> dict[str, float]:
     validation = {f"{VALIDATION}{name}": value for name, value in result.validation.items()}
     ranked = {f"{RANKED}{name}": value for name, value in result.test_unmasked.items()}
     shown = ranked if len(rankings(result.dataset)) > 1 else {}
-    return {**result.test, **validation, **shown, EPOCHS: result.best_epoch + 1}
+    until_best = {EPOCHS: result.best_epoch + 1, PASSES: passes(result)}
+    return {**result.test, **validation, **shown, **until_best}
 
 
 def _pooled(values: list[list[float]]) -> Deviation:

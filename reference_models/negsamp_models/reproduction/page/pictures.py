@@ -10,9 +10,9 @@ from typing import Any
 
 from negsamp_models.files.pictures import save_picture
 from negsamp_models.law.picture import draw_law
-from negsamp_models.records import RunResult
+from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.page.figures import figures_of, law_of
+from negsamp_models.reproduction.page.figures import figures_of, laws_of
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.seconds import (
@@ -48,9 +48,8 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     """
     (grid,) = with_all_seeds([grid], results)
     for cell in grid.cells:
-        if (study := law_of(cell, results)) is not None:
-            title = f"User {study.user} of {cell.dataset}: distribution of negatives, {cell.row}"
-            draw_law(study, path, title)
+        for seed, study in laws_of(cell, results).items():
+            draw_law(study, path, f"User {study.user} of {cell.dataset}, {cell.row}, seed {seed}")
             return True
     is_table = is_drawn_as_table(grid)
     if not (grid.sweep or grid.curves or is_table):
@@ -69,6 +68,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     for axes in panels.flat[len(shown) :]:
         axes.remove()
     for axes, (dataset, title, masked) in zip(panels.flat, shown, strict=False):
+        axes.set_prop_cycle(color=_COLOURS)
         if grid.curves:
             _draw_curves(axes, grid, dataset, results)
         elif is_table:
@@ -82,10 +82,15 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         for axes in figure.axes
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=2 * num_columns)
+    order = [label for row in grid.rows for label in (row, f"{row}, paper")]
+    labels = sorted(lines, key=lambda label: order.index(label) if label in order else 0)
+    handles = [lines[label] for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * num_columns)
     whose = "ours " if is_table else ""
-    bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the pooled seed noise"
-    figure.suptitle(f"{grid.title}{bars}")
+    marks = f"bars: one standard error, {whose}from the pooled seed noise"
+    if grid.curves:
+        marks = f"first seed; dots: the best epoch, by validation {CHOSEN_BY}"
+    figure.suptitle(f"{grid.title}\n{marks}")
     save_picture(figure, path, dpi=120)
     return True
 
@@ -98,7 +103,7 @@ def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str
     several = {dataset for (dataset, _), number in points.items() if number > 1}
     shown = [dataset for dataset in grid.datasets if dataset in several]
     if not is_drawn_as_table(grid):
-        return [(dataset, dataset, True) for dataset in shown]
+        return [(dataset, *rankings(dataset)[0]) for dataset in shown]
     return [(dataset, *ranking) for dataset in shown for ranking in rankings(dataset)]
 
 
@@ -139,6 +144,9 @@ def _draw_sweep(
     )
     axes.set_xlim(*ends)  # the whole sweep, including points not run
 
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Colours that can also be told apart by the colour-blind (Okabe and Ito)."""
 
 _OFFSET = 0.02
 """Horizontal distance between rows, as a fraction of the sweep's width, to keep all visible."""

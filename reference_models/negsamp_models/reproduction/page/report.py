@@ -11,9 +11,10 @@ from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.page.beyond import beyond_tables
 from negsamp_models.reproduction.page.claims import compared
-from negsamp_models.reproduction.page.common_settings import common_settings
-from negsamp_models.reproduction.page.figures import law_of
+from negsamp_models.reproduction.page.decisions import decisions
+from negsamp_models.reproduction.page.figures import laws_of
 from negsamp_models.reproduction.page.grid_tables import grid_tables
+from negsamp_models.reproduction.page.how_to_read import how_to_read
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.summary import evidence_of, summary
 from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
@@ -43,10 +44,11 @@ def page(
     noise = SeedNoise.of(results.values())
     grids = with_all_seeds(grids, results)
     parts = {part: [grid for grid in grids if grid.part == part] for part in _HEADINGS}
-    lines = [_INTRODUCTION, common_settings(), *summary(grids, results, noise, replaced)]
+    lines = [_INTRODUCTION, *summary(grids, results, noise, replaced), *how_to_read(noise)]
     for part, heading in _HEADINGS.items():
         if parts[part]:
             lines.append(heading)
+            lines += decisions(parts[part], results, noise)
         for grid in parts[part]:
             lines += _section(grid, results, noise, pictures.get(grid.name))
     return "\n".join(lines).rstrip() + "\n"
@@ -60,27 +62,9 @@ Sequential Recommendation](https://arxiv.org/abs/2208.03645)", table by table. `
 generates it from the result files under `results/`: one per run, with its configuration, all
 epochs, the software versions and the device. `negsamp reproduce` makes the missing runs.
 
-Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
-input masked and the weights of the best validation epoch; nothing is selected on test. Values are
-means over all seeds on file, ± the standard deviation. The paper's values are below ours, in
-italics. Its figures print no values, so that figures 4 to 11 are compared by their claims alone.
-
-| mark | our mean is |
-| --- | --- |
-| ● | inside the paper's range: the difference is within seed noise |
-| ▲ | above that range |
-| ▼ | below that range |
-| - | not run yet |
-| no mark | not comparable: the paper's value is missing, or the seeds are too few for a range |
-| blank | not printed in the paper, or not legible |
-
-The range covers 95 % of the differences that seeds alone would cause, by Welch's t test. The
-standard error of a mean over n seeds is the standard deviation between seeds divided by the square
-root of n; the paper uses four seeds. Where the paper prints no deviation, 3 % of its mean is
-assumed. Few seeds estimate a deviation poorly, and one not at all, so ours is pooled over all
-configurations with several seeds, relative to the mean: one deviation for GenNi, and one for
-uniform negatives and popularity, which vary more, also in the paper. An estimate below 3 % with
-fewer than ten degrees of freedom is taken to be 3 %; another with fewer than three gives no mark.
+[How to read the tables](#how-to-read-the-tables) defines marks, ranges and tests. [What the paper
+leaves open](#what-the-paper-leaves-open) lists the decisions that we had to make, and the evidence
+for each.
 """
 
 _HEADINGS = {
@@ -89,7 +73,8 @@ _HEADINGS = {
 ## What the paper leaves open
 
 Decisions that the paper does not specify, each with the runs that bear on it. Validation decides,
-so that its NDCG@10 comes first, with test metrics beside it.
+so that its NDCG@10 comes first, with test metrics beside it. Settings of the model that the paper
+does not report are [above](#how-to-read-the-tables).
 """,
     "beyond": "## Beyond the paper\n",
 }
@@ -101,6 +86,8 @@ def _section(
     yield f"### {grid.title}\n"
     if grid.note:
         yield f"{grid.note}\n"
+    if grid.decision:
+        yield f"**Elsewhere on this page: {grid.decision}.**\n"
     if picture is not None:
         yield f"![{grid.title}]({picture})\n"
     if grid.part == "beyond":
@@ -118,17 +105,17 @@ def _section(
 def _sharers(grid: Grid, results: Mapping[str, RunResult]) -> Iterator[str]:
     """Yield, for each law, the effective number of items drawn at each stage of training."""
     for cell in grid.cells:
-        if (study := law_of(cell, results)) is None:
-            continue
-        stages = "; ".join(
-            f"{moment(study, stage)} {fmean(map(exp, stage.entropy)):,.0f}"
-            for stage in study.stages
-        )
-        hardest = zip(study.stages[-1].hardest, study.inputs, strict=True)
-        repeats = sum(item == just_had for item, just_had in hardest)
-        yield (
-            f"User {study.user} of {cell.dataset}, {cell.row}: effective number of items "
-            f"(exponential of the entropy, mean over positions), out of {study.num_items:,}: "
-            f"{stages}. With the weights of the best epoch, the most likely negative is the user's "
-            f"latest item at {repeats} of {len(study.inputs)} positions.\n"
-        )
+        for seed, study in laws_of(cell, results).items():
+            stages = "; ".join(
+                f"{moment(study, stage)} {fmean(map(exp, stage.entropy)):,.0f}"
+                for stage in study.stages
+            )
+            hardest = zip(study.stages[-1].hardest, study.inputs, strict=True)
+            repeats = sum(item == just_had for item, just_had in hardest)
+            yield (
+                f"User {study.user} of {cell.dataset}, {cell.row}, seed {seed}: effective number "
+                f"of items (exponential of the entropy, mean over positions), out of "
+                f"{study.num_items:,}: {stages}. With the weights of the best epoch, the most "
+                f"likely negative is the user's latest item at {repeats} of {len(study.inputs)} "
+                "positions.\n"
+            )

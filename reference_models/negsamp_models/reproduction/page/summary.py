@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,16 +12,9 @@ from negsamp_models.reproduction.page.claims import MARGIN, Claim, Compared, Out
 from negsamp_models.reproduction.page.common_settings import capped_line
 from negsamp_models.reproduction.page.gains import gained
 from negsamp_models.reproduction.page.gaps import gaps
-from negsamp_models.reproduction.page.glance import AVERAGE, glance
+from negsamp_models.reproduction.page.glance import AVERAGE, Entry, corrected, glance
 from negsamp_models.reproduction.page.grid_tables import number
-from negsamp_models.reproduction.page.noise import (
-    EPOCHS,
-    KINDS,
-    RANKED,
-    VALIDATION,
-    Deviation,
-    SeedNoise,
-)
+from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.wording import plural
@@ -37,6 +29,10 @@ _HEADINGS: dict[Outcome, str] = {
 }
 
 
+_WORDS = {EPOCHS: ("later", "earlier"), PASSES: ("more", "fewer")}
+"""What to call a row whose metric is above or below another's, if not better or worse."""
+
+
 def summary(
     grids: Sequence[Grid],
     results: Mapping[str, RunResult],
@@ -46,12 +42,10 @@ def summary(
     """Yield the lines of the summary, shortcomings first."""
     counts, lines = against_the_paper(grids, results, noise)
     entries, listed = _checked(grids, results, noise)
-    outcomes = Counter(outcome for *_, outcome in entries)
     yield "## Where we fall short\n"
     yield _values_in_words(counts)
-    yield _claims_in_words(outcomes)
+    yield _claims_in_words(entries)
     yield _runs_in_words(grids, results)
-    yield from _noise_in_words(noise)
     yield from capped_line(results)
     yield from _replaced_in_words(results, replaced)
     yield ""
@@ -85,21 +79,22 @@ def _lists(*sections: tuple[str, list[str]]) -> Iterator[str]:
 
 def _checked(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
-) -> tuple[list[tuple[str, str, Outcome]], dict[Outcome, list[str]]]:
-    """Return claim, data set and outcome of all, and list them; of missing, those with runs."""
-    entries: list[tuple[str, str, Outcome]] = []
+) -> tuple[list[Entry], dict[Outcome, list[str]]]:
+    """Return all claims, and list them by outcome; of missing ones, those with runs."""
+    entries: list[Entry] = []
     listed: dict[Outcome, list[str]] = {outcome: [] for outcome in _HEADINGS}
     for grid in grids:
         for gain in gained(grid, results, noise):
             on = AVERAGE if len(gain.gain.datasets) != 1 else gain.gain.datasets[0]
-            entries.append((f"{short_title(grid)}: {gain.gain.claim}", on, gain.outcome))
+            words = f"{short_title(grid)}: {gain.gain.claim}"
+            entries.append(Entry(words, on, gain.outcome, gain.chance))
             if gain.words:
                 listed[gain.outcome].append(
                     f"- {gain.gain.claim} ({short_title(grid)}): {gain.words}"
                 )
         for claim in claims(grid, results, noise):
             words = f"{short_title(grid)}: {claim.contrast.claim}"
-            entries.append((words, claim.dataset, claim.outcome))
+            entries.append(Entry(words, claim.dataset, claim.outcome, claim.chance))
             if any(part.verdict for part in claim.parts):
                 listed[claim.outcome].append(_claim(grid, claim))
     return entries, listed
@@ -120,19 +115,19 @@ def _verdicts(counts: Counter[str]) -> str:
     return f"{counts['inside']} inside, {counts['above']} above and {counts['below']} below"
 
 
-def _claims_in_words(outcomes: Counter[Outcome]) -> str:
-    """Say how many claims were tested, with which outcomes, and what the tests mean."""
+def _claims_in_words(entries: Sequence[Entry]) -> str:
+    """Say how many claims were tested, with which outcomes, and how many outlast a correction."""
+    outcomes = Counter(entry.outcome for entry in entries)
     tested = outcomes.total() - outcomes["missing"]
+    decided, kept = outcomes["holds"] + outcomes["does not hold"], sum(corrected(entries))
     return (
         f"- Claims: of {outcomes.total()}, each on one data set or on the average, {tested} are "
         f"tested: {outcomes['holds']} confirmed, {outcomes['does not hold']} refuted, and "
         f"{outcomes['undecided']} undecided, within seed noise. The other {outcomes['missing']} "
-        "need more runs. Gains in percent are compared in size. Every other claim tests a sign, "
-        "in HR@5 unless another metric is named: one row is above another, not necessarily by as "
-        "much as in the paper; a row that does as well as another, or does not gain, is at most "
-        f"{100 * MARGIN:g} % worse, or better. Each test is two-sided at the 5 % level and stands "
-        f"alone: if no rows differed at all, about {max(1, round(tested / 20))} of {tested} would "
-        "be decided by chance."
+        "need more runs. Each test is two-sided at the 5 % level and stands alone: if no rows "
+        f"differed at all, about {max(1, round(tested / 20))} of {tested} would be decided by "
+        f"chance. After Holm's correction for their number, {kept} of the {decided} are decided; "
+        "the p-values of the others are in the table."
     )
 
 
@@ -150,30 +145,6 @@ def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> s
         versions = plural(len(digests), "version")
         text += f". {versions} of the code made them (`source` in the files{older})"
     return f"{text}."
-
-
-def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
-    """Yield a line for each kind of negatives."""
-    for kind in KINDS:
-        known = noise.measured.get((kind, "HR@5"))
-        if known is None:
-            continue
-        names = ["HR@5", "NDCG@5", f"{VALIDATION}NDCG@10", EPOCHS]
-        parts = [f"{name} {_percent(noise.deviation(kind, name))}" for name in names]
-        if (kind, f"{RANKED}HR@5") in noise.measured:
-            ranked = noise.deviation(kind, f"{RANKED}HR@5")
-            freedom = plural(int(noise.measured[kind, f"{RANKED}HR@5"].freedom), "degree")
-            parts.append(f"HR@5 with seen items ranked {_percent(ranked)} ({freedom} of freedom)")
-        yield (
-            f"- Seed noise of {kind}: {', '.join(parts)} (standard deviation in percent of the "
-            f"mean, pooled over {plural(known.num_configurations, 'configuration')} with several "
-            f"seeds, {plural(int(known.freedom), 'degree')} of freedom)."
-        )
-
-
-def _percent(deviation: Deviation) -> str:
-    assumed = ", assumed" if math.isinf(deviation.freedom) else ""
-    return f"{100 * deviation.relative:.1f}{assumed}"
 
 
 def _replaced_in_words(
@@ -208,7 +179,7 @@ def evidence_of(each: Compared) -> str:
     if each.contrast.other != each.contrast.row:
         rows += f" against {each.contrast.other}"
     point = f", {each.point}" if each.point else ""
-    above, below = ("later", "earlier") if each.metric == EPOCHS else ("better", "worse")
+    above, below = _WORDS.get(each.metric, ("better", "worse"))
     words = {"inside": "within seed noise", "above": above, "below": below}
     if each.verdict is None:
         return f"{rows}{point}: missing"
@@ -221,6 +192,8 @@ def evidence_of(each: Compared) -> str:
         if one.mean is not None and other.mean is not None
     ]
     parts[0] += f", {words[each.verdict]}"
+    if each.verdict != "inside" and each.outcome == "undecided":
+        parts[0] += f", perhaps by less than {100 * MARGIN:g} %"
     ours, others = each.one[each.metric].num_seeds, each.other[each.metric].num_seeds
     ends = each.contrast.at, each.contrast.other_at
     runs = "runs" if any(isinstance(end, tuple) for end in ends) else "seeds"
