@@ -25,7 +25,8 @@ def table_command(
     ],
     times: Annotated[bool, typer.Option(help="Show the seconds per epoch.")] = True,
     rewrite: Annotated[
-        bool, typer.Option("--rewrite", help="Update the tables marked in Markdown files.")
+        bool,
+        typer.Option("--rewrite", help="Update the tables and figures marked in Markdown files."),
     ] = False,
 ) -> None:
     """Print a Markdown table of finished runs: test metrics in percent, means over seeds.
@@ -35,7 +36,10 @@ def table_command(
 
     To keep such a table in a Markdown file, write the lines
     `<!-- results: negsamp table PATHS -->` and `<!-- end of results -->`. With --rewrite, the
-    output of the command, run in the current folder, replaces what is between such lines.
+    output of the command, run in the current folder, replaces what is between such lines, and
+    `<!-- quoted from FOLDER: PATH | PATH -->` below a paragraph replaces its figures, in order: the
+    mean test HR@5 of each PATH, or `PATH validation NDCG@10`; in percent, the gain of `PATH over
+    PATH`; the number of seeds. A `-` keeps a figure.
     """
     with errors_reported():
         if not rewrite:

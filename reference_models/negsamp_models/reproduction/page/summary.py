@@ -19,7 +19,7 @@ from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.wording import plural
 
-__all__ = ["evidence_of", "summary"]
+__all__ = ["checked", "evidence_of", "summary"]
 
 _HEADINGS: dict[Outcome, str] = {
     "does not hold": "Claims of the paper that do not hold here:",
@@ -41,7 +41,7 @@ def summary(
 ) -> Iterator[str]:
     """Yield the lines of the summary, shortcomings first."""
     counts, lines = against_the_paper(grids, results, noise)
-    entries, listed = _checked(grids, results, noise)
+    entries, listed = checked(grids, results, noise)
     yield "## Where we fall short\n"
     yield _values_in_words(counts)
     yield _claims_in_words(entries)
@@ -77,7 +77,7 @@ def _lists(*sections: tuple[str, list[str]]) -> Iterator[str]:
             yield from [f"{heading}\n", *entries, ""]
 
 
-def _checked(
+def checked(
     grids: Sequence[Grid], results: Mapping[str, RunResult], noise: SeedNoise
 ) -> tuple[list[Entry], dict[Outcome, list[str]]]:
     """Return all claims, and list them by outcome; of missing ones, those with runs."""
