@@ -148,6 +148,21 @@ def test_claims_are_checked_by_as_many_errors_as_the_noise_asks_for() -> None:
     assert [each.outcome for each in compared(grid, results, noise)] == ["undecided"]
 
 
+def test_a_small_mean_is_not_known_better_than_a_large_one() -> None:
+    """Of deviations of half the mean: 2.2 standard errors apart, but 1.9 on logarithms."""
+    grid = load_grid("table1", ["Beauty"], seeds=4)
+    contrast = Contrast("GenNi_SA", "SASRec", claim="so", expected="below")
+    runs = {cell.row: cell.choices[0].runs for cell in grid.cells}
+    made = [(runs["GenNi_SA"][0], 3.4), *((run, 10.0) for run in runs["SASRec"])]
+    results = {run.key: result_of(run, test) for run, test in made}
+    noise = SeedNoise({(kind, "HR@5"): Deviation(0.5, 18) for kind in KINDS})
+    (found,) = compared(replace(grid, contrasts=(contrast,)), results, noise)
+    assert found.outcome == "undecided"
+    nothing = results | {made[0][0].key: result_of(made[0][0], 0.0)}
+    (found,) = compared(replace(grid, contrasts=(contrast,)), nothing, noise)
+    assert found.outcome == "holds"
+
+
 def test_a_row_that_is_surely_worse_but_within_the_margin_is_as_good() -> None:
     grid = load_grid("table1", ["Beauty"], seeds=1)
     runs = {cell.row: cell.choices[0].runs[0] for cell in grid.cells}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -76,12 +77,22 @@ class Compared:
         return {"not below": -MARGIN, "not above": MARGIN}.get(self.contrast.expected, 0.0)
 
     def _means(self, margin: float) -> tuple[float, float, Variance, Variance] | None:
-        """Return both means with their variances, the other changed by `margin`, a fraction."""
+        """Return both means with their variances, the other changed by `margin`, a fraction.
+
+        Deviations are relative to the mean, so that the logarithms are compared where there are
+        any: a small mean is not known better than a large one.
+        """
         one, other = self.one[self.metric], self.other[self.metric]
         if one.mean is None or other.mean is None:
             return None
-        bound = (1 + margin) * other.mean
-        return one.mean, bound, one.variance, combined([(1 + margin, other.variance)])
+        bound, of_bound = (1 + margin) * other.mean, combined([(1 + margin, other.variance)])
+        if min(one.mean, bound) <= 0:
+            return one.mean, bound, one.variance, of_bound
+        relative, of_other = (
+            combined([(1 / one.mean, one.variance)]),
+            combined([(1 / bound, of_bound)]),
+        )
+        return math.log(one.mean), math.log(bound), relative, of_other
 
 
 @dataclass(frozen=True)
