@@ -113,7 +113,7 @@ def _draw_sweep(
     """Draw one line per row, shifted so that none hides another; the paper's lines are dashed."""
     values = [] if grid.sweep is None else grid.sweep[1]
     metric = "NDCG@5" if "NDCG@5" in grid.metrics else grid.metrics[0]
-    is_log = min(values) > 0 and max(values) / min(values) > 20
+    is_log = min(values) > 0 and max(values) / min(values) >= 16
     for place, row in enumerate(grid.rows):
         cells = grid.cells_on(dataset, row)
         figures = [figures_of(grid, cell, results, noise)[metric] for cell in cells]
@@ -133,8 +133,8 @@ def _draw_sweep(
             axes.plot(*zip(*theirs, strict=True), label=f"{row}, paper", **style)
     if is_log:
         axes.set_xscale("log")
-    else:
-        axes.set_xticks(values)
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.minorticks_off()
     where = metric if metric.startswith("validation") else f"test {metric}"
     swept = f"initial {grid.swept}" if grid.sweeps_starts else grid.swept
     axes.set(xlabel=swept, ylabel=f"{where}, percent")
