@@ -11,6 +11,8 @@ __all__ = ["FILE", "pytest_runtest_logreport"]
 
 FILE = "NEGSAMP_TEST_OUTCOMES"
 """Environment variable with the path of the file, which survives if the tests are killed."""
+MAX_ERROR = 1500
+"""Characters of an error that are kept."""
 
 
 def pytest_runtest_logreport(report: Any) -> None:
@@ -24,6 +26,7 @@ def pytest_runtest_logreport(report: Any) -> None:
         "test": report.nodeid,
         "outcome": report.outcome,
         "seconds": report.duration,
+        "error": report.longreprtext[-MAX_ERROR:] if report.failed else "",
     }
     with Path(os.environ[FILE]).open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(line) + "\n")

@@ -77,11 +77,14 @@ class Replay:
 
     def _rehearse(self) -> None:
         """Run the warm-up steps, and undo them."""
-        with self._rehearsal(), _undone(self._model, self._optimizer, self._device):
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*capturable=True.*running without.*capture")
-                for _ in range(WARM_UP_STEPS):
-                    self._step()
+        with (
+            self._rehearsal(),
+            _undone(self._model, self._optimizer, self._device),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", ".*capturable=True.*running without.*capture")
+            for _ in range(WARM_UP_STEPS):
+                self._step()
         self._optimizer.zero_grad()  # a graph allocates its own gradients at capture
 
 
