@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.gpu.arithmetic import Rates
-from benchmarks.gpu.contenders import ARITHMETIC, contenders
+from benchmarks.gpu.contenders import ARITHMETIC, DTYPES, as_graph, contenders
 from benchmarks.gpu.device import Device
 from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds, Status
@@ -144,9 +144,10 @@ def _finish(entrant: _Entrant, problem: Problem, device: Device) -> Measurement:
     contender, setting = entrant.contender, problem.setting
     if entrant.trouble is not None:
         return Measurement.without_figure(contender, setting, *entrant.trouble)
+    allocates = contender.name not in (ARITHMETIC, *map(as_graph, DTYPES))
     try:
         wrong = entrant.work.wrong(entrant.work.run())
-        peak = None if contender.name == ARITHMETIC else device.peak_bytes(entrant.work.run)
+        peak = device.peak_bytes(entrant.work.run) if allocates else None
     except Exception as error:  # noqa: BLE001
         return Measurement.without_figure(contender, setting, *_failure(error))
     if wrong is not None:

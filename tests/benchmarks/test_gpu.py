@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -17,13 +19,22 @@ from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import counting, parts, suite
 from benchmarks.gpu.arithmetic import Rates
 from benchmarks.gpu.bars import all_lines
-from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
+from benchmarks.gpu.contenders import (
+    ARITHMETIC,
+    BY_WEIGHT,
+    PRODUCT,
+    contenders,
+    library,
+    matrix,
+    replayed,
+)
 from benchmarks.gpu.device import Device, check_wheel
 from benchmarks.gpu.draws import measure_draws
 from benchmarks.gpu.epochs import CAPTURED, PACKED
 from benchmarks.gpu.parts import PARTS, Run
 from benchmarks.gpu.records import PartResult, TestCount
 from benchmarks.gpu.report import REPORT, render, write_report
+from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds
 from benchmarks.settings import Draw, Epoch
 from benchmarks.work import Contender, Work
@@ -127,6 +138,25 @@ def test_one_that_fails_midway_takes_no_other_with_it(monkeypatch: pytest.Monkey
     assert whole.status == "measured"
 
 
+def test_a_draw_as_a_graph_is_held_to_what_a_draw_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the graph is a stand-in, and a replay leaves what its capture drew."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    context: Any = lambda *_, **__: nullcontext()  # noqa: E731
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+    for name in ("CUDAGraph", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Mock)
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, context)
+    problem = Problem.of(replace(DRAW, rows=16, num_items=300))
+    work = replayed(problem, lambda tensor: tensor)
+    drawn = work.run()
+    assert work.wrong(drawn) is None
+    drawn[5] = problem.targets[5]
+    assert "which row 5 excludes" in str(work.wrong(drawn))
+    found = [each.name for each in contenders(Device("cuda"), None) if each.takes(DRAW)]
+    assert found[-2:] == ["negsamp, float32, CUDA graph", "negsamp, bfloat16, CUDA graph"]
+
+
 def test_draws_are_measured_without_the_rates_of_their_arithmetic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,7 +165,7 @@ def test_draws_are_measured_without_the_rates_of_their_arithmetic(
 
     told: list[str] = []
     monkeypatch.setattr(parts, "measure_rates", broken)
-    monkeypatch.setattr(parts.draws, "SETTINGS", (DRAW,))
+    monkeypatch.setattr("benchmarks.gpu.draws.SETTINGS", (DRAW,))
     result = parts.table(Run(Device("cpu"), True, float("inf"), told.append))
     assert told[0] == "arithmetic alone: failed, RuntimeError: no compiler"
     assert result.passed
