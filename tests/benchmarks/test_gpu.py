@@ -14,6 +14,8 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import counting, parts, suite
@@ -208,6 +210,23 @@ def test_a_dry_run_of_the_tests(tmp_path: Path) -> None:
     laws, stream = (TestCount(**each) for each in content["tests"])
     assert (laws.file, stream.file) == PARTS[1].files
     assert (stream.passed, stream.failed, content["whole"]) == (7, 0, True)
+
+
+def test_failures_are_not_simplified_which_can_take_minutes() -> None:
+    tried: list[int] = []
+
+    def fails(number: int) -> None:
+        tried.append(number)
+        assert number < 100
+
+    try:
+        counting.pytest_configure()
+        with pytest.raises(AssertionError):
+            given(st.integers(0, 10**6))(fails)()
+        first = next(number for number in tried if number >= 100)
+        assert {number for number in tried if number >= 100} == {first}
+    finally:
+        settings.load_profile("ci")
 
 
 def test_tests_that_are_cut_off_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:

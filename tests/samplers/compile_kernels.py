@@ -88,8 +88,8 @@ def first_pass(
     """Return the first pass over items shared by all rows, as launched on an architecture."""
     given, generation = torch.empty((1, dim), dtype=DTYPES[queries]), arch // 10
     rows, step = tile_rows(generation), step_of(given)
-    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step, **SHARED, **PRODUCT}
-    constants |= changes or {}
+    constants: dict[str, Any] = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step}
+    constants |= SHARED | PRODUCT | (changes or {})
     options = launch_options(given, generation, constants["ROWS"])
     return Case(masses_of_shared, constants, queries, items, options)
 
