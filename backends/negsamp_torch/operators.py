@@ -114,7 +114,7 @@ def compiled(sampler: Sampler) -> Compiled:
     The sampler runs outside the graph, in a registered operator, ``negsamp::draw``, which counts
     its calls in a CPU tensor of its own. Since the compiler sees this tensor change, it neither
     merges, drops nor reorders draws, and keeps them out of CUDA graphs, in which they would repeat
-    (so ``mode="reduce-overhead"`` uses none; to replay draws see
+    (``mode="reduce-overhead"`` captures at most what is around them; to replay draws see
     :func:`negsamp_torch.capturable`). Keep the returned object as long as the compiled function.
     Under activation checkpointing the recomputation would draw again: draw outside it.
 

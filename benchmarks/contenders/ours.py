@@ -16,7 +16,7 @@ from benchmarks.problems import Problem
 from benchmarks.work import Contender, Place, Work, as_it_is
 from negsamp import DotProduct, GenNi, Popularity, Sampler, Uniform
 
-__all__ = ["BACKENDS", "CONTENDERS", "prepare"]
+__all__ = ["BACKENDS", "CONTENDERS", "arguments_of", "build_sampler", "prepare"]
 
 BACKENDS = tuple(sorted(point.name for point in entry_points(group="negsamp.backends")))
 """Installed backends; the framework of one may be missing."""
@@ -40,22 +40,27 @@ def build_sampler(problem: Problem, backend: str) -> Sampler:
     return GenNi(problem.catalogue, beta=setting.beta, **common)
 
 
-def prepare(problem: Problem, backend: str, place: Place = as_it_is) -> Work:
-    """Prepare one call of ``sample``, on arrays of the backend's framework."""
+def arguments_of(problem: Problem, backend: str, place: Place = as_it_is) -> dict[str, Any]:
+    """Return the arguments of ``sample``, as arrays of the backend's framework."""
     make = ARRAYS[backend]() if backend in ARRAYS else np.asarray
-    sampler = build_sampler(problem, backend)
 
     def array(values: Any) -> Any:
         return place(make(values))
 
-    targets = array(problem.targets)
-    users = array(problem.users) if problem.setting.exclude == "interactions" else None
-    score = None
-    if problem.setting.law == "genni":
-        score = DotProduct(array(problem.queries), array(problem.items))
+    excludes, scores = problem.setting.exclude == "interactions", problem.setting.law == "genni"
+    return {
+        "targets": array(problem.targets),
+        "users": array(problem.users) if excludes else None,
+        "score": DotProduct(array(problem.queries), array(problem.items)) if scores else None,
+    }
+
+
+def prepare(problem: Problem, backend: str, place: Place = as_it_is) -> Work:
+    """Prepare one call of ``sample``."""
+    sampler, arguments = build_sampler(problem, backend), arguments_of(problem, backend, place)
 
     def run() -> Any:
-        return sampler.sample(targets, score=score, users=users).item_ids
+        return sampler.sample(**arguments).item_ids
 
     return Work(run, partial(wrong_draws, problem))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.bars import all_lines
-from benchmarks.gpu.device import Device, check_wheel
+from benchmarks.gpu.device import Device, check_kernels, check_wheel
 from benchmarks.gpu.parts import PARTS, Part, Run, missing_packages
 from benchmarks.gpu.records import PartResult
 from benchmarks.gpu.report import write_report
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         folder = _folder(chosen)
         check_wheel()
+        if chosen.device == "cuda":
+            check_kernels()
         return _run(parts, chosen, folder)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -7,15 +7,25 @@ from typing import Any
 
 import torch
 
-from benchmarks.checks import wrong_scores
+from benchmarks.checks import wrong_draws, wrong_scores
 from benchmarks.contenders import ours
 from benchmarks.contenders.torch_matrix import softmax_multinomial
 from benchmarks.gpu.arithmetic import Rates
 from benchmarks.gpu.device import Device
 from benchmarks.problems import Problem
-from benchmarks.work import Contender, Work
+from benchmarks.work import Contender, Place, Work
+from negsamp_torch import capturable
 
-__all__ = ["ARITHMETIC", "BY_WEIGHT", "PRODUCT", "contenders", "library", "matrix"]
+__all__ = [
+    "ARITHMETIC",
+    "BY_WEIGHT",
+    "DTYPES",
+    "PRODUCT",
+    "as_graph",
+    "contenders",
+    "library",
+    "matrix",
+]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BY_WEIGHT = "negsamp"
@@ -28,6 +38,14 @@ BFLOAT16_TOLERANCE = 0.1
 def library(dtype: str) -> str:
     """Return the name of the library with queries and items in a dtype."""
     return f"negsamp, {dtype}"
+
+
+def as_graph(dtype: str) -> str:
+    """Return the name of the library's draw as a CUDA graph, which costs the host next to nothing.
+
+    Where it is faster than the call, the device waits for Python.
+    """
+    return f"{library(dtype)}, CUDA graph"
 
 
 def matrix(dtype: str) -> str:
@@ -68,6 +86,11 @@ def contenders(device: Device, rates: Rates | None) -> list[Contender]:
             draws=False,
         ),
     ]
+    if device.name == "cuda":
+        found += [
+            Contender(as_graph(name), "ours", ("genni",), partial(replayed, place=place))
+            for name, place in places.items()
+        ]
     if rates is not None:
         found.append(
             Contender(
@@ -80,6 +103,28 @@ def contenders(device: Device, rates: Rates | None) -> list[Contender]:
             )
         )
     return found
+
+
+def replayed(problem: Problem, place: Place) -> Work:
+    """Capture one draw as a CUDA graph, and replay it."""
+    arguments = ours.arguments_of(problem, "torch", place)
+    draw = capturable(ours.build_sampler(problem, "torch"), arguments["targets"].device)
+    graph, aside = torch.cuda.CUDAGraph(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        draw(**arguments)  # compiles
+    with torch.cuda.graph(graph, stream=aside):
+        drawn = draw(**arguments).item_ids
+
+    def run() -> Any:
+        graph.replay()
+        return drawn
+
+    def wrong(item_ids: Any) -> str | None:
+        draw.settle()
+        return wrong_draws(problem, item_ids)
+
+    return Work(run, wrong)
 
 
 def bare_product(problem: Problem, device: Device) -> Work:

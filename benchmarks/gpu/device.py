@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,8 +16,9 @@ import torch
 
 from benchmarks.machine import CHECKOUT, source_digest
 from negsamp_models.files.environment import environment
+from negsamp_torch import fused
 
-__all__ = ["Device", "check_wheel"]
+__all__ = ["Device", "check_kernels", "check_wheel"]
 
 PACKAGES = {
     "negsamp": "negsamp",
@@ -122,6 +124,22 @@ def check_wheel() -> None:
                     f"the wheel was not built from this checkout: {other} differs from {path}; "
                     "build it again with `make wheel`"
                 )
+
+
+def check_kernels() -> None:
+    """Refuse to measure where the library would draw on CUDA without its Triton kernels.
+
+    Raises
+    ------
+    ValueError
+        With the reason, as far as it is known.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        works = fused.works_on(torch.device("cuda", torch.cuda.current_device()))
+    if not works:
+        reasons = [str(each.message) for each in told] or ["they need a GPU of sm_80 or newer"]
+        raise ValueError(f"negsamp's kernels do not run here, nothing measured: {reasons[0]}")
 
 
 def _triton_version() -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.gpu.arithmetic import Rates
-from benchmarks.gpu.contenders import ARITHMETIC, contenders
+from benchmarks.gpu.contenders import ARITHMETIC, DTYPES, as_graph, contenders
 from benchmarks.gpu.device import Device
 from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds, Status
@@ -35,12 +35,16 @@ LARGEST_SCORES = 4_000_000_000
 
 @dataclass
 class _Entrant:
-    """A contender with its prepared work and its samples: seconds per call, one per repeat."""
+    """A contender with its prepared work and its samples: seconds per call, one per repeat.
+
+    `trouble` is why there are no more of them.
+    """
 
     contender: Contender
     work: Work
     runs: int = 1
     samples: list[float] = field(default_factory=list)
+    trouble: tuple[Status, str] | None = None
 
 
 def measure_draws(
@@ -83,7 +87,7 @@ def measure_draws(
         entrants = [each for each in ready if isinstance(each, _Entrant)]
         for _ in range(REPEATS):
             for entrant in entrants:
-                entrant.samples.append(_sample(entrant, device))
+                _sample(entrant, device)
         found = [
             _finish(each, problem, device) if isinstance(each, _Entrant) else each for each in ready
         ]
@@ -120,18 +124,30 @@ def _failure(error: Exception) -> tuple[Status, str]:
     return ("missing" if isinstance(error, ImportError) else "failed"), text
 
 
-def _sample(entrant: _Entrant, device: Device) -> float:
-    if entrant.work.seconds is not None:
-        return entrant.work.seconds(entrant.work.run())
-    return device.seconds(entrant.work.run, entrant.runs) / entrant.runs
+def _sample(entrant: _Entrant, device: Device) -> None:
+    """Add a sample, unless a run fails or has failed: what others have measured is kept."""
+    if entrant.trouble is not None:
+        return
+    work, runs = entrant.work, entrant.runs
+    try:
+        seconds = (
+            device.seconds(work.run, runs) if work.seconds is None else work.seconds(work.run())
+        )
+    except Exception as error:  # noqa: BLE001
+        entrant.trouble = _failure(error)
+    else:
+        entrant.samples.append(seconds / runs)
 
 
 def _finish(entrant: _Entrant, problem: Problem, device: Device) -> Measurement:
     """Summarise the samples, check a result again, and measure the memory peak."""
     contender, setting = entrant.contender, problem.setting
+    if entrant.trouble is not None:
+        return Measurement.without_figure(contender, setting, *entrant.trouble)
+    allocates = contender.name not in (ARITHMETIC, *map(as_graph, DTYPES))
     try:
         wrong = entrant.work.wrong(entrant.work.run())
-        peak = None if contender.name == ARITHMETIC else device.peak_bytes(entrant.work.run)
+        peak = device.peak_bytes(entrant.work.run) if allocates else None
     except Exception as error:  # noqa: BLE001
         return Measurement.without_figure(contender, setting, *_failure(error))
     if wrong is not None:

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.gpu import draws, epochs
-from benchmarks.gpu.arithmetic import measure_rates
+from benchmarks.gpu.arithmetic import Rates, measure_rates
+from benchmarks.gpu.contenders import ARITHMETIC
 from benchmarks.gpu.device import Device
 from benchmarks.gpu.records import NOT_MEASURED, PartResult
 from benchmarks.gpu.suite import run_tests
@@ -94,10 +95,19 @@ def table(run: Run) -> PartResult:
     settings: Sequence[Draw] = draws.SETTINGS
     if run.quick:
         settings = tuple(dict.fromkeys(each.quick() for each in settings))
-    rates = measure_rates(run.device)
+    rates = _rates(run)
     measurements, whole = draws.measure_draws(run.device, rates, settings, run.deadline, run.tell)
     conditions = run.conditions(rates=None if rates is None else asdict(rates))
     return PartResult("table", conditions, measurements, whole=whole)
+
+
+def _rates(run: Run) -> Rates | None:
+    """Measure the rates of the arithmetic alone; the draws are measured without them too."""
+    try:
+        return measure_rates(run.device)
+    except Exception as error:  # noqa: BLE001
+        run.tell(f"{ARITHMETIC}: failed, {type(error).__name__}: {error}")
+        return None
 
 
 def one_epoch(run: Run) -> PartResult:

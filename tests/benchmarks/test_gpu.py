@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import warnings
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.gpu import __main__ as command
+from benchmarks.gpu import counting, parts, suite
 from benchmarks.gpu.arithmetic import Rates
 from benchmarks.gpu.bars import all_lines
-from benchmarks.gpu.contenders import ARITHMETIC, BY_WEIGHT, PRODUCT, library, matrix
+from benchmarks.gpu.contenders import (
+    ARITHMETIC,
+    BY_WEIGHT,
+    PRODUCT,
+    contenders,
+    library,
+    matrix,
+    replayed,
+)
 from benchmarks.gpu.device import Device, check_wheel
 from benchmarks.gpu.draws import measure_draws
 from benchmarks.gpu.epochs import CAPTURED, PACKED
 from benchmarks.gpu.parts import PARTS, Run
 from benchmarks.gpu.records import PartResult, TestCount
 from benchmarks.gpu.report import REPORT, render, write_report
+from benchmarks.problems import Problem
 from benchmarks.records import Measurement, Seconds
 from benchmarks.settings import Draw, Epoch
+from benchmarks.work import Contender, Work
+from negsamp import NegSampWarning
 
 ROOT = Path(__file__).parents[2]
 CONDITIONS = {
@@ -100,6 +119,61 @@ def test_arithmetic_is_the_longer_of_products_and_powers() -> None:
     assert found.seconds.median == pytest.approx(128 * 3000 * 128 / 1e9)
 
 
+def test_one_that_fails_midway_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+
+    def fail() -> None:
+        if next(calls) == 50:
+            raise RuntimeError("an illegal memory access\nat all")
+
+    def contender(name: str, run: Any) -> Contender:
+        return Contender(name, "ours", ("genni",), lambda _: Work(run, lambda _: None))
+
+    made = [contender("breaks", fail), contender("lasts", lambda: None)]
+    monkeypatch.setattr("benchmarks.gpu.draws.contenders", lambda *_: made)
+    monkeypatch.setattr("benchmarks.gpu.draws.SHORTEST_REPEAT", 1e-9)
+    monkeypatch.setattr("benchmarks.gpu.draws.REPEATS", 60)
+    (broken, whole), _ = measure_draws(
+        Device("cpu"), None, [DRAW.quick()], float("inf"), lambda _: None
+    )
+    assert (broken.status, broken.reason) == ("failed", "RuntimeError: an illegal memory access")
+    assert whole.status == "measured"
+
+
+def test_a_draw_as_a_graph_is_held_to_what_a_draw_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the graph is a stand-in, and a replay leaves what its capture drew."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    context: Any = lambda *_, **__: nullcontext()  # noqa: E731
+    monkeypatch.setattr("negsamp_torch.TorchBackend.fused", True)
+    for name in ("CUDAGraph", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Mock)
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, context)
+    problem = Problem.of(replace(DRAW, rows=16, num_items=300))
+    work = replayed(problem, lambda tensor: tensor)
+    drawn = work.run()
+    assert work.wrong(drawn) is None
+    drawn[5] = problem.targets[5]
+    assert "which row 5 excludes" in str(work.wrong(drawn))
+    found = [each.name for each in contenders(Device("cuda"), None) if each.takes(DRAW)]
+    assert found[-2:] == ["negsamp, float32, CUDA graph", "negsamp, bfloat16, CUDA graph"]
+
+
+def test_draws_are_measured_without_the_rates_of_their_arithmetic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_: Device) -> Rates:
+        raise RuntimeError("no compiler")
+
+    told: list[str] = []
+    monkeypatch.setattr(parts, "measure_rates", broken)
+    monkeypatch.setattr("benchmarks.gpu.draws.SETTINGS", (DRAW,))
+    result = parts.table(Run(Device("cpu"), True, float("inf"), told.append))
+    assert told[0] == "arithmetic alone: failed, RuntimeError: no compiler"
+    assert result.passed
+    assert result.conditions["rates"] is None
+
+
 def test_the_report_is_made_of_the_files_alone(tmp_path: Path) -> None:
     assert write_report(tmp_path).count("not measured") == len(all_lines(names(), []))
     result = table_result()
@@ -136,6 +210,62 @@ def test_a_dry_run_of_the_tests(tmp_path: Path) -> None:
     laws, stream = (TestCount(**each) for each in content["tests"])
     assert (laws.file, stream.file) == PARTS[1].files
     assert (stream.passed, stream.failed, content["whole"]) == (7, 0, True)
+
+
+def test_failures_are_not_simplified_which_can_take_minutes() -> None:
+    tried: list[int] = []
+
+    def fails(number: int) -> None:
+        tried.append(number)
+        assert number < 100
+
+    try:
+        counting.pytest_configure()
+        with pytest.raises(AssertionError):
+            given(st.integers(0, 10**6))(fails)()
+        first = next(number for number in tried if number >= 100)
+        assert {number for number in tried if number >= 100} == {first}
+    finally:
+        settings.load_profile("ci")
+
+
+def test_tests_that_are_cut_off_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed, pytest says nothing of the failures before."""
+    bad = SimpleNamespace(
+        when="call", outcome="failed", failed=True, duration=1.0, nodeid="a.py::test_a",
+        location=("a.py", 0, "test_a"), longreprtext="E  AssertionError",
+    )  # fmt: skip
+
+    def run(_: Any, environment: dict[str, str], *__: Any) -> None:
+        monkeypatch.setenv(counting.FILE, environment[counting.FILE])
+        monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+        counting.pytest_runtest_logreport(bad)
+        assert "CI" not in environment  # TensorFlow may be missing there
+
+    told: list[str] = []
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(suite, "_run", run)
+    counts, whole = suite.run_tests(["a.py"], Device("cpu"), 1.0, told.append)
+    assert (counts[0].failed, whole) == (1, False)
+    assert "a.py::test_a failed:\nE  AssertionError" in told
+
+
+def test_a_gpu_on_which_the_kernels_do_not_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others draw the same, and only the time would tell."""
+
+    def works_on(_: torch.device) -> bool:
+        warnings.warn("Triton is not installed", NegSampWarning, stacklevel=2)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr("negsamp_torch.fused.works_on", works_on)
+    assert command.main(["-o", str(tmp_path / "new")]) == 2
+    told = capsys.readouterr().err
+    assert "kernels do not run here, nothing measured: Triton is not installed" in told
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_cannot_run_is_refused_before_anything_is_written(

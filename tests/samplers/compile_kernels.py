@@ -29,7 +29,7 @@ POINTERS = {
     "*i64": "numbers count places begins ends more item_ids counter first_totals cumulative "
     "weights_before targets exclude users offsets keys",
     "*i32": "status user_items",
-    "*fp32": "shifts sums log_q",
+    "*fp32": "shifts sums log_q factor",
     "*i1": "kept",
     "*u8": "taken flags",
 }
@@ -54,16 +54,21 @@ DRAWS = {"TILE": 1024, "LISTED": False, "REPLACEMENT": False}
 WEIGHTS = {"LANES": 256, "STEPS": 6, "ITEM_STEPS": 14, "WEIGHTED": True, "MASKED": True}
 DTYPES = {"*bf16": torch.bfloat16, "*fp16": torch.float16, "*fp32": torch.float32}
 
-FIRST_PASSES = {
+FIRST_PASSES: dict[str, tuple[Any, ...]] = {
     "bfloat16, short": ("*bf16", "*bf16", 16),
     "bfloat16": ("*bf16", "*bf16", 64),
     "bfloat16, long": ("*bf16", "*bf16", 128),
+    "bfloat16, candidates": ("*bf16", "*bf16", 64, {"LISTED": True}),
     "float16": ("*fp16", "*fp16", 64),
+    "float32, one dimension": ("*fp32", "*fp32", 1, {"dim": 1, "stride": 1}),
     "float32, short": ("*fp32", "*fp32", 32),
     "float32": ("*fp32", "*fp32", 64),
+    "float32, few rows": ("*fp32", "*fp32", 64, {"ROWS": 16}),
+    "float32, one TF32 product": ("*fp32", "*fp32", 256, {"PRECISION": "tf32"}),
     "both": ("*fp32", "*bf16", 64),
+    "float64 table": ("*fp32", "*fp64", 64),
 }
-"""Data types of queries and items, and their dimension."""
+"""Data types of queries and items, their dimension, and constants that differ from the usual."""
 
 OTHERS = {
     "exclusions": Case(exclude, {"PLACE_STEPS": 8, "EACH": 512, "LISTED": True, **OWN}),
@@ -77,12 +82,15 @@ OTHERS = {
 }
 
 
-def first_pass(arch: int, queries: str, items: str, dim: int) -> Case:
+def first_pass(
+    arch: int, queries: str, items: str, dim: int, changes: dict[str, Any] | None = None
+) -> Case:
     """Return the first pass over items shared by all rows, as launched on an architecture."""
     given, generation = torch.empty((1, dim), dtype=DTYPES[queries]), arch // 10
     rows, step = tile_rows(generation), step_of(given)
-    constants = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step, **SHARED, **PRODUCT}
-    options = launch_options(given, generation, rows)
+    constants: dict[str, Any] = {"ROWS": rows, "STEP": step, "ONE_STEP": dim <= step}
+    constants |= SHARED | PRODUCT | (changes or {})
+    options = launch_options(given, generation, constants["ROWS"])
     return Case(masses_of_shared, constants, queries, items, options)
 
 
@@ -92,19 +100,21 @@ def cases(arch: int) -> dict[str, Case]:
     return {f"first pass, {name}": first_pass(arch, *how) for name, how in passes} | OTHERS
 
 
-def compiled(case: Case, arch: int) -> dict[str, int]:
-    """Compile a kernel; return its registers, shared memory, stack and tensor core instructions."""
+def compiled(case: Case, arch: int) -> dict[str, Any]:
+    """Compile a kernel; return its registers, shared memory, stack and tensor core instructions.
+
+    Also its pointers for whose alignment it is not compiled again.
+    """
     kernel, constants = case.kernel, case.constants
-    types = TYPES | {"queries": case.queries, "items": case.items, "factor": "*fp32"}
+    types = TYPES | {"queries": case.queries, "items": case.items}
     names = [parameter.name for parameter in kernel.params]
     signature = {
         name: "constexpr" if name in constants else types.get(name, "i32") for name in names
     }
-    aligned = [
-        (i,)
-        for i, name in enumerate(names)
-        if name in {"dim", "stride"} or signature[name].startswith("*")
-    ]
+    pointers = [each for each in kernel.params if signature[each.name].startswith("*")]
+    any_alignment = [each.name for each in pointers if each.do_not_specialize_on_alignment]
+    divisible = {each.name for each in pointers} | ({"dim", "stride"} - constants.keys())
+    aligned = [(i,) for i, name in enumerate(names) if name in divisible - {*any_alignment}]
     source = ASTSource(
         fn=kernel,
         signature=signature,
@@ -122,6 +132,7 @@ def compiled(case: Case, arch: int) -> dict[str, int]:
         "shared": int(binary.metadata.shared),
         "stack": stack,
         "tensor": assembly.count("HGMMA") + assembly.count("HMMA"),
+        "any_alignment": any_alignment,
     }
 
 

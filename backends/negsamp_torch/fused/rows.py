@@ -91,7 +91,11 @@ class DeviceRows:
         return len(self.status)
 
     def numbers(self) -> tuple[Tensor, Tensor]:
-        """Return the numbers of the sampled rows, padded with 0, and their count, (1,)."""
+        """Return the numbers of the sampled rows, padded with 0, and their count, (1,).
+
+        The count may be the last element of a tensor, so kernels must not be compiled for its
+        alignment, which would change with the number of rows.
+        """
         every = torch.arange(len(self), device=self.status.device)
         if self.kept is None:
             return every, torch.full((1,), len(self), device=every.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -64,7 +66,7 @@ class Replay:
             with torch.cuda.stream(stream):
                 self._rehearse()
             torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph, stream=stream):
+            with _without_garbage_collection(), torch.cuda.graph(graph, stream=stream):
                 self._step()
         self._run = graph.replay
 
@@ -75,10 +77,27 @@ class Replay:
 
     def _rehearse(self) -> None:
         """Run the warm-up steps, and undo them."""
-        with self._rehearsal(), _undone(self._model, self._optimizer, self._device):
+        with (
+            self._rehearsal(),
+            _undone(self._model, self._optimizer, self._device),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", ".*capturable=True.*running without.*capture")
             for _ in range(WARM_UP_STEPS):
                 self._step()
         self._optimizer.zero_grad()  # a graph allocates its own gradients at capture
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Keep dead graphs, such as those of an earlier run: destroying one spoils a capture."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @contextmanager

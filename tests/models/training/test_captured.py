@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -31,7 +34,7 @@ from negsamp_models.sasrec import SASRec
 from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError
 from negsamp_models.training import Trainer, TrainingDivergedError, captured
 from negsamp_models.training.captured import CapturedStepper, check_cuda_graphs
-from negsamp_models.training.replay import WARM_UP_STEPS
+from negsamp_models.training.replay import WARM_UP_STEPS, Replay
 from negsamp_models.training.residence import ResidentTraining
 from negsamp_models.training.steps import Step, Stepper
 from negsamp_torch import Capturable
@@ -221,6 +224,50 @@ def test_one_capture_serves_all_batches_until_a_schedule_moves(
     monkeypatch.setattr(stepper._draw, "follow", lambda: False)
     stepper.take(places)
     assert runs[0] == 2 * WARM_UP_STEPS + 4
+
+
+def replay_of(step: Callable[[], None], device: torch.device) -> Replay:
+    model = torch.nn.Linear(2, 1)
+    return Replay(step, model, torch.optim.Adam(model.parameters()), nullcontext, device)
+
+
+def test_a_warm_up_is_not_taken_for_steps_without_a_graph() -> None:
+    """An optimiser that can be captured warns of those, on CUDA."""
+
+    def step() -> None:
+        warnings.warn(
+            "This instance was constructed with capturable=True or some of all the param_groups "
+            "came with capturable=True, but step() is running without CUDA graph capture.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    replay_of(step, CPU).capture()
+    with pytest.warns(UserWarning, match="capturable=True"):
+        step()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_no_garbage_is_collected_during_a_capture(
+    collects: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold another graph, and to destroy one is not permitted then."""
+    context: Any = lambda *_, **__: nullcontext()  # noqa: E731
+    for name in ("device", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, context)
+    for name in ("CUDAGraph", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Mock)
+    monkeypatch.setattr("torch.random.fork_rng", context)
+    seen: list[bool] = []
+    replay = replay_of(lambda: seen.append(gc.isenabled()), torch.device("cuda"))
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        replay.capture()
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+    assert seen == [collects] * WARM_UP_STEPS + [False]
 
 
 @pytest.fixture

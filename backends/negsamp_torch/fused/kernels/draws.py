@@ -64,7 +64,8 @@ def pick_block(shifts, sums, num_blocks, highest, threshold, TILE: tl.constexpr)
         "width",
         "num_blocks",
         "num_negatives",
-    ]
+    ],
+    do_not_specialize_on_alignment=["count"],
 )
 def draw(
     item_ids,

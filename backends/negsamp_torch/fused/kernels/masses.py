@@ -43,7 +43,10 @@ def multiply(query, lines, score, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
     return tl.dot(query, lines, score, input_precision=PRECISION)
 
 
-@triton.jit(do_not_specialize=["first", "num_rows", "width", "num_blocks", "blocks_each"])
+@triton.jit(
+    do_not_specialize=["first", "num_rows", "width", "num_blocks", "blocks_each"],
+    do_not_specialize_on_alignment=["count"],
+)
 def masses_of_shared(
     shifts,
     sums,
@@ -113,7 +116,10 @@ def masses_of_shared(
         tl.store(sums + row.to(tl.int64) * num_blocks + block, total, mask=kept)
 
 
-@triton.jit(do_not_specialize=["first", "num_more", "width", "num_blocks"])
+@triton.jit(
+    do_not_specialize=["first", "num_more", "width", "num_blocks"],
+    do_not_specialize_on_alignment=["count"],
+)
 def masses_of_own(
     shifts,
     sums,
@@ -167,7 +173,10 @@ def masses_of_own(
     tl.store(sums + row * num_blocks + block, total)
 
 
-@triton.jit(do_not_specialize=["first", "num_more", "width", "num_blocks"])
+@triton.jit(
+    do_not_specialize=["first", "num_more", "width", "num_blocks"],
+    do_not_specialize_on_alignment=["count"],
+)
 def exclude(
     shifts,
     sums,
