@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from negsamp import ConfigError
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import (
     DATASETS,
     Actions,
@@ -74,32 +73,31 @@ def prepare_command(
     Writes NAME.txt, which `--dataset NAME` of the other commands reads, and NAME_names.json with
     the names behind the numbers: the first of `users` is user 1, the first of `items` is item 1.
     """
-    with errors_reported():
-        name = log.stem if name is None else name
-        if name in _TAKEN or not name or Path(name).name != name:
-            raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
-        if delimiter is None:
-            delimiter = "\t" if log.suffix == ".tsv" else ","
-        if len(delimiter) != 1 or delimiter in '"\r\n':
-            raise ConfigError(
-                "--delimiter must be one character, neither a quote nor the end of a line; got "
-                f"{delimiter!r} (a tab is what .tsv files have by default, and $'\\t' in a shell)"
-            )
-        files = output / f"{name}.txt", output / f"{name}_names.json"
-        _check_free(files, log, overwrite)
-        check_writable(output)
-        actions = _read(log, user, item, None if in_order else time, delimiter)
-        named = dataset_of(name, actions, min_actions)
-        _write(files, named)
-        console = Console(highlight=False)
-        for line in _description(named, actions):
-            console.print(line, markup=False)
-        console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
-        if (attributes := output / f"{name}_item2attributes.json").exists():
-            console.print(
-                f"Kept: {attributes}, which has to be of the items as they are numbered now",
-                markup=False,
-            )
+    name = log.stem if name is None else name
+    if name in _TAKEN or not name or Path(name).name != name:
+        raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
+    if delimiter is None:
+        delimiter = "\t" if log.suffix == ".tsv" else ","
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ConfigError(
+            "--delimiter must be one character, neither a quote nor the end of a line; got "
+            f"{delimiter!r} (a tab is what .tsv files have by default, and $'\\t' in a shell)"
+        )
+    files = output / f"{name}.txt", output / f"{name}_names.json"
+    _check_free(files, log, overwrite)
+    check_writable(output)
+    actions = _read(log, user, item, None if in_order else time, delimiter)
+    named = dataset_of(name, actions, min_actions)
+    _write(files, named)
+    console = Console(highlight=False)
+    for line in _description(named, actions):
+        console.print(line, markup=False)
+    console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
+    if (attributes := output / f"{name}_item2attributes.json").exists():
+        console.print(
+            f"Kept: {attributes}, which has to be of the items as they are numbered now",
+            markup=False,
+        )
 
 
 def _check_free(files: tuple[Path, Path], log: Path, overwrite: bool) -> None:

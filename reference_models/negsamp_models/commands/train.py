@@ -152,9 +152,6 @@ def train_command(
     with joined_session() as (processes, console):
         epochs = parse_epochs(keep_weights)
         options = run_options(
-            processes,
-            device,
-            sampler,
             resume=resume,
             overwrite=overwrite,
             checkpoint_seconds=checkpoint_seconds,
