@@ -14,7 +14,8 @@ from negsamp_models.commands.law import law_command
 from negsamp_models.commands.plot import plot_command
 from negsamp_models.commands.prepare import prepare_command
 from negsamp_models.commands.pretrain import pretrain_command
-from negsamp_models.commands.reproduce import report_command, reproduce_command
+from negsamp_models.commands.report import report_command
+from negsamp_models.commands.reproduce import reproduce_command
 from negsamp_models.commands.session import Command
 from negsamp_models.commands.table import table_command
 from negsamp_models.commands.train import train_command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import BEST, Contrast, Grid
@@ -12,6 +12,7 @@ from negsamp_models.reproduction.page.figures import Figure, figures_of, pooled
 from negsamp_models.reproduction.page.means import Verdict, apart, combined
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.sweeps import best_point
+from negsamp_models.wording import short
 
 __all__ = ["MARGIN", "Claim", "Compared", "Outcome", "claims", "compared"]
 
@@ -176,6 +177,6 @@ def _words(grid: Grid, contrast: Contrast, at: Points, other_at: Points) -> str:
     return f"{grid.swept} {one} against {other}"
 
 
-def _values(values: list[float], points: Points) -> str:
-    named = [f"{values[point]:g}" for point in points if point is not None]
+def _values(values: list[Any], points: Points) -> str:
+    named = [short(values[point]) for point in points if point is not None]
     return named[0] if len(named) == 1 else f"{', '.join(named)} on average"

@@ -53,7 +53,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
             draw_law(study, path, title)
             return True
     is_table = is_drawn_as_table(grid)
-    if not (grid.sweep or grid.curves or is_table):
+    if grid.choose or not (_has_scale(grid.sweep) or grid.curves or is_table):
         return False
     from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
 
@@ -83,11 +83,16 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
         for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=2 * num_columns)
-    whose = "ours " if is_table else ""
+    whose = "ours " if is_table and grid.part == "paper" else ""
     bars = "" if grid.curves else f"\nbars: one standard error, {whose}from the pooled seed noise"
     figure.suptitle(f"{grid.title}{bars}")
     save_picture(figure, path, dpi=120)
     return True
+
+
+def _has_scale(sweep: tuple[str, list[Any]] | None) -> bool:
+    """Whether there is a sweep, over numbers."""
+    return sweep is not None and all(isinstance(value, int | float) for value in sweep[1])
 
 
 def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str, bool]]:
