@@ -163,12 +163,14 @@ def _opened(log: Path) -> AbstractContextManager[BinaryIO]:
     """Open the log, and show how much of it is read; that of the standard input is not known."""
     if log == _INPUT:
         return nullcontext(sys.stdin.buffer)
+    console = Console(stderr=True)
     return progress.open(
         log,
         "rb",
         description=f"Reading {escape(log.name)}",
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

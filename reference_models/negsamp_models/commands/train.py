@@ -49,8 +49,7 @@ from negsamp_models.commands.options import (
 from negsamp_models.commands.session import joined_session
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.names import describe_sampler
-from negsamp_models.display.results import print_results
-from negsamp_models.display.tables import markdown, summarise
+from negsamp_models.display.results import print_means, print_results
 from negsamp_models.pretrained import read_pretrained
 from negsamp_models.records import RunResult
 from negsamp_models.runs.seeds import runs_of_seeds
@@ -213,8 +212,7 @@ def train_command(
                 print_results(console, title, data, {name: run})
             _tell_of_files(console, folder, epochs)
         if seeds is not None:
-            table = markdown(summarise(results))
-            console.print(f"\n{table}", end="", markup=False, highlight=False, soft_wrap=True)
+            print_means(console, data, results)
 
 
 def _tell_of_files(console: Console, folder: Path, kept_epochs: tuple[int, ...]) -> None:

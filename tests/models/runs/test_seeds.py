@@ -45,6 +45,17 @@ def test_each_seed_is_a_run_and_the_table_is_that_of_the_folder(tmp_path: Path) 
     assert results[0]["test"] == results[1]["test"]
 
 
+def test_of_users_who_return_all_items_are_ranked_too(tmp_path: Path) -> None:
+    sequences = [[*items, items[0]] for items in users_of(5, num_users=20, num_items=15)]
+    write_data(tmp_path / "Tiny.txt", [*sequences, range(1, 16)])
+    done = train(tmp_path / "runs", "--seeds", "2")
+    masked, _, ranked = done.stdout.partition("The answer of 95% of the users is an item that they")
+    assert masked.endswith(f"\n\n{run('table', str(tmp_path / 'runs')).stdout}\n")
+    files = (tmp_path / "runs").glob("seed*/result.json")
+    tests = [json.loads(file.read_text())["test_unmasked"]["HR@10"] for file in files]
+    assert f"| {sum(tests) / 2:.2f} ± " in ranked
+
+
 def test_seeds_are_resumed_and_added(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     assert train(folder, "--seeds", "1").exit_code == 0
