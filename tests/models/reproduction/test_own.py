@@ -64,6 +64,7 @@ def test_the_page_has_means_and_what_is_missing_and_no_paper(tmp_path: Path) -> 
     )
     assert "- Runs: 3 finished and 2 missing." in text
     assert "- Missing: mine genni-alpha2.5, seed 0; mine genni-alpha1, seed 1." in text
+    assert "\n## Ours\n" in text
     assert "paper" not in text
     assert not list((tmp_path / "page").glob("*.png"))  # of one row with runs there is no picture
 

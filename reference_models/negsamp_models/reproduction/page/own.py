@@ -24,7 +24,8 @@ _INTRODUCTION = f"""\
 
 Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
 input masked and the weights of the best validation epoch; nothing is selected on test. Values are
-means over all seeds on file, ± the standard deviation; - is not run yet.
+means over all seeds on file, ± the standard deviation; - is not run yet. The result files hold the
+metrics with all items ranked too, for users who return to items (`test_unmasked`).
 """
 
 
@@ -40,5 +41,5 @@ def own_page(
     lines = [_INTRODUCTION, runs_line(grids, results), *missing_line(grids, results)]
     lines += [*capped_line(results), *replaced_lines(results, replaced), ""]
     for grid in with_all_seeds(grids, results):
-        lines += section(grid, results, noise, pictures.get(grid.name))
+        lines += section(grid, results, noise, pictures.get(grid.name), level=2)
     return "\n".join(lines).rstrip() + "\n"

@@ -20,10 +20,14 @@ __all__ = ["section"]
 
 
 def section(
-    grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise, picture: str | None
+    grid: Grid,
+    results: Mapping[str, RunResult],
+    noise: SeedNoise,
+    picture: str | None,
+    level: int = 3,
 ) -> Iterator[str]:
-    """Yield the lines of a grid: its title and note, picture, tables, and rows compared."""
-    yield f"### {grid.title}\n"
+    """Yield the lines of a grid: a heading of some level, note, picture, tables, contrasts."""
+    yield f"{'#' * level} {grid.title}\n"
     if grid.note:
         yield f"{grid.note}\n"
     if picture is not None:
