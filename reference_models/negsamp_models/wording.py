@@ -1,11 +1,11 @@
-"""Counts, durations, positions of a run and differences, in words for messages."""
+"""Counts, values, durations, positions of a run and differences, in words for messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["differences", "duration", "place", "plural"]
+__all__ = ["differences", "duration", "place", "plural", "short"]
 
 
 def plural(number: int, word: str) -> str:
@@ -17,6 +17,17 @@ def plural(number: int, word: str) -> str:
     ('1 seed', '2 seeds')
     """
     return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def short(value: Any) -> str:
+    """Format the value of a setting, numbers without zeros at their end.
+
+    Examples
+    --------
+    >>> short(2.50), short(40), short("batch")
+    ('2.5', '40', 'batch')
+    """
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def duration(seconds: float) -> str:

@@ -76,9 +76,8 @@ class Checkpoint:
         """
         if self.num_epochs_begun > num_epochs:
             raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: it was saved after "
-                f"{self.position}; {name} is {num_epochs}: raise it to {self.num_epochs_begun} or "
-                "more"
+                f"{name} must be >= {self.num_epochs_begun} to resume from the checkpoint, which "
+                f"was saved after {self.position}; got {num_epochs}"
             )
 
 

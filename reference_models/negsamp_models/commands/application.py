@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from negsamp_models.commands.law import law_command
 from negsamp_models.commands.plot import plot_command
 from negsamp_models.commands.prepare import prepare_command
 from negsamp_models.commands.pretrain import pretrain_command
-from negsamp_models.commands.reproduce import report_command, reproduce_command
+from negsamp_models.commands.report import report_command
+from negsamp_models.commands.reproduce import reproduce_command
+from negsamp_models.commands.session import Command
 from negsamp_models.commands.table import table_command
 from negsamp_models.commands.train import train_command
 
@@ -51,13 +54,14 @@ def _before_any_command(
     """Handle the options that belong to no command."""
 
 
-application.command("compare")(compare_command)
-application.command("train")(train_command)
-application.command("table")(table_command)
-application.command("plot")(plot_command)
-application.command("pretrain")(pretrain_command)
-application.command("prepare")(prepare_command)
-application.command("law")(law_command)
-application.command("reproduce")(reproduce_command)
-application.command("report")(report_command)
-application.command("info")(info_command)
+_command = partial(application.command, cls=Command)
+_command("compare")(compare_command)
+_command("train")(train_command)
+_command("table")(table_command)
+_command("plot")(plot_command)
+_command("pretrain")(pretrain_command)
+_command("prepare")(prepare_command)
+_command("law")(law_command)
+_command("reproduce")(reproduce_command)
+_command("report")(report_command)
+_command("info")(info_command)

@@ -88,9 +88,6 @@ def compare_command(
     """
     with joined_session() as (processes, console):
         options = run_options(
-            processes,
-            device,
-            "genni",
             resume=resume,
             overwrite=overwrite,
             checkpoint_seconds=checkpoint_seconds,

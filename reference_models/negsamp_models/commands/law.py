@@ -11,7 +11,6 @@ from rich.console import Console
 
 from negsamp_models.checkpoints import CheckpointError
 from negsamp_models.commands.options import DataDirOption
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.display.names import describe_sampler
 from negsamp_models.files.pictures import picture_path
 from negsamp_models.files.writing import check_writable, write_json
@@ -47,22 +46,19 @@ def law_command(
 
     Writes the picture, and beside it the numbers as JSON.
     """
-    with errors_reported():
-        picture = run / "law.png" if output is None else picture_path(output)
-        result, trainer = finished_run(run, data_dir)
-        _check_numbers(picture.with_suffix(".json"))
-        check_writable(picture.parent)
-        study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
-        write_json(picture.with_suffix(".json"), study.to_json())
-        negatives = describe_sampler(result.sampler, result.settings)
-        draw_law(study, picture, f"User {study.user} of {result.dataset}: {negatives}")
-        console = Console(highlight=False)
-        numbers = picture.with_suffix(".json").name
-        console.print(f"Written: {picture}, {numbers}", markup=False)
-        if len(study.stages) == 1:
-            console.print(
-                "The run kept only its best weights; train with --keep-weights to keep more."
-            )
+    picture = run / "law.png" if output is None else picture_path(output)
+    result, trainer = finished_run(run, data_dir)
+    _check_numbers(picture.with_suffix(".json"))
+    check_writable(picture.parent)
+    study = study_law(trainer, result, read_snapshots(run / "weights"), LawRequest(length))
+    write_json(picture.with_suffix(".json"), study.to_json())
+    negatives = describe_sampler(result.sampler, result.settings)
+    draw_law(study, picture, f"User {study.user} of {result.dataset}: {negatives}")
+    console = Console(highlight=False)
+    numbers = picture.with_suffix(".json").name
+    console.print(f"Written: {picture}, {numbers}", markup=False)
+    if len(study.stages) == 1:
+        console.print("The run kept only its best weights; train with --keep-weights to keep more.")
 
 
 def _check_numbers(path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.display.curves import labelled, read_curves
 from negsamp_models.display.plots import plot_runs
 from negsamp_models.files.pictures import picture_path
@@ -39,10 +38,9 @@ def plot_command(
 
     For example `negsamp compare` and then `negsamp plot negsamp-compare`.
     """
-    with errors_reported():
-        picture = picture_path(output)
-        found = labelled(read_curves(runs))
-        check_writable(picture.parent)
-        plot_runs(found, picture, ", ".join(map(str, runs)), metric)
-        text = f"Written: {output} ({plural(len(found), 'run')})"
-        Console().print(text, highlight=False, markup=False)
+    picture = picture_path(output)
+    found = labelled(read_curves(runs))
+    check_writable(picture.parent)
+    plot_runs(found, picture, ", ".join(map(str, runs)), metric)
+    text = f"Written: {output} ({plural(len(found), 'run')})"
+    Console().print(text, highlight=False, markup=False)

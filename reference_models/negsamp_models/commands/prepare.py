@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich import progress
@@ -11,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from negsamp import ConfigError
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import (
     DATASETS,
     Actions,
@@ -20,18 +21,23 @@ from negsamp_models.datasets import (
     dataset_of,
     read_actions,
 )
+from negsamp_models.datasets.packed import unpacked, without_packing
 from negsamp_models.display.results import SHARE_SHOWN
 from negsamp_models.files.writing import check_writable, write_json, write_whole
 
 __all__ = ["prepare_command"]
 
+_INPUT = Path("-")
 _TAKEN = {"synthetic", *(name for each in DATASETS for name in (each.name, each.alias))}
 
 
 def prepare_command(
     log: Annotated[
         Path,
-        typer.Argument(help="A CSV file, one action per line; the first line names the columns."),
+        typer.Argument(
+            help="A CSV file, one action per line; the first line names the columns. It may be "
+            "compressed (.gz, .bz2, .xz); - is the standard input, and needs --name."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: that of the file.")
@@ -71,35 +77,44 @@ def prepare_command(
 
         negsamp compare --dataset log --data-dir data
 
+        unzip -p log.zip | negsamp prepare - --name mine
+
     Writes NAME.txt, which `--dataset NAME` of the other commands reads, and NAME_names.json with
     the names behind the numbers: the first of `users` is user 1, the first of `items` is item 1.
     """
-    with errors_reported():
-        name = log.stem if name is None else name
-        if name in _TAKEN or not name or Path(name).name != name:
-            raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
-        if delimiter is None:
-            delimiter = "\t" if log.suffix == ".tsv" else ","
-        if len(delimiter) != 1 or delimiter in '"\r\n':
-            raise ConfigError(
-                "--delimiter must be one character, neither a quote nor the end of a line; got "
-                f"{delimiter!r} (a tab is what .tsv files have by default, and $'\\t' in a shell)"
-            )
-        files = output / f"{name}.txt", output / f"{name}_names.json"
-        _check_free(files, log, overwrite)
-        check_writable(output)
-        actions = _read(log, user, item, None if in_order else time, delimiter)
-        named = dataset_of(name, actions, min_actions)
-        _write(files, named)
-        console = Console(highlight=False)
-        for line in _description(named, actions):
-            console.print(line, markup=False)
-        console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
-        if (attributes := output / f"{name}_item2attributes.json").exists():
-            console.print(
-                f"Kept: {attributes}, which has to be of the items as they are numbered now",
-                markup=False,
-            )
+    name = _named(log, name)
+    if delimiter is None:
+        delimiter = "\t" if without_packing(log).suffix == ".tsv" else ","
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ConfigError(
+            "--delimiter must be one character, neither a quote nor the end of a line; got "
+            f"{delimiter!r} (a tab is what .tsv files have by default, and $'\\t' in a shell)"
+        )
+    files = output / f"{name}.txt", output / f"{name}_names.json"
+    _check_free(files, log, overwrite)
+    check_writable(output)
+    actions = _read(log, user, item, None if in_order else time, delimiter)
+    named = dataset_of(name, actions, min_actions)
+    _write(files, named)
+    console = Console(highlight=False)
+    for line in _description(named, actions):
+        console.print(line, markup=False)
+    console.print(f"Written: {files[0]}, {files[1].name}", markup=False)
+    if (attributes := output / f"{name}_item2attributes.json").exists():
+        console.print(
+            f"Kept: {attributes}, which has to be of the items as they are numbered now",
+            markup=False,
+        )
+
+
+def _named(log: Path, name: str | None) -> str:
+    """Return the name of the data set, by default that of the log."""
+    if name is None and log == _INPUT:
+        raise ConfigError("the standard input has no name for the data set: give one with --name")
+    name = without_packing(log).stem if name is None else name
+    if name in _TAKEN or not name or Path(name).name != name:
+        raise ConfigError(f"{name!r} cannot be the name of your own data; give another --name")
+    return name
 
 
 def _check_free(files: tuple[Path, Path], log: Path, overwrite: bool) -> None:
@@ -134,21 +149,29 @@ def _write(files: tuple[Path, Path], named: NamedDataset) -> None:
 
 
 def _read(log: Path, user: str, item: str, time: str | None, delimiter: str) -> Actions:
+    name = "the standard input" if log == _INPUT else str(log)
     try:
-        with progress.open(
-            log,
-            "r",
-            encoding="utf-8-sig",
-            newline="",
-            description=f"Reading {escape(log.name)}",
-            console=Console(stderr=True),
-            transient=True,
-        ) as file:
-            return read_actions(file, user, item, time, delimiter)
+        with _opened(log) as file, unpacked(file, log.suffix) as lines:
+            return read_actions(lines, user, item, time, delimiter)
     except OSError as error:
-        raise DatasetError(f"cannot read {log}: {error.strerror or error}") from error
+        raise DatasetError(f"cannot read {name}: {error.strerror or error}") from error
     except DatasetError as error:
-        raise DatasetError(f"{log}: {error}") from error
+        raise DatasetError(f"{name}: {error}") from error
+
+
+def _opened(log: Path) -> AbstractContextManager[BinaryIO]:
+    """Open the log, and show how much of it is read; that of the standard input is not known."""
+    if log == _INPUT:
+        return nullcontext(sys.stdin.buffer)
+    console = Console(stderr=True)
+    return progress.open(
+        log,
+        "rb",
+        description=f"Reading {escape(log.name)}",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def _description(named: NamedDataset, actions: Actions) -> list[str]:

@@ -139,9 +139,6 @@ def pretrain_command(
                 f"pretrain runs in one process; got {processes.size}: start it without torchrun"
             )
         options = run_options(
-            processes,
-            device,
-            sampler,
             resume=resume,
             overwrite=overwrite,
             checkpoint_seconds=checkpoint_seconds,

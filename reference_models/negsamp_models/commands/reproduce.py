@@ -1,4 +1,4 @@
-"""The commands ``negsamp reproduce`` and ``negsamp report``."""
+"""The command ``negsamp reproduce``."""
 
 from __future__ import annotations
 
@@ -16,29 +16,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from negsamp import ConfigError
-from negsamp_models.commands.option_checks import check_graphs_option
 from negsamp_models.commands.options import CudaGraphsOption, DataDirOption, DeviceOption, given
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.whole_tables import print_whole, whole_table
-from negsamp_models.files.writing import check_writable, write_text
 from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
-from negsamp_models.reproduction.declarations import grid_names, load_grid, load_grids
+from negsamp_models.reproduction.declarations import load_grids
 from negsamp_models.reproduction.grids import Grid
 from negsamp_models.reproduction.order import Outlook, by_need, expected_seconds
-from negsamp_models.reproduction.page.pictures import draw
-from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.pretraining import PlannedPretraining
 from negsamp_models.reproduction.progress import Display, named
-from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.running import make_runs, results_below
-from negsamp_models.reproduction.seeds import results_asked_for
 from negsamp_models.reproduction.worker import Workplace
 from negsamp_models.settings import device_named
+from negsamp_models.training.captured import check_cuda_graphs
 from negsamp_models.wording import duration, plural
 
-__all__ = ["report_command", "reproduce_command", "what_comes_next"]
+__all__ = ["ResultsOption", "reproduce_command", "what_comes_next"]
 
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of the result files, one per run.")
@@ -88,91 +82,50 @@ def reproduce_command(
     needs them.
     """
     console = Console()
-    with errors_reported():
-        if every and names:
-            raise ConfigError(f"name tables and figures or give --all; got both: {names}")
-        grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
-        device_named(device)  # fail once, not in each run
-        if cuda_graphs:
-            check_graphs_option(Processes(), device)
-        found = results_below(results)
-        if not (names or every or dry_run):
-            print_whole(console, _overview(grids, found, results))
-            return
-        if dry_run:
-            if by_need(grids, found):
-                print_whole(console, _plan(grids, found, results))
-            console.print(Outlook.of(grids, found, results).words(jobs))
-            return
-        for dataset in sorted({run.dataset for run in by_need(grids, found)}):
-            load_dataset(dataset, data_dir)  # missing data fail once too, and are downloaded once
-        with (
-            Display(console, grids, found, results, jobs) as display,
-            _interruption_reported(console),
-        ):
-            make_runs(grids, Workplace(results, data_dir, device, cuda_graphs), jobs, display)
-        if display.failed:
-            failed = plural(display.failed, "run")
-            console.print(f"[red]{failed} failed[/]; the others are in {escape(str(results))}")
-            raise typer.Exit(1)
-        if (left := Outlook.of(grids, results_below(results), results)).runs:
-            console.print(
-                f"Done, except for runs of other commands: {left.words(jobs)}. Repeat this command "
-                "when those have finished"
-            )
-        else:
-            following = what_comes_next(names, max_epochs, results)
-            console.print(f"Done; results are in {results}. Next: {following}", markup=False)
-
-
-def report_command(
-    results: ResultsOption = Path("results"),
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the page and its pictures.")
-    ] = Path("docs/reproduction"),
-) -> None:
-    """Write the page that shows our figures beside the paper's, from the result files alone."""
-    console = Console()
-    with errors_reported():
-        grids = [load_grid(name) for name in grid_names()]
-        found = _asked_for(grids, results)
-        check_writable(output)
-        replaced = replaced_below(results)
-        drawn = {}
-        for grid in grids:
-            picture = output / f"{grid.name}.png"
-            if draw(grid, found, picture):
-                drawn[grid.name] = picture.name
-            else:
-                picture.unlink(missing_ok=True)
-        write_text(output / "index.md", page(grids, found, drawn, replaced))
-        pictures = plural(len(drawn), "picture")
-        written = f"{plural(len(found), 'run')}; written: {output / 'index.md'}, {pictures}"
-        console.print(written, markup=False)
-
-
-def _asked_for(grids: list[Grid], folder: Path) -> dict[str, RunResult]:
-    """Read the results that belong to tables and figures."""
-    if not (found := results_below(folder)):
-        raise ConfigError(
-            f"{folder} holds no result of a run; make some with: negsamp reproduce table1"
+    if every and names:
+        raise ConfigError(f"name tables and figures or give --all; got both: {names}")
+    grids = load_grids(names, datasets, seeds, **given(max_epochs=max_epochs))
+    place = device_named(device)  # fail once, not in each run
+    if cuda_graphs:
+        check_cuda_graphs(Processes(), place)
+    found = results_below(results)
+    if not (names or every or dry_run):
+        print_whole(console, _overview(grids, found, results))
+        return
+    if dry_run:
+        if by_need(grids, found):
+            print_whole(console, _plan(grids, found, results))
+        console.print(Outlook.of(grids, found, results).words(jobs))
+        return
+    for dataset in sorted({run.dataset for run in by_need(grids, found)}):
+        load_dataset(dataset, data_dir)  # missing data fail once too, and are downloaded once
+    with (
+        Display(console, grids, found, results, jobs) as display,
+        _interruption_reported(console),
+    ):
+        make_runs(grids, Workplace(results, data_dir, device, cuda_graphs), jobs, display)
+    if display.failed:
+        failed = plural(display.failed, "run")
+        console.print(f"[red]{failed} failed[/]; the others are in {escape(str(results))}")
+        raise typer.Exit(1)
+    if (left := Outlook.of(grids, results_below(results), results)).runs:
+        console.print(
+            f"Done, except for runs of other commands: {left.words(jobs)}. Repeat this command "
+            "when those have finished"
         )
-    if not (asked := results_asked_for(grids, found)):
-        number = len(found)
-        none = "the one run" if number == 1 else f"none of the {number} runs"
-        raise ConfigError(
-            f"{none} in {folder} belongs to {'no' if number == 1 else 'a'} table of the paper; "
-            "make some with: negsamp reproduce table1"
-        )
-    return asked
+    else:
+        following = what_comes_next(names, max_epochs, results)
+        console.print(f"Done; results are in {results}. Next: {following}", markup=False)
 
 
 def what_comes_next(names: list[str] | None, max_epochs: int | None, folder: Path) -> str:
-    """Return the command that shows the results: the page has the paper's grids alone."""
-    if max_epochs is not None or all(name.endswith(".toml") for name in names or ["table1"]):
+    """Return the command that shows the results: a page, unless the runs are on trial."""
+    if max_epochs is not None:
         return shlex.join(["negsamp", "table", str(folder)])
+    names = names or []
+    own = names if all(name.endswith(".toml") for name in names) else []
     default = [] if folder == Path("results") else ["--results", str(folder)]
-    return shlex.join(["negsamp", "report", *default])
+    return shlex.join(["negsamp", "report", *own, *default])
 
 
 @contextmanager

@@ -5,20 +5,36 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from types import MappingProxyType
+from typing import IO, Any
 
 import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from negsamp import NegSampError
+from negsamp_models.commands.option_names import with_option_names
 from negsamp_models.display.warnings_as_text import warnings_as_text
 from negsamp_models.processes import Processes, RunStoppedError, joined_processes
 
-__all__ = ["errors_reported", "joined_session"]
+__all__ = ["Command", "errors_reported", "joined_session"]
+
+_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class Command(TyperCommand):
+    """A command that reports errors as :func:`errors_reported` does."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        names = {each.name: each.opts[0] for each in self.params if each.name is not None}
+        options = {name: option for name, option in names.items() if option.startswith("--")}
+        with errors_reported(options):
+            return super().invoke(ctx)
 
 
 class LastingConsole(Console):
@@ -32,22 +48,23 @@ class LastingConsole(Console):
 
 @contextmanager
 def joined_session() -> Iterator[tuple[Processes, Console]]:
-    """Join the processes of a run, and report errors as :func:`errors_reported` does.
+    """Join the processes of a run.
 
     Yields
     ------
     Processes, Console
         The console of rank 0 prints; those of other ranks are quiet.
     """
-    with errors_reported(), joined_processes() as processes:
+    with joined_processes() as processes:
         yield processes, LastingConsole(quiet=processes.rank > 0)
 
 
 @contextmanager
-def errors_reported() -> Iterator[None]:
+def errors_reported(options: Mapping[str, str] = _NO_OPTIONS) -> Iterator[None]:
     """Report errors and warnings of negsamp as one line each, without a traceback.
 
-    The exit status is 2 after an error, and 128 + signal after a run that a signal stopped.
+    The exit status is 2 after an error, and 128 + signal after a run that a signal stopped. Errors
+    about settings name the option: `options` are those of the command, see `with_option_names`.
     """
     rank = int(os.environ.get("RANK", "0"))
     who = f"process {rank}: " if rank else ""
@@ -70,7 +87,8 @@ def errors_reported() -> Iterator[None]:
         _discard(sys.stdout)
         raise typer.Exit(1) from None
     except (NegSampError, OSError) as error:
-        console.print(f"[red]error:[/] {who}{escape(_message(error))}")
+        message = with_option_names(_message(error), options)
+        console.print(f"[red]error:[/] {who}{escape(message)}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         console.print(f"{who}interrupted")

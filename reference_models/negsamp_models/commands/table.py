@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from negsamp import ConfigError
-from negsamp_models.commands.session import errors_reported
 from negsamp_models.display.marked_tables import rewrite_tables
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.records.reading import read_results
@@ -41,13 +40,12 @@ def table_command(
     mean test HR@5 of each PATH, or `PATH validation NDCG@10`; in percent, the gain of `PATH over
     PATH`; the number of seeds. A `-` keeps a figure.
     """
-    with errors_reported():
-        if not rewrite:
-            print(markdown(summarise(read_results(results)), times), end="")
-            return
-        if not times:
-            raise ConfigError(
-                "--rewrite runs the commands between the marks: write --no-times into those"
-            )
-        for file, is_new in rewrite_tables(results, Path()).items():
-            print(f"{'Rewritten' if is_new else 'Unchanged'}: {file}")
+    if not rewrite:
+        print(markdown(summarise(read_results(results)), times), end="")
+        return
+    if not times:
+        raise ConfigError(
+            "--rewrite runs the commands between the marks: write --no-times into those"
+        )
+    for file, is_new in rewrite_tables(results, Path()).items():
+        print(f"{'Rewritten' if is_new else 'Unchanged'}: {file}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
 from negsamp_models.commands.option_checks import (
     check_kept_epochs,
@@ -48,8 +49,10 @@ from negsamp_models.commands.options import (
 from negsamp_models.commands.session import joined_session
 from negsamp_models.datasets import load_dataset
 from negsamp_models.display.names import describe_sampler
-from negsamp_models.display.results import print_results
+from negsamp_models.display.results import print_means, print_results
 from negsamp_models.pretrained import read_pretrained
+from negsamp_models.records import RunResult
+from negsamp_models.runs.seeds import runs_of_seeds
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.settings import MODELS, default_settings
 from negsamp_models.training.snapshots import missing_snapshots
@@ -106,6 +109,15 @@ def train_command(
         ),
     ] = "nce",
     seed: SeedOption = 0,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train with this many seeds, one after the other, from --seed on: each in a "
+            "folder seedN of the output folder. Prints the mean and deviation over them.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     max_epochs: EpochsOption = None,
     patience: PatienceOption = None,
     batch_size: Annotated[
@@ -132,6 +144,8 @@ def train_command(
 
         negsamp train --dataset Beauty --alpha 2.5 -o runs/beauty
 
+        negsamp train --dataset Beauty --alpha 2.5 -o runs/beauty-seeds --seeds 3
+
     Alpha and beta are numbers or schedules, written NAME:argument=value,...:
 
     - `exponential:m=40` grows tenfold every m epochs, from 0.001 to 1 (eq. 7, for beta);
@@ -152,9 +166,6 @@ def train_command(
     with joined_session() as (processes, console):
         epochs = parse_epochs(keep_weights)
         options = run_options(
-            processes,
-            device,
-            sampler,
             resume=resume,
             overwrite=overwrite,
             checkpoint_seconds=checkpoint_seconds,
@@ -189,15 +200,26 @@ def train_command(
         )
         check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
-        result = train_in_folder(
-            data, config, settings, output, options, console, processes, weights
+        results: list[RunResult] = []
+        for folder, own in runs_of_seeds(settings, seeds, output).items():
+            if seeds is not None:
+                console.print(f"Seed {own.seed} ({len(results) + 1} of {seeds})", highlight=False)
+            run = train_in_folder(data, config, own, folder, options, console, processes, weights)
+            results.append(run)
+            if seeds is None:
+                title = f"{MODELS[settings.model]} on {data.name}"
+                name = describe_sampler(config, asdict(settings))
+                print_results(console, title, data, {name: run})
+            _tell_of_files(console, folder, epochs)
+        if seeds is not None:
+            print_means(console, data, results)
+
+
+def _tell_of_files(console: Console, folder: Path, kept_epochs: tuple[int, ...]) -> None:
+    """Print where the files of a run are, and which weights were not kept."""
+    console.print(f"In {folder}: result.json, curves.png, model.safetensors", markup=False)
+    if missing := missing_snapshots(folder / "weights", kept_epochs):
+        console.print(
+            f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run had "
+            "passed them before --keep-weights was given, or ended before them."
         )
-        title = f"{MODELS[settings.model]} on {data.name}"
-        name = describe_sampler(config, asdict(settings))
-        print_results(console, title, data, {name: result})
-        console.print(f"In {output}: result.json, curves.png, model.safetensors", markup=False)
-        if missing := missing_snapshots(output / "weights", epochs):
-            console.print(
-                f"Not kept: the weights after {', '.join(map(str, missing))} epochs. The run had "
-                "passed them before --keep-weights was given, or ended before them."
-            )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -10,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from negsamp_models.datasets import Dataset
-from negsamp_models.display.tables import METRICS
+from negsamp_models.display.tables import METRICS, markdown, summarise
 from negsamp_models.display.whole_tables import print_whole, whole_table
 from negsamp_models.records import RunResult
 
-__all__ = ["print_results", "results_table"]
+__all__ = ["print_means", "print_results", "results_table"]
 
 SHARE_SHOWN = 0.01
 """Share of users who return to an item in the end, from which on their items are ranked too."""
@@ -25,12 +26,34 @@ def print_results(
 ) -> None:
     """Print the table of some runs, and a second one for data whose users return to items."""
     print_whole(console, results_table(title, results))
-    if (share := dataset.share_of_returns()) >= SHARE_SHOWN:
-        console.print(
-            f"\nThe answer of {share:.0%} of the users is an item that they had before: a miss "
-            "above, where those are left out of the ranking."
-        )
+    if _answers_return(console, dataset):
         print_whole(console, results_table(f"{title}, all items ranked", results, masked=False))
+
+
+def print_means(console: Console, dataset: Dataset, results: Sequence[RunResult]) -> None:
+    """Print the table of ``negsamp table``, and a second one for data whose users return to items.
+
+    In the second all items are ranked.
+    """
+    _print_means(console, results)
+    if _answers_return(console, dataset):
+        _print_means(console, [replace(run, test=run.test_unmasked) for run in results])
+
+
+def _print_means(console: Console, results: Sequence[RunResult]) -> None:
+    table = markdown(summarise(results))
+    console.print(f"\n{table}", end="", markup=False, highlight=False, soft_wrap=True)
+
+
+def _answers_return(console: Console, dataset: Dataset) -> bool:
+    """Whether users return to items in the end; if so, print how many."""
+    if (share := dataset.share_of_returns()) < SHARE_SHOWN:
+        return False
+    console.print(
+        f"\nThe answer of {share:.0%} of the users is an item that they had before: a miss above, "
+        "where those are left out of the ranking."
+    )
+    return True
 
 
 def results_table(title: str, results: Mapping[str, RunResult], masked: bool = True) -> Table:

@@ -24,6 +24,7 @@ from negsamp_models.reproduction.forms import check_form, hint, refuse_unknown
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.settings import TrainingSettings
+from negsamp_models.wording import short
 
 __all__ = ["grid_names", "load_grid", "load_grids"]
 
@@ -95,12 +96,12 @@ def load_grid(
             raise ConfigError(f"the row {row!r} of the grid {name}: {error}") from None
         cells.append(Cell(dataset, row, point, choices))
     _refuse_leaks(name, content, cells)
-    if content.get("choose", False):
-        cells = [_one_of_rows(dataset, cells) for dataset in kept]
+    if choose := content.get("choose", False):
+        cells = [_one_of_rows(dataset, cells, sweep) for dataset in kept]
     return Grid(
         name=Path(name).stem,
         title=content["title"],
-        part=content.get("part", "paper"),
+        part=content.get("part", "own" if _is_own(name) else "paper"),
         decision=content.get("decision", ""),
         note=content.get("note", "").strip(),
         datasets=tuple(kept),
@@ -108,7 +109,8 @@ def load_grid(
         rows=tuple(content["rows"]),
         sweep=sweep,
         curves=content.get("curves", False),
-        paper=content.get("paper", Path(name).stem),
+        choose=choose,
+        paper=content.get("paper", "" if _is_own(name) else name),
         contrasts=tuple(Contrast(**_with_tuples(each)) for each in content.get("contrasts", [])),
         gains=tuple(Gain(**_with_tuples(each)) for each in content.get("gains", [])),
         paper_best=content.get("paper_best", {}),
@@ -150,18 +152,23 @@ def load_grids(
 
 def _read(name: str) -> dict[str, Any]:
     known = grid_names()
-    if not name.endswith(".toml") and name not in known:
+    if not _is_own(name) and name not in known:
         raise ConfigError(
             f"no table or figure {name!r}; known: {', '.join(known)}{hint(name, known)}"
         )
     own, ours = Path(name), files(__package__).joinpath("grids", f"{name}.toml")
-    data = own.read_bytes() if name.endswith(".toml") else ours.read_bytes()
+    data = own.read_bytes() if _is_own(name) else ours.read_bytes()
     try:
         content = tomllib.loads(data.decode())
     except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"{name} is not TOML: {error}") from None
     check_form(name, content)
     return content
+
+
+def _is_own(name: str) -> bool:
+    """Whether a grid is not one of the package."""
+    return name.endswith(".toml")
 
 
 def _refuse_wrong_samplers(choices: Sequence[Choice]) -> None:
@@ -187,10 +194,14 @@ def _with_tuples(declared: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list) else v for key, v in declared.items()}
 
 
-def _one_of_rows(dataset: str, cells: list[Cell]) -> Cell:
+def _one_of_rows(dataset: str, cells: list[Cell], sweep: tuple[str, list[Any]] | None) -> Cell:
     """Combine the rows of a data set as choices of one cell."""
-    rows = [cell for cell in cells if cell.dataset == dataset]
-    choices = [replace(choice, label=cell.row) for cell in rows for choice in cell.choices]
+    choices = []
+    for cell in (each for each in cells if each.dataset == dataset):
+        points = () if sweep is None else (f"{sweep[0]} = {short(sweep[1][cell.point or 0])}",)
+        for choice in cell.choices:
+            label = ", ".join(filter(None, [cell.row, *points, choice.label]))
+            choices.append(replace(choice, label=label))
     return Cell(dataset, "best on validation", None, tuple(choices))
 
 
@@ -235,7 +246,7 @@ def _choices(
         raise ConfigError(f"{tuned[0]} must be a value, or a list of some to choose from; got []")
     return tuple(
         Choice(
-            label=", ".join(f"{name} = {_shown(value)}" for name, value in option.items()),
+            label=", ".join(f"{name} = {short(value)}" for name, value in option.items()),
             runs=tuple(
                 PlannedRun(
                     dataset, sampler | option, TrainingSettings(**changed, seed=seed), law, epochs
@@ -245,7 +256,3 @@ def _choices(
         )
         for option in options
     )
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)

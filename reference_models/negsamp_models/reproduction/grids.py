@@ -143,8 +143,9 @@ class Grid:
     Attributes
     ----------
     name, title : str
-    part : {"paper", "open", "beyond"}
-        Part of the page: the paper's own results, what it leaves open, or what goes beyond it.
+    part : {"paper", "open", "beyond", "own"}
+        Part of the page: the paper's own results, what it leaves open, or what goes beyond it; or
+        "own" for a page of its own.
     decision : str
         What runs elsewhere do about what the paper leaves open; empty if nothing is open.
     note : str
@@ -154,8 +155,10 @@ class Grid:
         The swept key and its values.
     curves : bool
         Whether to plot validation over training time.
+    choose : bool
+        Whether validation chooses among the rows; then each data set has one cell.
     paper : str
-        Key of the paper's figures for this grid in ``paper.toml``.
+        Key of the paper's figures for this grid in ``paper.toml``; empty if it has none.
     contrasts : tuple of Contrast
     gains : tuple of Gain
     paper_best : mapping of str to float
@@ -175,6 +178,7 @@ class Grid:
     rows: tuple[str, ...]
     sweep: tuple[str, list[Any]] | None
     curves: bool
+    choose: bool
     paper: str
     contrasts: tuple[Contrast, ...]
     gains: tuple[Gain, ...]

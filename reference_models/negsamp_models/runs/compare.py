@@ -59,15 +59,15 @@ def compare(
     dict of str to RunResult
         By the name of the sampler, see :func:`negsamp_models.display.names.describe_sampler`.
     """
+    configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
+    for config in configs.values():  # find a wrong setting before any training
+        Trainer(dataset, config, settings, processes=processes, cuda_graphs=options.cuda_graphs)
     statistics = dataset.statistics()
     console.print(
         f"[bold]{escape(dataset.name)}[/]: {statistics.num_users:,} users, "
         f"{statistics.num_items:,} items, {statistics.num_actions:,} actions, "
         f"{statistics.average_length:.1f} a user. {dataset.description}".rstrip()
     )
-    configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
-    for config in configs.values():  # find a wrong setting before any training
-        Trainer(dataset, config, settings, processes=processes)
     results = {
         label: train_in_folder(
             dataset, config, settings, folder / _slug(label), options, console, processes

@@ -39,7 +39,7 @@ class ObjectiveWeights:
     def __post_init__(self) -> None:
         for name in OBJECTIVES:
             if as_number(name, getattr(self, name)) < 0:
-                raise TrainingSettingsError(f"the weight of {name}", getattr(self, name), ">= 0")
+                raise TrainingSettingsError(name, getattr(self, name), ">= 0")
         if not any(getattr(self, name) for name in OBJECTIVES):
             raise TrainingSettingsError("at least one weight of the objectives", 0.0, "> 0")
 

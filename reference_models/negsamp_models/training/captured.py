@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from negsamp import DotProduct, Negatives, Sampler
+from negsamp import ConfigError, DotProduct, Negatives, Sampler
 from negsamp_models.datasets import Training
 from negsamp_models.datasets.packing import causal_mask, on_device
 from negsamp_models.datasets.sequences import Int64Array
 from negsamp_models.processes import Processes
 from negsamp_models.sasrec import SASRec
-from negsamp_models.settings import LOSSES, TrainingSettings, TrainingSettingsError
+from negsamp_models.settings import LOSSES, TrainingSettings
 from negsamp_models.training.replay import Replay
 from negsamp_models.training.residence import ResidentTraining
 from negsamp_models.training.steps import Step
@@ -27,18 +27,16 @@ def check_cuda_graphs(processes: Processes, device: torch.device) -> None:
 
     Raises
     ------
-    TrainingSettingsError
+    ConfigError
         If it has several processes, the device is not CUDA, or the kernels of ``negsamp_torch``
         cannot draw there.
     """
     if processes.size > 1:
-        raise TrainingSettingsError("cuda_graphs", True, "False in a run of several processes")
+        raise ConfigError("cuda_graphs needs a single process: start the run without torchrun")
     if device.type != "cuda":
-        raise TrainingSettingsError("cuda_graphs", True, f"False on {device}: it needs CUDA")
+        raise ConfigError(f"cuda_graphs needs a CUDA device; the device of this run is {device}")
     if not fused.works_on(device):
-        raise TrainingSettingsError(
-            "cuda_graphs", True, "False here: it needs Triton, and a GPU that its kernels run on"
-        )
+        raise ConfigError("cuda_graphs needs Triton, and a GPU that its kernels run on")
 
 
 @dataclass(eq=False)

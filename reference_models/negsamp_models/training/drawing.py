@@ -7,9 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, GenNi, Negatives, Sampler
+from negsamp import ConfigError, DotProduct, GenNi, Negatives, Sampler
 from negsamp_models.processes import Processes
-from negsamp_models.settings import TrainingSettingsError
 
 __all__ = ["Draw", "drawn_here", "drawn_over_slices"]
 
@@ -45,7 +44,7 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
 
     Raises
     ------
-    TrainingSettingsError
+    ConfigError
         If there is one process, or the sampler is not GenNi.
     """
     _check(sampler, processes)
@@ -72,10 +71,9 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
 
 def _check(sampler: Sampler, processes: Processes) -> None:
     if processes.size == 1:
-        raise TrainingSettingsError(
-            "sharded_items", True, "False in a run of one process (start several with torchrun)"
-        )
+        raise ConfigError("sharded_items needs several processes: start the run with torchrun")
     if not isinstance(sampler, GenNi):
-        raise TrainingSettingsError(
-            "sharded_items", True, "False unless the sampler is genni: no other looks at scores"
+        raise ConfigError(
+            "sharded_items needs the sampler genni, since no other looks at scores; the sampler of "
+            f"this run is {type(sampler).__name__}"
         )

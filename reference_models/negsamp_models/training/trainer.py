@@ -81,9 +81,10 @@ class Trainer:
     Raises
     ------
     TrainingSettingsError
-        If the model "s3rec" has no pre-trained weights or another model has some; if items are to
-        be sharded in a single process or for a sampler without scores; or if steps cannot be CUDA
-        graphs.
+        If the model "s3rec" has no pre-trained weights or another model has some.
+    ConfigError
+        If items are to be sharded in a single process or for a sampler without scores; or if steps
+        cannot be CUDA graphs.
     PretrainedError
         If the pre-trained weights belong to another catalogue, other sequences or other sizes.
     DatasetError
@@ -163,9 +164,9 @@ class Trainer:
         waited = longest_wait(state.records if state.batch else state.records[:-1])
         if waited >= settings.patience:
             raise CheckpointError(
-                f"the checkpoint is beyond the end of the run: training continued after "
-                f"{plural(waited, 'epoch')} without a better validation {CHOSEN_BY}; patience is "
-                f"{settings.patience}: raise it to {waited + 1} or more"
+                f"patience must be >= {waited + 1} to resume from the checkpoint: training had "
+                f"continued after {plural(waited, 'epoch')} without a better validation "
+                f"{CHOSEN_BY}; got {settings.patience}"
             )
         self.state = state
         self.stepper.reset()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import json
+import lzma
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from negsamp_models.commands.application import application
 from negsamp_models.datasets import load_dataset
 from tests.models.command import plain, run
 
@@ -149,3 +155,56 @@ def test_a_log_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.csv").write_bytes(b"user,item,timestamp\na,\xff,1\n")
     refused = run("prepare", str(tmp_path / "bytes.csv"), "-o", str(tmp_path))
     assert "after line 0 a byte is not UTF-8" in plain(refused.stderr)
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("suffix", PACKINGS)
+def test_a_compressed_log_is_read(log: Path, tmp_path: Path, suffix: str) -> None:
+    packed = tmp_path / f"mine.tsv{suffix}"
+    packed.write_bytes(PACKINGS[suffix](log.read_bytes().replace(b",", b"\t")))
+    done = run("prepare", str(packed), "-o", str(tmp_path / "data"), "--min-actions", "2")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "data" / "mine.txt").read_text() == "1 1 2 3 4 5 1\n2 1 2 3 4 5 1\n"
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "plain"])
+@pytest.mark.parametrize("suffix", PACKINGS)
+def test_a_broken_archive_is_refused(log: Path, tmp_path: Path, suffix: str, harm: str) -> None:
+    content = PACKINGS[suffix](log.read_bytes())
+    broken = {
+        "cut": content[:-9],
+        "changed": content[:-6] + bytes([content[-6] ^ 255]) + content[-5:],
+        "plain": log.read_bytes(),
+    }[harm]
+    packed = tmp_path / f"log.csv{suffix}"
+    packed.write_bytes(broken)
+    refused = run("prepare", str(packed), "-o", str(tmp_path / "data"), "--min-actions", "2")
+    assert refused.exit_code == 2, refused.output
+    assert f"error: {packed}: it is not a whole {suffix} file: " in plain(refused.stderr)
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_another_compression_is_named(log: Path, tmp_path: Path) -> None:
+    packed = log.rename(tmp_path / "log.csv.zst")
+    refused = run("prepare", str(packed), "-o", str(tmp_path / "data"))
+    assert "files .zst are not read, only .gz, .bz2, .xz and plain text: unpack" in plain(
+        refused.stderr
+    )
+
+
+def test_the_standard_input_is_read(log: Path, tmp_path: Path) -> None:
+    arguments = ["prepare", "-", "-o", str(tmp_path), "--min-actions", "2"]
+    nameless = CliRunner().invoke(application, arguments, input=log.read_bytes())
+    assert nameless.exit_code == 2
+    assert "give one with --name" in plain(nameless.stderr)
+    done = CliRunner().invoke(application, [*arguments, "--name", "m"], input=log.read_bytes())
+    assert done.exit_code == 0, done.output
+    assert load_dataset("m", tmp_path).num_users == 2
+    wrong = CliRunner().invoke(application, [*arguments, "--name", "n"], input=b"a,b\n")
+    assert "error: the standard input: the first line names no column 'user'" in plain(wrong.stderr)

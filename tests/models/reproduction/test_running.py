@@ -23,8 +23,8 @@ from negsamp_models.processes import RunStoppedError
 from negsamp_models.records import EpochRecord
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.order import by_need
+from negsamp_models.reproduction.page.own import own_page
 from negsamp_models.reproduction.page.pictures import draw
-from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.replaced import replaced_below
 from negsamp_models.reproduction.running import make_runs, results_below
 from negsamp_models.reproduction.worker import Event, Workplace
@@ -104,7 +104,7 @@ def test_a_run_keeps_the_law_that_its_grid_asks_for(tmp_path: Path) -> None:
     assert results_below(tmp_path) == results
     assert by_need([grid], results) == []
     assert draw(grid, results, tmp_path / "law.png")
-    assert "effective number of items (exponential" in page([grid], results, {})
+    assert "effective number of items (exponential" in own_page([grid], results, {})
 
 
 def test_a_run_that_is_to_keep_the_law_goes_on_only_with_its_early_weights(tmp_path: Path) -> None:
@@ -194,7 +194,8 @@ def test_missing_data_fail_once_before_any_run(tmp_path: Path) -> None:
         (["table1"], None, "results", "negsamp report"),
         (None, None, "results", "negsamp report"),
         (["fig5", "own.toml"], None, "other", "negsamp report --results other"),
-        (["own.toml"], None, "other", "negsamp table other"),
+        (["own.toml"], None, "other", "negsamp report own.toml --results other"),
+        (["own.toml"], 2, "other", "negsamp table other"),
         (["table1"], 2, "a trial", "negsamp table 'a trial'"),
     ],
 )

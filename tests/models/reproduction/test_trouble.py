@@ -345,3 +345,13 @@ def test_a_claim_that_was_taken_away_before_it_was_locked_is_made_again(
     with claimed(file):
         assert beside.read_text() == str(os.getpid())
     assert not beside.exists()
+
+
+def test_a_setting_of_a_row_is_no_option(tmp_path: Path) -> None:
+    """The command has an option of that name too, but the setting comes from the file."""
+    grid = grid_file(tmp_path, TWO.replace("max_epochs = 3", "max_epochs = 0"))
+    refused = CliRunner().invoke(application, ["reproduce", str(grid), "--dry-run"])
+    assert refused.exit_code == 2
+    assert "tiny.toml: max_epochs must be an integer >= 1; got 0" in " ".join(
+        refused.stderr.split()
+    )

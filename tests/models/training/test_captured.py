@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from negsamp import DotProduct, GenNi, Negatives, Sampler, Uniform
+from negsamp import ConfigError, DotProduct, GenNi, Negatives, Sampler, Uniform
 from negsamp_models.checkpoints import CheckpointError, CheckpointFolder, Saver
 from negsamp_models.datasets import Dataset, LeaveOneOut, Sequences, Training
 from negsamp_models.datasets.packing import pad
@@ -31,7 +31,7 @@ from negsamp_models.losses import bpr_loss, nce_loss, sampled_softmax_loss
 from negsamp_models.processes import Processes, RunStoppedError
 from negsamp_models.runs.train import train_in_folder
 from negsamp_models.sasrec import SASRec
-from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings, TrainingSettingsError
+from negsamp_models.settings import LOSSES, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer, TrainingDivergedError, captured
 from negsamp_models.training.captured import CapturedStepper, check_cuda_graphs
 from negsamp_models.training.replay import WARM_UP_STEPS, Replay
@@ -492,18 +492,18 @@ def test_a_run_in_a_folder_says_what_it_knows(few: Dataset, tmp_path: Path) -> N
 
 
 def test_where_it_cannot_be() -> None:
-    with pytest.raises(TrainingSettingsError, match="must be False on cpu: it needs CUDA; got Tr"):
+    with pytest.raises(ConfigError, match="needs a CUDA device; the device of this run is cpu"):
         check_cuda_graphs(Processes(), CPU)
-    with pytest.raises(TrainingSettingsError, match="must be False in a run of several processes"):
+    with pytest.raises(ConfigError, match="needs a single process: start the run without torchrun"):
         check_cuda_graphs(Processes(0, 2), torch.device("cuda"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("negsamp_torch.fused.works_on", lambda _: False)
-        with pytest.raises(TrainingSettingsError, match="must be False here: it needs Triton"):
+        with pytest.raises(ConfigError, match="needs Triton, and a GPU that its kernels run on"):
             check_cuda_graphs(Processes(), torch.device("cuda"))
 
 
 def test_a_trainer_on_a_cpu_refuses(few: Dataset) -> None:
-    with pytest.raises(TrainingSettingsError, match="cuda_graphs must be False on cpu"):
+    with pytest.raises(ConfigError, match=r"^cuda_graphs needs a CUDA device"):
         Trainer(few, SAMPLERS["uniform"], replace(SHORT, device="cpu"), cuda_graphs=True)
 
 

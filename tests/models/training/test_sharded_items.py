@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from negsamp import DotProduct, Negatives, from_config
+from negsamp import ConfigError, DotProduct, Negatives, from_config
 from negsamp_models.datasets import SyntheticParameters, generate_synthetic
 from negsamp_models.processes import Processes, joined_processes
-from negsamp_models.settings import TrainingSettings, TrainingSettingsError
+from negsamp_models.settings import TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.steps import Stepper
 from tests.models.children import CONTEXT, environments, finish, start, start_ranks
@@ -100,7 +100,7 @@ def test_a_run_is_the_same_with_and_without_slices(tmp_path: Path) -> None:
 
 
 def test_other_samplers_have_no_scores_to_divide() -> None:
-    with pytest.raises(TrainingSettingsError, match="False unless the sampler is genni"):
+    with pytest.raises(ConfigError, match=r"needs the sampler genni, .* this run is Uniform"):
         Trainer(DATASET, {"sampler": "uniform"}, SETTINGS, processes=Two(), sharded_items=True)
 
 

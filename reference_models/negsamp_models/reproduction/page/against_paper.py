@@ -10,7 +10,7 @@ from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.page.figures import SECONDS, Figure, figures_of
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
-from negsamp_models.wording import plural
+from negsamp_models.wording import plural, short
 
 __all__ = ["against_the_paper", "short_title"]
 
@@ -55,7 +55,7 @@ def against_the_paper(
 def _point(grid: Grid, cell: Cell) -> str:
     if grid.sweep is None or cell.point is None:
         return ""
-    return f" at {grid.swept} {grid.sweep[1][cell.point]:g}"
+    return f" at {grid.swept} {short(grid.sweep[1][cell.point])}"
 
 
 def short_title(grid: Grid) -> str:

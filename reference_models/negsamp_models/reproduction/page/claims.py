@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import BEST, Contrast, Grid
@@ -13,6 +13,7 @@ from negsamp_models.reproduction.page.figures import Figure, figures_of, pooled
 from negsamp_models.reproduction.page.means import LEVEL, Variance, Verdict, apart, chance, combined
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.sweeps import best_point
+from negsamp_models.wording import short
 
 __all__ = ["MARGIN", "Claim", "Compared", "Outcome", "claims", "compared"]
 
@@ -209,6 +210,6 @@ def _words(grid: Grid, contrast: Contrast, at: Points, other_at: Points) -> str:
     return f"{grid.swept} {one} against {other}"
 
 
-def _values(values: list[float], points: Points) -> str:
-    named = [f"{values[point]:g}" for point in points if point is not None]
+def _values(values: list[Any], points: Points) -> str:
+    named = [short(values[point]) for point in points if point is not None]
     return named[0] if len(named) == 1 else f"{', '.join(named)} on average"

@@ -19,6 +19,7 @@ from negsamp_models.reproduction.page.paper import NUM_SEEDS_OF_THE_PAPER, Paper
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.sweeps import sweep_lines
 from negsamp_models.reproduction.page.timing import timing_lines
+from negsamp_models.wording import short
 
 __all__ = ["MARKS", "MISSING", "grid_tables", "number"]
 
@@ -73,7 +74,7 @@ def _plain(_: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
 def _wide(grid: Grid, name: str, rows: Sequence[Row]) -> Iterator[str]:
     """Yield a table with one row per row and metric, and one column per point of the sweep."""
     values = [] if grid.sweep is None else grid.sweep[1]
-    yield _line([name, f"{grid.swept}:", *[f"{value:g}" for value in values], "seeds"])
+    yield _line([name, f"{grid.swept}:", *map(short, values), "seeds"])
     yield _line(["---", "---", *["---:"] * (len(values) + 1)])
     for row in grid.rows:
         points, figures = zip(*((c, each) for c, _, each in rows if c.row == row), strict=True)

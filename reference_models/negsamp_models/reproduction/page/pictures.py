@@ -52,7 +52,7 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
             draw_law(study, path, f"User {study.user} of {cell.dataset}, {cell.row}, seed {seed}")
             return True
     is_table = is_drawn_as_table(grid)
-    if not (grid.sweep or grid.curves or is_table):
+    if grid.choose or not (_has_scale(grid.sweep) or grid.curves or is_table):
         return False
     from matplotlib.figure import Figure  # noqa: PLC0415  (heavy, and for pictures alone)
 
@@ -86,13 +86,18 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     labels = sorted(lines, key=lambda label: order.index(label) if label in order else 0)
     handles = [lines[label] for label in labels]
     figure.legend(handles, labels, loc="outside lower center", ncols=2 * num_columns)
-    whose = "ours " if is_table else ""
+    whose = "ours " if is_table and grid.part == "paper" else ""
     marks = f"bars: one standard error, {whose}from the pooled seed noise"
     if grid.curves:
         marks = f"first seed; dots: the best epoch, by validation {CHOSEN_BY}"
     figure.suptitle(f"{grid.title}\n{marks}")
     save_picture(figure, path, dpi=120)
     return True
+
+
+def _has_scale(sweep: tuple[str, list[Any]] | None) -> bool:
+    """Whether there is a sweep, over numbers."""
+    return sweep is not None and all(isinstance(value, int | float) for value in sweep[1])
 
 
 def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str, bool]]:

@@ -16,8 +16,7 @@ from negsamp_models.reproduction.page.glance import AVERAGE, Entry, corrected, g
 from negsamp_models.reproduction.page.grid_tables import number
 from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
-from negsamp_models.reproduction.planned import PlannedRun
-from negsamp_models.wording import plural
+from negsamp_models.reproduction.page.runs_on_file import replaced_lines, runs_line
 
 __all__ = ["checked", "evidence_of", "summary"]
 
@@ -45,9 +44,9 @@ def summary(
     yield "## Where we fall short\n"
     yield _values_in_words(counts)
     yield _claims_in_words(entries)
-    yield _runs_in_words(grids, results)
+    yield runs_line(grids, results)
     yield from capped_line(results)
-    yield from _replaced_in_words(results, replaced)
+    yield from replaced_lines(results, replaced)
     yield ""
     if entries:
         yield "Claims of the paper, blank where it has none, - where runs are missing:\n"
@@ -129,42 +128,6 @@ def _claims_in_words(entries: Sequence[Entry]) -> str:
         f"chance. After Holm's correction for their number, {kept} of the {decided} are decided; "
         "the p-values of the others are in the table."
     )
-
-
-def _runs_in_words(grids: Sequence[Grid], results: Mapping[str, RunResult]) -> str:
-    """Describe how many runs are finished and left, and by how many versions of the code."""
-    cells = [cell for grid in grids for cell in grid.cells]
-    left = {run.key for cell in cells for run in cell.left(results)}
-    asked = {run.key for cell in cells for run in cell.runs}
-    made = (asked & results.keys()) - left
-    digests = Counter(results[key].environment.get("source", "") for key in made)
-    unnamed = digests.pop("", 0)
-    text = f"- Runs: {len(made)} finished and {len(left)} missing"
-    if len(digests) + bool(unnamed) > 1:
-        older = f"; {plural(unnamed, 'older file')} without it" if unnamed else ""
-        versions = plural(len(digests), "version")
-        text += f". {versions} of the code made them (`source` in the files{older})"
-    return f"{text}."
-
-
-def _replaced_in_words(
-    results: Mapping[str, RunResult], replaced: Sequence[RunResult]
-) -> Iterator[str]:
-    """Yield a line for each repeated run, with the metrics of all its results."""
-    times: dict[str, list[RunResult]] = {}
-    for before in replaced:
-        times.setdefault(PlannedRun.of(before).key, []).append(before)
-    for key, made in times.items():
-        if (last := results.get(key)) is not None:
-            run = PlannedRun.of(last)
-            figures = "; ".join(
-                f"{name} {', then '.join(f'{each.test[name]:.2f}' for each in [*made, last])}"
-                for name in ("HR@5", "NDCG@5")
-            )
-            yield (
-                f"- Repeated with later code: {run.dataset} {run.slug}, seed {run.settings.seed}: "
-                f"{figures}. The tables show the last one."
-            )
 
 
 def _claim(grid: Grid, claim: Claim) -> str:

@@ -8,6 +8,7 @@ from statistics import fmean
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Cell, Grid
 from negsamp_models.reproduction.page.figures import figures_of
+from negsamp_models.wording import short
 
 __all__ = ["best_point", "sweep_lines"]
 
@@ -20,9 +21,10 @@ def best_point(cells: Sequence[Cell], results: Mapping[str, RunResult]) -> Cell 
 
 def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> Iterator[str]:
     """Yield, for each row with several points, its best one on validation and the test range."""
-    if grid.sweep is None:
+    metric = next((name for name in grid.metrics if name.startswith(("HR@", "NDCG@"))), None)
+    if grid.sweep is None or metric is None:
         return
-    lines, metric = [], next(name for name in grid.metrics if name in ("HR@5", "NDCG@5"))
+    lines = []
     for row in grid.rows:
         cells = grid.cells_on(dataset, row)
         best = best_point(cells, results)
@@ -30,7 +32,7 @@ def sweep_lines(grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> I
         known = [mean for mean in means if mean is not None]
         if best is None or best.point is None or len(known) < 2:
             continue
-        at = f"{grid.swept} {grid.sweep[1][best.point]:g} ({_validation(best, results):.2f})"
+        at = f"{grid.swept} {short(grid.sweep[1][best.point])} ({_validation(best, results):.2f})"
         theirs = _paper_best(grid, dataset, cells, results)
         missing = "" if len(known) == len(cells) else f", over the {len(known)} points run"
         spans = f"from {min(known):.2f} to {max(known):.2f}"

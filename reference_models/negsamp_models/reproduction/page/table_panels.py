@@ -19,9 +19,11 @@ Point = tuple[int, float, float]
 
 
 def is_drawn_as_table(grid: Grid) -> bool:
-    """Whether a grid is a table of the paper whose first metric is one of the test items."""
+    """Whether a grid is a table, of the paper or one's own, whose first metric is of the test."""
     is_plain = grid.sweep is None and not grid.curves
-    return is_plain and grid.part == "paper" and grid.metrics[0].startswith(("HR@", "NDCG@"))
+    return (
+        is_plain and grid.part in ("paper", "own") and grid.metrics[0].startswith(("HR@", "NDCG@"))
+    )
 
 
 def draw_table(
@@ -42,7 +44,14 @@ def draw_table(
     paper = [figure.theirs for figure in figures]
     ours = [(row, f.mean, f.error) for row, f in enumerate(figures) if f.mean is not None]
     theirs = [(row, f.mean, f.error) for row, f in enumerate(paper) if f is not None]
-    _draw_points(axes, ours, -_OFFSET, fmt="o", color="#0072b2", label="ours")
+    _draw_points(
+        axes,
+        ours,
+        -_OFFSET,
+        fmt="o",
+        color="#0072b2",
+        label="ours" if theirs else "mean over seeds",
+    )
     _draw_points(axes, theirs, _OFFSET, fmt="D", color="0.35", mfc="white", label="paper")
     for row in set(range(len(cells))) - {row for row, *_ in ours}:
         style = {"color": "0.35", "style": "italic", "fontsize": "small", "va": "center"}
@@ -55,6 +64,8 @@ def draw_table(
 
 
 def _draw_points(axes: Any, points: list[Point], offset: float, **style: Any) -> None:
-    rows, means, errors = zip(*points, strict=True) if points else ((), (), ())
+    if not points:
+        return
+    rows, means, errors = zip(*points, strict=True)
     places = [row + offset for row in rows]
     axes.errorbar(means, places, xerr=errors, capsize=3, markersize=5, **style)

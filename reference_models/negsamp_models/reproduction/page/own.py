@@ -1,0 +1,45 @@
+"""The page of grids of one's own: their tables and pictures, without a paper to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from negsamp_models.records import RunResult
+from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.page.common_settings import capped_line
+from negsamp_models.reproduction.page.noise import SeedNoise
+from negsamp_models.reproduction.page.runs_on_file import missing_line, replaced_lines, runs_line
+from negsamp_models.reproduction.page.section import section
+from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
+
+__all__ = ["MARK", "own_page"]
+
+MARK = "<!-- written by negsamp report -->"
+"""The first line of such a page, by which it is known as one that may be replaced."""
+
+_INTRODUCTION = f"""\
+{MARK}
+
+# Results
+
+Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
+input masked and the weights of the best validation epoch; nothing is selected on test. Values are
+means over all seeds on file, ± the standard deviation; - is not run yet. The result files hold the
+metrics with all items ranked too, for users who return to items (`test_unmasked`).
+"""
+
+
+def own_page(
+    grids: Sequence[Grid],
+    results: Mapping[str, RunResult],
+    pictures: Mapping[str, str],
+    replaced: Sequence[RunResult] = (),
+) -> str:
+    """Return the page in Markdown; the parameters are those of `page`."""
+    results = results_asked_for(grids, results)
+    noise = SeedNoise.of(results.values())
+    lines = [_INTRODUCTION, runs_line(grids, results), *missing_line(grids, results)]
+    lines += [*capped_line(results), *replaced_lines(results, replaced), ""]
+    for grid in with_all_seeds(grids, results):
+        lines += section(grid, results, noise, pictures.get(grid.name), level=2)
+    return "\n".join(lines).rstrip() + "\n"
