@@ -367,7 +367,7 @@ class Sampler(ABC):
         -------
         dict
             Seed, spawned path and number of calls; epoch, values of the schedules and last loss.
-            Also the class, size and law, with digests of interactions and weights, for
+            Also the class, size and law, with digests of interactions and counts, for
             :meth:`load_state_dict` to check that a state fits.
 
         Raises
