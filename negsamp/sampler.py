@@ -208,8 +208,7 @@ class Sampler(ABC):
         """
         if self._process != os.getpid():  # a copy of what another process has
             self._process = os.getpid()
-            if not self._spawned:
-                warn_if_worker()
+            warn_if_worker()
         backend, _, rows = self._rows(targets, score, users, mask, exclude, draws=True)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":
@@ -351,6 +350,7 @@ class Sampler(ABC):
         index = validation.as_count("index", index, low=0, high=2**64 - 1)
         child = copy.copy(self)
         child._spawned = (*self._spawned, index)
+        child._process = os.getpid()
         child._call = 0
         return child
 
