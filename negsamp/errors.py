@@ -29,7 +29,7 @@ class NoNegativesError(NegSampError, ValueError):
 
 
 class InvalidScoresError(NegSampError, ValueError):
-    """A score is NaN or +inf, or overflows float32 when multiplied by alpha."""
+    """A score is NaN or +inf, overflows float32 when multiplied by alpha, or is not repeated."""
 
 
 class BackendNotInstalledError(NegSampError, ImportError):

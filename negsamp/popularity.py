@@ -73,7 +73,8 @@ class Popularity(Sampler):
     count, so that every backend draws in exact integer arithmetic. Rounding changes a probability
     by less than one part in 10**13, plus 2**-62. If the excluded items of a row hold nearly all of
     the weight, the others share few of the 62 bits: items that a steep power reduces to 2**-62 of
-    the total are then equally likely. A draw skips the sorted excluded ids and searches the
+    the total are then equally likely. The last digits of a power differ between processors, which
+    changes fewer than one draw in 10**9. A draw skips the sorted excluded ids and searches the
     cumulative weights: O(log E + log V), with no rejection.
 
     References
@@ -111,9 +112,10 @@ class Popularity(Sampler):
                 f"id, so at least {catalogue.stop} are needed"
             )
         self._gamma = as_number("gamma", gamma)
-        self._weights = _integer_weights(array[catalogue.start : catalogue.stop], self._gamma)
+        self._counts = array[catalogue.start : catalogue.stop].copy()
+        weights = _integer_weights(self._counts, self._gamma)
         super().__init__(
-            Catalogue(catalogue, interactions, np.concatenate([[0], np.cumsum(self._weights)])),
+            Catalogue(catalogue, interactions, np.concatenate([[0], np.cumsum(weights)])),
             num_negatives=num_negatives,
             replacement=replacement,
             backend=backend,
@@ -132,18 +134,21 @@ class Popularity(Sampler):
 
     @property
     def _law(self) -> dict[str, Any]:
-        return super()._law | {"gamma": self._gamma, "weights": self._digest}
+        return super()._law | {"gamma": self._gamma, "counts": self._digest}
 
     @cached_property
     def _digest(self) -> str:
-        return digest_of(self._weights)
+        """A fingerprint of the counts: the last digits of a power depend on the machine."""
+        return digest_of(self._counts.astype("<f8"))
 
     def _draw(self, backend: Backend, rows: Any, stream: Stream, score: Scorer | None) -> Negatives:
         return backend.by_weight(rows, stream, self._num_negatives, self._replacement)
 
     def _log_weights(self, *_: Any) -> Any:
+        assert self._catalogue.cumulative is not None  # __init__
+        weights = np.diff(self._catalogue.cumulative)
         with np.errstate(divide="ignore"):
-            return np.log(self._weights.astype(np.float64))[None, :]
+            return np.log(weights.astype(np.float64))[None, :]
 
 
 def _as_counts(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:

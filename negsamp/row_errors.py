@@ -10,6 +10,7 @@ import numpy as np
 from negsamp.errors import InvalidInputError, InvalidScoresError, NoNegativesError
 
 __all__ = [
+    "changed_score",
     "few_negatives",
     "invalid_score",
     "no_finite_score",
@@ -101,6 +102,15 @@ def invalid_score(row: int, shape: tuple[int, ...]) -> Exception:
     return InvalidScoresError(
         f"{row_name(row, shape)} has a score that is NaN or +inf, or overflows float32 when "
         "multiplied by alpha; scores must be finite, or -inf for an item never to be drawn"
+    )
+
+
+def changed_score(row: int, shape: tuple[int, ...]) -> Exception:
+    """Return the error for a row whose scores of a block, computed again, allow no draw from it."""
+    return InvalidScoresError(
+        f"{row_name(row, shape)} has a score that was finite, and is NaN or infinite when its item "
+        "is scored again: within a call a callable must score an item the same each time, without "
+        "dropout or anything else that is random"
     )
 
 

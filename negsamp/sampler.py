@@ -208,8 +208,7 @@ class Sampler(ABC):
         """
         if self._process != os.getpid():  # a copy of what another process has
             self._process = os.getpid()
-            if not self._spawned:
-                warn_if_worker()
+            warn_if_worker()
         backend, _, rows = self._rows(targets, score, users, mask, exclude, draws=True)
         negatives = self._draw(backend, rows, Stream(self.key, self._call), score)
         if self._validate == "now":
@@ -351,6 +350,7 @@ class Sampler(ABC):
         index = validation.as_count("index", index, low=0, high=2**64 - 1)
         child = copy.copy(self)
         child._spawned = (*self._spawned, index)
+        child._process = os.getpid()
         child._call = 0
         return child
 
@@ -367,7 +367,7 @@ class Sampler(ABC):
         -------
         dict
             Seed, spawned path and number of calls; epoch, values of the schedules and last loss.
-            Also the class, size and law, with digests of interactions and weights, for
+            Also the class, size and law, with digests of interactions and counts, for
             :meth:`load_state_dict` to check that a state fits.
 
         Raises

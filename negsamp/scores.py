@@ -15,7 +15,8 @@ class Scorer(Protocol):
 
     Within one call of ``sample`` a scorer must return the same score for the same item every time:
     all items are scored to pick a block of the catalogue, and those of the block again to pick one
-    of them. No gradient flows through sampling.
+    of them. A score that is NaN or infinite only when asked for again raises InvalidScoresError;
+    one that is merely another bends the law unnoticed. No gradient flows through sampling.
 
     Examples
     --------

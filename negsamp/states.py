@@ -64,8 +64,8 @@ def _other_law(there: Any, own: Mapping[str, Any]) -> str:
     if not isinstance(there, Mapping) or there.keys() != own.keys():
         return f"the state has law = {there!r}, this sampler has {own!r}"
     name = next(each for each in own if there[each] != own[each])
-    if name not in ("interactions", "weights"):
+    if name not in ("interactions", "counts"):
         return f"the state has {name} = {there[name]!r}, this sampler has {own[name]!r}"
     if there[name] is None or own[name] is None:
         return f"the state has {'no ' if there[name] is None else ''}{name}, unlike this sampler"
-    return f"the state has other {'counts' if name == 'weights' else name} than this sampler"
+    return f"the state has other {name} than this sampler"

@@ -125,33 +125,38 @@ class NumbaBackend:
         else:
             raise validation.callable_per_row()
         item_ids, log_q = _new_results(rows, num_negatives)
+        room = 0 if replacement else num_negatives
+
+        def draw(part: Rows, tile: Floats) -> None:
+            lines = shared if own is None else self._lines(part, stream, own)
+            columns, logs = by_score.draw(
+                part,
+                list_columns(part.own, part.users, part.lists, lines, room),
+                scores_of(part, None if own is None else lines),
+                alpha,
+                stream,
+                num_negatives,
+                replacement,
+                tile,
+                preselected=lines is not None,
+            )
+            places = columns if lines is None else np.take_along_axis(lines, columns, axis=1)
+            item_ids[part.numbers], log_q[part.numbers] = self._items.start + places, logs
+
+        with arrays.no_gradient(), held:
+            self._share(rows, size, threads, draw)
+        return _negatives(rows, item_ids, log_q)
+
+    def _share(
+        self, rows: Rows, size: int, threads: int, draw: Callable[[Rows, Floats], None]
+    ) -> None:
+        """Call `draw` for `size` rows at a time, with the tile of the thread that does."""
 
         def start() -> Callable[[int], None]:
             tile = np.empty(max(self.scores_per_tile, size * BLOCK), np.float32)
+            return lambda task: draw(rows.part(task * size, (task + 1) * size), tile)
 
-            def do(task: int) -> None:
-                part = rows.part(task * size, (task + 1) * size)
-                lines = shared if own is None else self._lines(part, stream, own)
-                room = 0 if replacement else num_negatives
-                columns, logs = by_score.draw(
-                    part,
-                    list_columns(part.own, part.users, part.lists, lines, room),
-                    scores_of(part, None if own is None else lines),
-                    alpha,
-                    stream,
-                    num_negatives,
-                    replacement,
-                    tile,
-                    preselected=lines is not None,
-                )
-                places = columns if lines is None else np.take_along_axis(lines, columns, axis=1)
-                item_ids[part.numbers], log_q[part.numbers] = self._items.start + places, logs
-
-            return do
-
-        with arrays.no_gradient(), held:
-            share(start, -(-len(rows) // size), threads)
-        return _negatives(rows, item_ids, log_q)
+        share(start, -(-len(rows) // size), threads)
 
     def _rows_per_chunk(self, num_rows: int, width: int, num_negatives: int, threads: int) -> int:
         """Return the rows of a task: bounded, and such that all threads get equally many."""

@@ -131,9 +131,11 @@ def draw(
         drawn, logs = columns[some].reshape(-1), log_q[some].reshape(-1)
         words, groups = low[some].reshape(-1), _group(block, masses.masses.shape[1])
         for numbers, inside in source.blocks(groups.rows, groups.blocks, memory):
-            _pick_columns(
+            row = _pick_columns(
                 numbers, inside, groups, excluded, alpha, factor, words, totals, drawn, logs
             )
+            if row >= 0:
+                raise row_errors.changed_score(int(rows.numbers[row]), rows.shape)
             if not replacement:
                 _exclude(numbers, inside, groups, drawn, excluded, factor, shifted, masses)
     return columns.T, log_q.T
@@ -283,8 +285,11 @@ def _pick_columns(
     totals: Totals,
     columns: Integers,
     log_q: Floats,
-) -> None:
-    """Pick a column for each draw of some groups, whose block has the scores in `inside`."""
+) -> int:
+    """Pick a column for each draw of some groups, whose block has the scores in `inside`.
+
+    Returns -1, or a row whose block has NaN or nothing to pick, unlike in pass 1.
+    """
     weights = np.empty(BLOCK, np.float64)
     for index in range(len(numbers)):
         row = groups.rows[numbers[index]]
@@ -299,6 +304,8 @@ def _pick_columns(
         for column in range(BLOCK):
             weights[column] = power_of_two((line[column] - shift) * factor)
         total = _running_sums(weights)
+        if not total > 0:
+            return int(row)
         draw = groups.first[numbers[index]]
         while draw >= 0:
             threshold = unit(words[draw]) * total
@@ -307,6 +314,7 @@ def _pick_columns(
             higher = np.float64(line[place]) - np.float64(totals.shifts[row])
             log_q[draw] = min(alpha * higher - totals.logs[row], 0.0)
             draw = groups.following[draw]
+    return -1
 
 
 @kernel

@@ -81,8 +81,9 @@ def draw(
         for row, draw, found in scores.blocks(blocks):
             block, j = blocks[row, draw], first + draw
             inside = admissible_scores(found, row, block, excluded)
-            shift = inside.max(axis=1, keepdims=True)
-            place = pick(np.exp(alpha * (inside - shift)), low[row, j])
+            shift = inside.max(axis=1)
+            check_again(shift, row, rows)
+            place = pick(np.exp(alpha * (inside - shift[:, None])), low[row, j])
             index = np.arange(len(row))
             drawn[row, j], drawn_scores[row, j] = block * BLOCK + place, inside[index, place]
             if not replacement:
@@ -122,6 +123,13 @@ def check_highest(highest: Doubles, rows: Rows, drawn: int) -> None:
     if np.isneginf(highest).any():
         empty = int(np.isneginf(highest).argmax())
         raise row_errors.no_finite_score(int(rows.numbers[empty]), rows.shape, drawn)
+
+
+def check_again(highest: Doubles, row: Integers, rows: Rows) -> None:
+    """Raise if the highest score of a block of some rows is not finite, unlike in pass 1."""
+    changed = ~np.isfinite(highest)
+    if changed.any():
+        raise row_errors.changed_score(int(rows.numbers[row[changed.argmax()]]), rows.shape)
 
 
 def pick_blocks(

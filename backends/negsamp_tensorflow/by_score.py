@@ -17,7 +17,7 @@ from tensorflow import Tensor
 from negsamp.blocks import BLOCK
 from negsamp_tensorflow.bisection import bisect, count_up_to
 from negsamp_tensorflow.candidates import Columns
-from negsamp_tensorflow.draws import INVALID_SCORE, NO_SCORE, TOO_FEW, Draws
+from negsamp_tensorflow.draws import CHANGED_SCORE, INVALID_SCORE, NO_SCORE, TOO_FEW, Draws
 from negsamp_tensorflow.scores import CalledScores, Scores
 
 __all__ = ["draw"]
@@ -108,7 +108,8 @@ def draw(scores: Scores, excluded: Tensor, words: Tensor, replacement: bool, til
     log_q = tf.cast(tf.minimum(picked.log_q, 0.0), tf.float32)
     draws = Draws(picked.columns, log_q, tf.zeros_like(picked.stuck, tf.int32), admissible)
     return (
-        draws.with_problem(NO_SCORE, picked.stuck >= 0, picked.stuck)
+        draws.with_problem(CHANGED_SCORE, tf.reduce_any(tf.math.is_nan(log_q), axis=1))
+        .with_problem(NO_SCORE, picked.stuck >= 0, picked.stuck)
         .with_problem(INVALID_SCORE, picked.invalid)
         .with_problem(TOO_FEW, admissible < (1 if replacement else num_negatives), admissible)
     )
@@ -161,12 +162,14 @@ def _block_by_block(scores: CalledScores, excluded: Tensor, words: Tensor, tile:
         found = scores.tile(wanted * BLOCK, BLOCK)
         each_row = tf.fill(tf.shape(found)[:1], wanted)
         inside = log_weights_of(each_row, found, scores.columns, excluded)
-        sums = tf.cumsum(tf.exp(inside - tf.reduce_max(inside, axis=1)[:, None]), axis=1)
+        highest = tf.reduce_max(inside, axis=1)
+        sums = tf.cumsum(tf.exp(inside - highest[:, None]), axis=1)
         place = count_up_to(sums, _thresholds(low, sums[:, -1:]))
         place = tf.minimum(place, BLOCK - 1)  # NaN sums exceed no threshold
         here = tf.equal(block, wanted)
         drawn = tf.where(here, wanted * BLOCK + place, drawn)
-        logs = tf.where(here, tf.gather(inside, place, axis=1, batch_dims=1), logs)
+        log_weight = tf.gather(inside, place, axis=1, batch_dims=1)
+        logs = tf.where(here, _if_finite(highest[:, None], log_weight), logs)
         return tf.reduce_min(tf.where(block > wanted, block, none)), drawn, logs
 
     start = tf.reduce_min(block), block, tf.zeros_like(block, tf.float64)
@@ -192,7 +195,7 @@ def _one_by_one(
         place = pick(tf.exp(inside - highest[:, None]), words[:, j, 1])
         column = block * BLOCK + place
         own = tf.range(num_negatives) == j
-        log_weight = tf.gather(inside, place, axis=1, batch_dims=1)
+        log_weight = _if_finite(highest, tf.gather(inside, place, axis=1, batch_dims=1))
         drawn = tf.where(own, column[:, None], drawn)
         logs = tf.where(own, log_weight[:, None], logs)
         if not replacement:
@@ -273,6 +276,11 @@ def pick(weights: Tensor, words: Tensor) -> Tensor:
     sums = tf.cumsum(weights, axis=1)
     threshold = _thresholds(words, sums[:, -1])
     return tf.reduce_sum(tf.cast(sums <= threshold[:, None], tf.int64), axis=1)
+
+
+def _if_finite(highest: Tensor, log_weights: Tensor) -> Tensor:
+    """Return log-weights, NaN where the highest of their block is not finite, unlike in pass 1."""
+    return tf.where(tf.math.is_finite(highest), log_weights, tf.cast(math.nan, tf.float64))
 
 
 def _thresholds(words: Tensor, totals: Tensor) -> Tensor:

@@ -12,9 +12,18 @@ from negsamp import row_errors
 from negsamp.negatives import Negatives
 from negsamp_tensorflow.rows import Rows
 
-__all__ = ["INVALID_SCORE", "NO_SCORE", "NO_WEIGHT", "TOO_FEW", "Draws", "in_chunks", "negatives"]
+__all__ = [
+    "CHANGED_SCORE",
+    "INVALID_SCORE",
+    "NO_SCORE",
+    "NO_WEIGHT",
+    "TOO_FEW",
+    "Draws",
+    "in_chunks",
+    "negatives",
+]
 
-TOO_FEW, INVALID_SCORE, NO_SCORE, NO_WEIGHT = 1, 2, 3, 4
+TOO_FEW, INVALID_SCORE, NO_SCORE, NO_WEIGHT, CHANGED_SCORE = 1, 2, 3, 4, 5
 """Error codes of a row; 0 is none."""
 
 
@@ -107,6 +116,9 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None
     def invalid(number: int, shape: tuple[int, ...], _: Any) -> Exception:
         return row_errors.invalid_score(number, shape)
 
+    def changed(number: int, shape: tuple[int, ...], _: Any) -> Exception:
+        return row_errors.changed_score(number, shape)
+
     count = num_candidates if preselected else len(items)
     candidates = tf.fill(tf.shape(draws.detail), tf.cast(count, tf.int64))
     rows.refuse(few, tf.equal(draws.problem, TOO_FEW), draws.detail, candidates)
@@ -114,6 +126,7 @@ def negatives(items: range, rows: Rows, draws: Draws, num_candidates: Any = None
         (INVALID_SCORE, invalid),
         (NO_SCORE, row_errors.no_finite_score),
         (NO_WEIGHT, row_errors.no_weight),
+        (CHANGED_SCORE, changed),
     ):
         rows.refuse(error_of, tf.equal(draws.problem, problem), draws.detail)
     wrong = (rows.bad | (draws.problem != 0))[:, None]

@@ -80,7 +80,6 @@ def draw(
     else:
         masses = block_masses(exponents, excluded, tile)
         drawn, log2_q = _by_windows(rows, excluded, exponents, masses, *words, replacement)
-    _check_drawn(rows, log2_q)
     return drawn, (log2_q * math.log(2)).clamp(max=0.0)
 
 
@@ -139,14 +138,17 @@ def _by_windows(
         for some, found in exponents.windows(each_row, wanted * BLOCK):
             row, j, block = each_row[some], first + some // len(rows), wanted[some]
             inside = exponents_of(found, row, block, excluded)
-            place = pick(torch.exp2(inside - inside.amax(1, keepdim=True)), low[row, j, None])[:, 0]
+            shift = inside.amax(1)
+            place = pick(torch.exp2(inside - shift[:, None]), low[row, j, None])[:, 0]
             index = torch.arange(len(row), device=device)
             drawn[row, j] = block * BLOCK + place
-            log2_q[row, j] = inside[index, place] - top[row] - log_total[row]
+            log_weight = inside[index, place].where(shift.isfinite(), torch.nan)
+            log2_q[row, j] = log_weight - top[row] - log_total[row]
             if not replacement:
                 inside[index, place] = -torch.inf
                 shifts, sums = sum_exp2(inside)
                 masses.shifts[row, block], masses.sums[row, block] = shifts.float(), sums.float()
+        _check_again(rows, log2_q[:, first : first + at_once])
         if not replacement:
             excluded = excluded.adding(drawn[:, first])
     return drawn, log2_q
@@ -250,8 +252,8 @@ def _check_highest(rows: Rows, highest: Tensor, drawn: int) -> None:
     raise row_errors.no_finite_score(number, rows.shape, drawn)
 
 
-def _check_drawn(rows: Rows, log2_q: Tensor) -> None:
-    """Raise for rows with a score that is NaN when computed again."""
-    invalid = log2_q.isnan().any(1)
-    if bool(invalid.any()):
-        raise row_errors.invalid_score(rows.number_of_first(invalid)[1], rows.shape)
+def _check_again(rows: Rows, log2_q: Tensor) -> None:
+    """Raise for rows whose scores of a block were not finite when computed again."""
+    changed = log2_q.isnan().any(1)
+    if bool(changed.any()):
+        raise row_errors.changed_score(rows.number_of_first(changed)[1], rows.shape)

@@ -28,6 +28,7 @@ from negsamp import (
     Uniform,
     from_config,
 )
+from negsamp.backend import load_backend
 from tests.samplers.conftest import Adapter
 
 ITEMS = range(1, 11)
@@ -351,6 +352,29 @@ def test_a_bad_score_is_refused_though_it_is_drawn_and_leaves_its_block(
     sampler = GenNi(range(1, 11), 2, replacement=False, backend=backend.name)
     with pytest.raises(InvalidScoresError, match=r"^row 1 has a score that is NaN"):
         sampler.sample(backend.array(np.array([7, 7])), score=score)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize("changed", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_when_asked_for_again_is_refused(
+    backend: Adapter, changed: float, replacement: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last block is not full: a draw from it without a score would be outside the catalogue."""
+    monkeypatch.setattr(load_backend(backend.name), "scores_per_tile", 1)
+    asked: list[Any] = []
+
+    def score(item_ids: Any) -> Any:
+        ids = backend.numpy(item_ids)
+        scores = np.full((2, len(ids)), changed if any(130 in each for each in asked) else 0.0)
+        scores[:, ids < 128] = -100.0  # all is drawn from the second block
+        scores[:, ids == 129] = 0.0
+        asked.append(ids)
+        return backend.array(scores)
+
+    sampler = GenNi(131, 2, replacement=replacement, backend=backend.name)
+    with pytest.raises(InvalidScoresError, match=r"^row 0 has a score that (was finite|is NaN)"):
+        sampler.sample(backend.array(np.array([129, 129])), score=score)
+    assert len(asked) > 2
 
 
 @pytest.mark.parametrize(("shape", "name"), [((4,), "row 3"), ((2, 2), r"row \(1, 1\)")])

@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
-from negsamp import ConfigError, GenNi, Interactions, LossDriven, Popularity, Sampler, Uniform
+from negsamp import (
+    ConfigError,
+    GenNi,
+    Interactions,
+    LossDriven,
+    Popularity,
+    Sampler,
+    Uniform,
+    popularity,
+)
 
 ITEMS = range(1, 11)
 SEEN = Interactions.from_sequences([[1, 2], [3]])
@@ -67,6 +77,30 @@ NEIGHBOURS: list[tuple[Sampler, Sampler, str]] = [
 def test_a_state_of_another_law_is_refused(one: Sampler, other: Sampler, message: str) -> None:
     with pytest.raises(ConfigError, match=f"the state {message}.*for others build a sampler"):
         other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+
+
+def test_a_state_fits_where_the_last_digits_of_a_power_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a processor with other vector instructions: NumPy's exp and log then differ."""
+    there = Popularity(range(11), 0.25, ITEMS, seed=3)
+    weights_here = popularity._integer_weights
+
+    def weights_there(counts: Any, gamma: float) -> Any:
+        return weights_here(counts, gamma) + np.arange(len(counts)) % 2
+
+    monkeypatch.setattr(popularity, "_integer_weights", weights_there)
+    here = Popularity(range(11), 0.25, ITEMS)
+    here.load_state_dict(there.state_dict())
+    assert here.state_dict() == there.state_dict()
+
+
+def test_a_state_knows_the_counts_as_they_were() -> None:
+    counts = np.arange(1.0, 12.0)
+    sampler = Popularity(counts, 0.5, ITEMS)
+    expected = Popularity(counts, 0.5, ITEMS).state_dict()
+    counts[:] = 1
+    assert sampler.state_dict() == expected
 
 
 def test_a_state_without_a_law_is_refused() -> None:

@@ -211,23 +211,6 @@ def test_a_product_with_alpha_that_overflows_is_told_of(backend_of_tensors: str)
             sampler.sample(targets, score=score)
 
 
-def test_scores_that_are_no_numbers_when_asked_for_again_are_told_of(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from negsamp_torch import TorchBackend
-
-    monkeypatch.setattr(TorchBackend, "scores_per_tile", 128)
-    asked: list[int] = []
-
-    def score(ids: Any) -> Any:
-        asked.append(len(ids))
-        return torch.full((1, len(ids)), torch.nan if len(asked) > 1 else 0.0)
-
-    with pytest.raises(InvalidScoresError, match=r"row 0 has a score that is NaN"):
-        GenNi(300, 3, backend="torch").sample(torch.tensor([1]), score=score)
-    assert len(asked) > 1
-
-
 def test_a_loss_that_still_has_its_graph_is_read_as_it_is() -> None:
     sampler = GenNi(range(1, 101), alpha=LossDriven(initial=1.0, step=0.25))
     weight = torch.ones((), requires_grad=True)
