@@ -9,7 +9,7 @@ from pathlib import Path
 
 from negsamp import InvalidInputError
 from negsamp_models.display.braces import expanded
-from negsamp_models.display.quoted_figures import MARK, requoted
+from negsamp_models.display.quoted_figures import START, requoted
 from negsamp_models.display.tables import markdown, summarise
 from negsamp_models.files.writing import write_text
 from negsamp_models.records.reading import read_results
@@ -46,12 +46,13 @@ def rewritten(text: str, folder: Path) -> str:
         As raised by :func:`~negsamp_models.records.reading.read_results`.
     """
     tables = len(_MARKED.findall(text))
-    is_marked = tables or MARK.search(text)
+    is_marked = tables or START in text
     if not is_marked or (text.count(_OPENING), text.count(_CLOSING)) != (tables, tables):
         raise InvalidInputError(
             f"found {tables} marked tables, {text.count(_OPENING)} opening and "
             f"{text.count(_CLOSING)} closing lines; put each table between a line "
-            f"{_OPENING}PATHS --> and a line {_CLOSING}"
+            f"{_OPENING}PATHS --> and a line {_CLOSING}, or a mark {START}FOLDER: QUOTE --> below "
+            "a paragraph with figures"
         )
     text = _MARKED.sub(lambda found: f"{found[1]}{_table(found[2], folder)}{found[4]}", text)
     return requoted(text, folder)

@@ -9,20 +9,23 @@ from statistics import fmean
 
 from negsamp import InvalidInputError
 from negsamp_models.display.braces import expanded
+from negsamp_models.evaluation import CUTOFFS
 from negsamp_models.records import RunResult
 from negsamp_models.records.reading import read_results
 from negsamp_models.wording import plural
 
-__all__ = ["FIGURE", "MARK", "requoted"]
+__all__ = ["FIGURE", "MARK", "START", "requoted"]
 
-MARK = re.compile(r"<!-- quoted from (\S+): (.*?) -->", re.DOTALL)
-FIGURE = re.compile(r"\d+(\s+)seeds?\b|\d+\.\d\d(?!\d|\s+%)|\d+(?:\.\d+)?(?=\s+%)")
+START = "<!-- quoted from "
+MARK = re.compile(rf"{START}(\S+): (.*?) -->", re.DOTALL)
+FIGURE = re.compile(r"\d+(\s+)seeds?\b|\d+\.\d\d(?!\d|\s*%)|\d+(?:\.\d+)?(?=\s*%)")
 """What is quoted: a number of seeds, a metric with two decimals, or a gain in percent."""
 
-_STARTS = re.compile(r"\n\s*\n|\n\s*- |-->")
+_STARTS = re.compile(r"\n\s*\n|\n\s*(?:[-*+]|\d+\.) |-->")
+_CUTOFFS = "|".join(map(str, CUTOFFS))
 _QUOTE = re.compile(
     r"(?:(?P<of>min|max) )?(?P<path>\S+)(?: over (?P<base>\S+))?"
-    r"(?: (?P<part>validation|ranked))?(?: (?P<metric>(?:HR|NDCG)@\d+))?"
+    rf"(?: (?P<part>validation|ranked))?(?: (?P<metric>(?:HR|NDCG)@(?:{_CUTOFFS})))?"
 )
 _KEPT = "-"
 
@@ -46,11 +49,17 @@ def requoted(text: str, folder: Path) -> str:
     Raises
     ------
     InvalidInputError
-        If a paragraph has another number of figures than its mark has quotes, or a quote has
-        another form.
+        If a mark or a quote has another form, or a paragraph has another number of figures than its
+        mark has quotes.
     ResultError
         As raised by :func:`~negsamp_models.records.reading.read_results`.
     """
+    marks, openings = len(MARK.findall(text)), text.count(START)
+    if marks != openings:
+        raise InvalidInputError(
+            f"{openings} marks of quoted figures begin, and {marks} are whole; write each as "
+            f"{START}FOLDER: QUOTE | QUOTE -->"
+        )
     parts, last = [], 0
     for mark in MARK.finditer(text):
         starts = [found.end() for found in _STARTS.finditer(text, last, mark.start())]
@@ -83,7 +92,8 @@ def _figure(found: re.Match[str], quote: str, folder: Path) -> str:
     if form is None or is_gain != bool(form["base"]):
         raise InvalidInputError(
             f"{found[0]} cannot be quoted as {quote!r}; a quote is [min|max] PATH [validation|"
-            "ranked] [METRIC], or PATH over PATH for a figure in percent, or -"
+            "ranked] [METRIC], or PATH over PATH for a figure in percent, or -; METRIC is HR or NDCG "
+            f"@ {', '.join(map(str, CUTOFFS))}"
         )
     runs = _runs(form["path"], folder)
     if found[1]:

@@ -47,6 +47,7 @@ def results(tmp_path: Path) -> Path:
         ("1.11 with 4 seeds", "uniform/seed1.json | uniform", "5.00 with 2 seeds"),
         ("with 2\nseeds", "genni", "with 1\nseed"),
         ("the mean of both: 1.11", "{genni,uniform}", "the mean of both: 4.67"),
+        ("gains 11%, or 11.11%", "genni over uniform | -", "gains 50%, or 11.11%"),
         ("no 0.001, 2.5 or 12,101 but 1.11", "genni", "no 0.001, 2.5 or 12,101 but 6.00"),
     ],
 )
@@ -54,8 +55,9 @@ def test_figures_follow_the_results(
     results: Path, paragraph: str, quotes: str, expected: str
 ) -> None:
     mark = f"<!-- quoted from results: {quotes} -->"
-    text = "Before 1.23.\n\n- Another 4.56 %.\n- {}\n  {}\n\nAfter 7.89.\n"
-    assert requoted(text.format(paragraph, mark), results) == text.format(expected, mark)
+    for item in ("-", "*", "2."):
+        text = f"Before 1.23.\n\n{item} Another 4.56 %.\n{item} {{}}\n  {{}}\n\nAfter 7.89.\n"
+        assert requoted(text.format(paragraph, mark), results) == text.format(expected, mark)
     assert rewritten(text.format(expected, mark), results) == text.format(expected, mark)
 
 
@@ -75,6 +77,7 @@ def test_each_mark_is_of_the_paragraph_above_it(results: Path) -> None:
         ("1.11", "genni over uniform", "1.11 cannot be quoted as 'genni over uniform'"),
         ("11 %", "genni", "11 cannot be quoted as 'genni'; a quote is"),
         ("1.11", "genni MRR", "cannot be quoted as 'genni MRR'"),
+        ("1.11", "genni HR@7", "cannot be quoted as 'genni HR@7'; .* HR or NDCG @ 5, 10, 20"),
     ],
 )
 def test_what_cannot_be_quoted_is_refused(
@@ -82,6 +85,13 @@ def test_what_cannot_be_quoted_is_refused(
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         requoted(f"{text}\n<!-- quoted from results: {quotes} -->", results)
+
+
+@pytest.mark.parametrize("mark", ["quoted from results genni -->", "quoted from results: genni ->"])
+def test_a_mark_that_is_not_whole_is_refused(results: Path, mark: str) -> None:
+    text = f"1.11\n<!-- quoted from results: genni -->\n\n1.11\n<!-- {mark}\n"
+    with pytest.raises(InvalidInputError, match="2 marks of quoted figures begin, and 1 are whole"):
+        rewritten(text, results)
 
 
 def test_a_run_that_is_missing_is_named(results: Path) -> None:
