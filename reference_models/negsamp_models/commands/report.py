@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from negsamp import ConfigError
-from negsamp_models.commands.reproduce import ResultsOption
+from negsamp_models.commands.reproduce import ResultsOption, results_option
 from negsamp_models.files.writing import check_writable, write_text
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid
@@ -86,16 +86,17 @@ def _check_own(files: Sequence[str]) -> None:
                 f"report takes TOML files with grids of your own; got {name!r}: leave it out for "
                 "the page of all the paper's tables and figures"
             )
-    stem, number = (
-        Counter(Path(name).stem for name in files).most_common(1)[0] if files else ("", 1)
-    )
-    if number > 1:
-        raise ConfigError(f"{number} grids have the name {stem}, which their pictures get: rename")
+    for stem, number in Counter(Path(name).stem for name in files).items():
+        if number > 1:
+            raise ConfigError(
+                f"{number} grids have the name {stem}, which their pictures get: rename all but one"
+            )
 
 
 def _asked_for(grids: list[Grid], folder: Path, names: Sequence[str]) -> dict[str, RunResult]:
     """Read the results that belong to the grids."""
-    how = f"make some with: {shlex.join(['negsamp', 'reproduce', *names])}"
+    command = shlex.join(["negsamp", "reproduce", *names, *results_option(folder)])
+    how = f"make some with: {command}"
     if not (found := results_below(folder)):
         raise ConfigError(f"{folder} holds no result of a run; {how}")
     if not (asked := results_asked_for(grids, found)):

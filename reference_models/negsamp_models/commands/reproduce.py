@@ -32,7 +32,7 @@ from negsamp_models.settings import device_named
 from negsamp_models.training.captured import check_cuda_graphs
 from negsamp_models.wording import duration, plural
 
-__all__ = ["ResultsOption", "reproduce_command", "what_comes_next"]
+__all__ = ["ResultsOption", "reproduce_command", "results_option", "what_comes_next"]
 
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Folder of the result files, one per run.")
@@ -124,8 +124,12 @@ def what_comes_next(names: list[str] | None, max_epochs: int | None, folder: Pat
         return shlex.join(["negsamp", "table", str(folder)])
     names = names or []
     own = names if all(name.endswith(".toml") for name in names) else []
-    default = [] if folder == Path("results") else ["--results", str(folder)]
-    return shlex.join(["negsamp", "report", *own, *default])
+    return shlex.join(["negsamp", "report", *own, *results_option(folder)])
+
+
+def results_option(folder: Path) -> list[str]:
+    """Return the words of the option for a folder of results; none for the default."""
+    return [] if folder == Path("results") else ["--results", str(folder)]
 
 
 @contextmanager

@@ -92,8 +92,8 @@ def _figure(found: re.Match[str], quote: str, folder: Path) -> str:
     if form is None or is_gain != bool(form["base"]):
         raise InvalidInputError(
             f"{found[0]} cannot be quoted as {quote!r}; a quote is [min|max] PATH [validation|"
-            "ranked] [METRIC], or PATH over PATH for a figure in percent, or -; METRIC is HR or NDCG "
-            f"@ {', '.join(map(str, CUTOFFS))}"
+            "ranked] [METRIC], or PATH over PATH for a figure in percent, or -; METRIC is HR or "
+            f"NDCG @ {', '.join(map(str, CUTOFFS))}"
         )
     runs = _runs(form["path"], folder)
     if found[1]:

@@ -99,6 +99,8 @@ def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
                 f"the grid {name} chooses one of its rows, and cannot compare them: leave out "
                 f"either choose or {key}"
             )
+    if content.get("curves") and "sweep" in content:
+        raise ConfigError(f"the grid {name} has a sweep, and cannot draw curves: leave out either")
     if "sweep" in content and not _is_sweep(content["sweep"]):
         raise ConfigError(
             f"sweep of the grid {name} must be one key and its values, such as "

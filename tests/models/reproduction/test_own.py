@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import Result
@@ -10,7 +11,9 @@ from typer.testing import Result
 from negsamp_models.files.writing import write_json
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.page import pictures
 from negsamp_models.reproduction.page.own import own_page
+from negsamp_models.reproduction.page.pictures import draw
 from tests.models.command import plain, run
 from tests.models.reproduction.made_up import result_of
 
@@ -105,6 +108,46 @@ def test_the_page_of_other_grids(tmp_path: Path, text: str, lines: list[str]) ->
         assert line in shown, shown
 
 
+def test_curves_are_of_validation_whatever_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    curves = OWN.replace("[rows.SASRec]", "curves = true\n\n[rows.SASRec]")
+    first = '"HR@5", "NDCG@5", "s/epoch"'
+    for metrics, shown in (
+        ('"validation NDCG@5"', "NDCG@5"),
+        ('"best epoch", "HR@5"', "HR@5"),
+        ('"passes"', "NDCG@10"),
+    ):
+        grid = grid_of(tmp_path, curves.replace(first, metrics))
+        runs = [cell.choices[0].runs[0] for cell in grid.cells]
+        runs.append(grid.cells[1].choices[1].runs[0])
+        assert draw(grid, {each.key: result_of(each, 3.0) for each in runs}, tmp_path / "any.png")
+        assert drawn[-1].axes[0].get_ylabel() == f"validation {shown}, percent"
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("best epoch", "best epoch"),
+        ("s/epoch", "s/epoch"),
+        ("validation HR@5", "validation HR@5, percent"),
+        ("HR@10", "test HR@10, percent"),
+    ],
+)
+def test_the_axis_has_the_unit_of_the_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: str, label: str
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save_picture", lambda figure, *_, **__: drawn.append(figure))
+    text = SWEPT.replace('loss = ["nce", "bpr"]', "dropout = [0.2, 0.5]")
+    grid = grid_of(tmp_path, text.replace('"HR@5", "NDCG@5", "s/epoch"', f'"{metric}"'))
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    assert draw(grid, {each.key: result_of(each, 3.0) for each in runs}, tmp_path / "any.png")
+    assert drawn[-1].axes[0].get_ylabel() == label
+
+
 def test_only_a_page_is_replaced(tmp_path: Path) -> None:
     write_results(grid_of(tmp_path), tmp_path / "runs", SASRec=[3.0])
     page = tmp_path / "page" / "index.md"
@@ -120,9 +163,9 @@ def test_only_a_page_is_replaced(tmp_path: Path) -> None:
 
 def test_what_cannot_be_reported_is_named(tmp_path: Path) -> None:
     grid_of(tmp_path)
-    assert "holds no result of a run; make some with: negsamp reproduce " in plain(
-        report(tmp_path).stderr
-    )
+    nothing = plain(report(tmp_path).stderr)
+    assert "holds no result of a run; make some with: negsamp reproduce " in nothing
+    assert nothing.strip().endswith(f"table1.toml --results {tmp_path / 'runs'}")
     other = grid_of(tmp_path, OWN.replace("mine", "other"), "other")
     write_results(other, tmp_path / "runs", SASRec=[3.0])
     assert "belongs to no grid that is named; make" in plain(report(tmp_path).stderr)
@@ -141,6 +184,7 @@ def test_what_cannot_be_reported_is_named(tmp_path: Path) -> None:
     [
         ('"HR@5"', '"HR@7"', "unknown metric of the grid .* 'HR@7'; .*; did you mean 'HR@5'"),
         ('["HR@5", "NDCG@5", "s/epoch"]', "[]", "must be a list of metrics, .*; got none"),
+        ("seeds = 2", "seeds = 2\ncurves = true\nsweep = { alpha = [1] }", "cannot draw curves: "),
         ('["mine"]', "[]", "datasets of the grid .* must be a list of names; got none"),
     ],
 )

@@ -12,8 +12,8 @@ from negsamp_models.files.pictures import save_picture
 from negsamp_models.law.picture import draw_law
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.page.figures import figures_of, laws_of
-from negsamp_models.reproduction.page.noise import SeedNoise
+from negsamp_models.reproduction.page.figures import SECONDS, figures_of, laws_of
+from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, VALIDATION, SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.seconds import (
     are_timed_alike,
@@ -95,6 +95,13 @@ def draw(grid: Grid, results: Mapping[str, RunResult], path: Path) -> bool:
     return True
 
 
+def _with_unit(metric: str) -> str:
+    """Return a metric with its unit, as the label of an axis."""
+    if metric in (EPOCHS, PASSES, SECONDS):
+        return metric
+    return f"{metric if metric.startswith(VALIDATION) else f'test {metric}'}, percent"
+
+
 def _has_scale(sweep: tuple[str, list[Any]] | None) -> bool:
     """Whether there is a sweep, over numbers."""
     return sweep is not None and all(isinstance(value, int | float) for value in sweep[1])
@@ -140,9 +147,8 @@ def _draw_sweep(
         axes.set_xscale("log")
     axes.set_xticks(values, [f"{value:g}" for value in values])
     axes.minorticks_off()
-    where = metric if metric.startswith("validation") else f"test {metric}"
     swept = f"initial {grid.swept}" if grid.sweeps_starts else grid.swept
-    axes.set(xlabel=swept, ylabel=f"{where}, percent")
+    axes.set(xlabel=swept, ylabel=_with_unit(metric))
     ends = (
         _shifted(end, side, values, is_log)
         for end, side in ((min(values), -0.05), (max(values), 0.05))
@@ -166,7 +172,7 @@ def _shifted(value: float, offset: float, values: list[float], is_log: bool) -> 
 
 def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunResult]) -> None:
     """Draw validation over training time, or over epochs if times are not comparable."""
-    metric = grid.metrics[0]
+    metric = _curve_of(grid)
     cells = grid.cells_on(dataset)
     timed = are_timed_alike(cells, results)
     for cell in cells:
@@ -184,3 +190,9 @@ def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunR
         ylabel=f"validation {metric}, percent",
     )
     axes.set_ylim(bottom=0)
+
+
+def _curve_of(grid: Grid) -> str:
+    """Return the first metric of a grid that each epoch has; by default the one that decides."""
+    names = (metric.removeprefix(VALIDATION) for metric in grid.metrics)
+    return next((name for name in names if name not in (EPOCHS, PASSES, SECONDS)), CHOSEN_BY)
