@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from negsamp_models.commands.option_checks import run_options
+from negsamp_models.commands.option_checks import check_before_data, run_options
 from negsamp_models.commands.options import (
     SAMPLER,
     CheckpointBatchesOption,
@@ -95,9 +95,8 @@ def compare_command(
             tensorboard=tensorboard,
             cuda_graphs=cuda_graphs,
         )
-        data = load_dataset(dataset, data_dir)
         settings = replace(
-            default_settings(data.name),
+            default_settings(dataset),
             seed=seed,
             exclude_interactions=exclude_interactions,
             device=device,
@@ -108,5 +107,7 @@ def compare_command(
             sampler_config("popularity", None, None, gamma),
             sampler_config("genni", alpha, beta, None),
         ]
+        check_before_data(samplers, settings, options, processes)
+        data = load_dataset(dataset, data_dir)
         compare(data, settings, samplers, output, options, console, processes)
         console.print(f"Written: {output / 'compare.json'}, {output / 'compare.png'}", markup=False)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from negsamp import ConfigError
 from negsamp_models.display.logs import event_writer
-from negsamp_models.settings import RunOptions
+from negsamp_models.processes import Processes
+from negsamp_models.settings import RunOptions, TrainingSettings
+from negsamp_models.training.captured import check_cuda_graphs
+from negsamp_models.training.drawing import check_sharded_items
+from negsamp_models.training.samplers import sampler_without_data
 from negsamp_models.wording import plural
 
-__all__ = ["check_kept_epochs", "check_pretrained_option", "run_options"]
+__all__ = ["check_before_data", "check_kept_epochs", "check_pretrained_option", "run_options"]
 
 
 def run_options(**options: Any) -> RunOptions:
@@ -34,6 +38,27 @@ def run_options(**options: Any) -> RunOptions:
     if options.get("tensorboard"):
         event_writer()  # fail before --overwrite removes anything
     return RunOptions(**options)
+
+
+def check_before_data(
+    samplers: Iterable[Mapping[str, Any]],
+    settings: TrainingSettings,
+    options: RunOptions,
+    processes: Processes,
+) -> None:
+    """Find what is wrong with the settings of runs before their data are loaded, or downloaded.
+
+    Raises
+    ------
+    ConfigError, TrainingSettingsError
+        As by a :class:`~negsamp_models.training.Trainer`.
+    """
+    device = processes.device(settings)
+    if options.cuda_graphs:
+        check_cuda_graphs(processes, device)
+    for sampler in map(sampler_without_data, samplers):
+        if options.sharded_items:
+            check_sharded_items(sampler, processes)
 
 
 def check_pretrained_option(model: str, pretrained: Path | None) -> None:

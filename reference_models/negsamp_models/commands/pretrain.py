@@ -37,7 +37,8 @@ from negsamp_models.commands.options import (
     setting,
 )
 from negsamp_models.commands.session import joined_session
-from negsamp_models.datasets import Dataset, load_dataset
+from negsamp_models.datasets import load_dataset
+from negsamp_models.datasets.sources import full_name
 from negsamp_models.display.pretraining import PretrainingDisplay
 from negsamp_models.runs.pretrain import RESULT, WEIGHTS, pretrain_in_folder
 from negsamp_models.settings import (
@@ -46,6 +47,7 @@ from negsamp_models.settings import (
     PretrainingSettings,
     published_epochs,
 )
+from negsamp_models.training.samplers import sampler_without_data
 
 __all__ = ["SYNTHETIC_PRETRAINING", "pretrain_command"]
 
@@ -144,8 +146,7 @@ def pretrain_command(
             checkpoint_seconds=checkpoint_seconds,
             checkpoint_batches=checkpoint_batches,
         )
-        data = load_dataset(dataset, data_dir, attributes=True)
-        base = _defaults(data)
+        base = _defaults(full_name(dataset))
         weights = given(
             associated_attributes=associated_attributes,
             masked_items=masked_items,
@@ -170,6 +171,9 @@ def pretrain_command(
             ),
         )
         config = sampler_config(sampler, alpha, beta, gamma)
+        settings.torch_device()  # like the sampler checked before data are loaded
+        sampler_without_data(config)
+        data = load_dataset(dataset, data_dir, attributes=True)
         title = f"S3-Rec on {data.name}"
         with PretrainingDisplay(title, settings.epochs, console) as display:
             result = pretrain_in_folder(data, settings, config, output, options, display)
@@ -177,10 +181,10 @@ def pretrain_command(
         console.print(f"In {output}: {WEIGHTS}, {RESULT}", markup=False)
 
 
-def _defaults(dataset: Dataset) -> PretrainingSettings:
-    if dataset.name == "synthetic":
+def _defaults(dataset: str) -> PretrainingSettings:
+    if dataset == "synthetic":
         return SYNTHETIC_PRETRAINING
-    return PretrainingSettings(epochs=published_epochs(dataset.name))
+    return PretrainingSettings(epochs=published_epochs(dataset))
 
 
 def _print_losses(console: Console, first: dict[str, float], last: dict[str, float]) -> None:

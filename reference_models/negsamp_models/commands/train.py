@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from negsamp_models.commands.option_checks import (
+    check_before_data,
     check_kept_epochs,
     check_pretrained_option,
     run_options,
@@ -177,9 +178,8 @@ def train_command(
         )
         check_pretrained_option(model, pretrained)
         weights = None if pretrained is None else read_pretrained(pretrained)
-        data = load_dataset(dataset, data_dir)
         settings = replace(
-            default_settings(data.name),
+            default_settings(dataset),
             model=model,
             seed=seed,
             loss=loss,
@@ -200,6 +200,8 @@ def train_command(
         )
         check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
+        check_before_data([config], settings, options, processes)
+        data = load_dataset(dataset, data_dir)
         results: list[RunResult] = []
         for folder, own in runs_of_seeds(settings, seeds, output).items():
             if seeds is not None:

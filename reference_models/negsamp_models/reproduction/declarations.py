@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from negsamp import ConfigError, NegSampError, from_config
+from negsamp import ConfigError, NegSampError
 from negsamp_models.datasets.sources import full_name
 from negsamp_models.law.study import LawRequest
 from negsamp_models.reproduction.forms import check_form, hint, refuse_unknown
 from negsamp_models.reproduction.grids import Cell, Choice, Contrast, Gain, Grid
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.settings import TrainingSettings
+from negsamp_models.training.samplers import sampler_without_data
 from negsamp_models.wording import short
 
 __all__ = ["grid_names", "load_grid", "load_grids"]
@@ -91,7 +92,8 @@ def load_grid(
         config = _config(content["rows"][row], dataset, sweep, point)
         try:
             choices = _choices(dataset, config, num_seeds, settings, law)
-            _refuse_wrong_samplers(choices)
+            for choice in choices:  # so that no run fails on the arguments of its sampler
+                sampler_without_data(choice.runs[0].sampler)
         except NegSampError as error:
             raise ConfigError(f"the row {row!r} of the grid {name}: {error}") from None
         cells.append(Cell(dataset, row, point, choices))
@@ -169,16 +171,6 @@ def _read(name: str) -> dict[str, Any]:
 def _is_own(name: str) -> bool:
     """Whether a grid is not one of the package."""
     return name.endswith(".toml")
-
-
-def _refuse_wrong_samplers(choices: Sequence[Choice]) -> None:
-    """Build each sampler once, on a stand-in catalogue, so that no run fails on its arguments."""
-    for choice in choices:
-        sampler = choice.runs[0].sampler
-        arguments: dict[str, Any] = {"items": 1_000_000}
-        if sampler["sampler"] == "popularity":
-            arguments = {"counts": [1, 1]}
-        from_config(sampler, **arguments)
 
 
 def _refuse_leaks(name: str, content: Mapping[str, Any], cells: list[Cell]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from negsamp import ConfigError, DotProduct, GenNi, Negatives, Sampler
 from negsamp_models.processes import Processes
 
-__all__ = ["Draw", "drawn_here", "drawn_over_slices"]
+__all__ = ["Draw", "check_sharded_items", "drawn_here", "drawn_over_slices"]
 
 Draw = Callable[[Tensor, Tensor, Tensor, Tensor], Negatives]
 """Draws for targets, (num_rows,), given their queries, (num_rows, dim), the item embeddings by item
@@ -47,7 +47,7 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
     ConfigError
         If there is one process, or the sampler is not GenNi.
     """
-    _check(sampler, processes)
+    check_sharded_items(sampler, processes)
     from negsamp_torch import ShardedDotProduct  # noqa: PLC0415  (needs torch.distributed)
 
     def draw(targets: Tensor, queries: Tensor, item_embeddings: Tensor, users: Tensor) -> Negatives:
@@ -69,7 +69,8 @@ def drawn_over_slices(sampler: Sampler, processes: Processes) -> Draw:
     return draw
 
 
-def _check(sampler: Sampler, processes: Processes) -> None:
+def check_sharded_items(sampler: Sampler, processes: Processes) -> None:
+    """Raise a ConfigError if there is one process, or the sampler is not GenNi."""
     if processes.size == 1:
         raise ConfigError("sharded_items needs several processes: start the run with torchrun")
     if not isinstance(sampler, GenNi):

@@ -9,7 +9,7 @@ from negsamp import GenNi, Interactions, Sampler, from_config
 from negsamp_models.datasets import Dataset, LeaveOneOut
 from negsamp_models.settings import TrainingSettings
 
-__all__ = ["alpha_and_beta", "build_sampler", "sampler_over"]
+__all__ = ["alpha_and_beta", "build_sampler", "sampler_over", "sampler_without_data"]
 
 
 def build_sampler(
@@ -58,6 +58,19 @@ def sampler_over(
     if config.get("sampler") == "popularity":
         arguments["counts"] = split.training_part.item_counts(num_items)
     return from_config(config, interactions=interactions, **arguments)
+
+
+def sampler_without_data(config: Mapping[str, Any]) -> Sampler:
+    """Build a sampler on a stand-in catalogue, to find wrong arguments before data are loaded.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is not valid.
+    """
+    if config.get("sampler") == "popularity":
+        return from_config(config, counts=[1] * 1_000)
+    return from_config(config, items=1_000_000)
 
 
 def alpha_and_beta(sampler: Sampler) -> tuple[float | None, float | None]:

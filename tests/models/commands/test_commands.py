@@ -374,3 +374,30 @@ def test_schedules_are_numbers_or_named() -> None:
     }
     with pytest.raises(ConfigError, match="write a number, or a schedule"):
         parse_schedule("alpha", "linear:a=b")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "told"),
+    [
+        ("train", "--num-heads", "3", "--num-heads must divide"),
+        ("train", "--device", "phone", "--device must be"),
+        ("train", "--alpha", "-1", "--alpha must"),
+        ("train", "--sharded-items", "", "--sharded-items needs several processes"),
+        ("compare", "--patience", "0", "--patience must"),
+        ("compare", "--beta", "0", "--beta must"),
+        ("compare", "--gamma", "nan", "--gamma must"),
+        ("compare", "--cuda-graphs", "", "--cuda-graphs needs a CUDA device"),
+        ("pretrain", "--epochs", "0", "--epochs must"),
+        ("pretrain", "--sampler", "unifrom", "unknown sampler 'unifrom'"),
+    ],
+)
+def test_settings_are_checked_before_data_are_loaded(
+    tmp_path: Path, command: str, option: str, value: str, told: str
+) -> None:
+    wrong = run(
+        *(command, "--dataset", "Missing", "--data-dir", str(tmp_path)),
+        *("-o", str(tmp_path / "out"), *("--device", "cpu"), option, *filter(None, [value])),
+    )
+    assert wrong.exit_code == 2
+    assert f"error: {told}" in plain(wrong.stderr)
+    assert not (tmp_path / "out").exists()
