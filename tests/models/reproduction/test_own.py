@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,19 @@ def test_curves_are_of_validation_whatever_the_metrics(
         runs.append(grid.cells[1].choices[1].runs[0])
         assert draw(grid, {each.key: result_of(each, 3.0) for each in runs}, tmp_path / "any.png")
         assert drawn[-1].axes[0].get_ylabel() == f"validation {shown}, percent"
+
+
+def test_where_users_return_to_items_these_are_ranked_too(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path)
+    runs = [cell.choices[0].runs[0] for cell in grid.cells]
+    results = {each.key: result_of(each, 3.0) for each in runs}
+    assert "| mine | HR@5 |" in own_page([grid], results, {})
+    ranked = results[runs[0].key].test | {"HR@10": 4.0}
+    results[runs[0].key] = replace(results[runs[0].key], test_unmasked=ranked)
+    text = own_page([grid], results, {})
+    masked, after = text.split("| mine, seen items ranked | HR@5 |")
+    assert "| mine, seen items masked | HR@5 |" in masked
+    assert "| SASRec | 3.00 |" in after
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_ranking_of_seen_items_has_its_noise() -> None:
     grid = load_grid("table1", ["Beauty", "Yelp"], seeds=2)
     cells = {cell.dataset: cell for cell in grid.cells if cell.row == "SASRec"}
     results = {}
-    for dataset, ranked in (("Beauty", (1.0, 9.0)), ("Yelp", (2.0, 4.0))):
+    for dataset, ranked in (("Beauty", (1.0, 1.5)), ("Yelp", (2.0, 4.0))):
         for run, value in zip(cells[dataset].choices[0].runs, ranked, strict=True):
             each = result_of(run, 2.0)
             results[run.key] = replace(each, test_unmasked=dict.fromkeys(each.test, value))

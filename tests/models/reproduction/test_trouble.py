@@ -285,7 +285,9 @@ def test_a_report_of_runs_of_no_table_changes_nothing(tmp_path: Path) -> None:
         assert shown.exit_code == 2
         told = shown.stderr.replace(str(tmp_path / "runs"), "X")
         assert told.startswith(f"error: {words}")
-        assert told.endswith("table of the paper; make some with: negsamp reproduce table1\n")
+        assert told.endswith(
+            "table of the paper; make some with: negsamp reproduce table1 --results X\n"
+        )
         assert not (tmp_path / "page").exists()
 
 

@@ -46,7 +46,7 @@ def against_the_paper(
             ]
             if parts:
                 seeds = plural(next(iter(figures.values())).num_seeds, "seed")
-                ranking, _ = rankings(cell.dataset)[0]
+                ranking, _ = rankings(cell.dataset, results)[0]
                 name = f"{short_title(grid)}, {ranking}, {cell.row}{_point(grid, cell)}"
                 listed.append(f"- {name}, {seeds}: {', '.join(parts)}")
     return counts, lines

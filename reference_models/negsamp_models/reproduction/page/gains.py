@@ -103,7 +103,7 @@ def gained(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> It
         on = [each for each in grid.datasets if not gain.datasets or each in gain.datasets]
         if not on:
             continue
-        rankings_of = {dataset: rankings(dataset) for dataset in on}
+        rankings_of = {dataset: rankings(dataset, results) for dataset in on}
         ways = []
         for way in range(max(map(len, rankings_of.values()))):
             pairs = {}

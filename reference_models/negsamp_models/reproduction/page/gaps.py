@@ -20,7 +20,7 @@ def gaps(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) -> Iter
     cells = {
         (cell.row, name): figures_of(grid, cell, results, noise, masked)
         for cell in grid.cells
-        for name, masked in rankings(cell.dataset)
+        for name, masked in rankings(cell.dataset, results)
     }
     found = {place: gap for place, figures in cells.items() if (gap := _gap(figures))}
     rows = [row for row in grid.rows if any(place[0] == row for place in found)]

@@ -37,7 +37,7 @@ def grid_tables(grid: Grid, results: Mapping[str, RunResult], noise: SeedNoise) 
         if not any(run.key in results for cell in cells for run in cell.runs):
             missing.append(dataset)
             continue
-        for name, masked in rankings(dataset):
+        for name, masked in rankings(dataset, results):
             table = _plain if grid.sweep is None else _wide
             rows = [
                 (cell, cell.chosen(results), figures_of(grid, cell, results, noise, masked))

@@ -11,7 +11,7 @@ from typing import Any
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.page.means import ASSUMED, Pool, Variance
-from negsamp_models.reproduction.page.rankings import rankings
+from negsamp_models.reproduction.page.rankings import returns
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.seeds import configuration
 
@@ -78,7 +78,8 @@ class SeedNoise:
     ----------
     measured : mapping
         Deviation by kind and metric. Validation metrics are named "validation METRIC", and test
-        metrics with seen items ranked, of data sets that are shown so, "seen items ranked METRIC".
+        metrics with seen items ranked, of data whose users return to items, "seen items ranked
+        METRIC".
     """
 
     measured: Mapping[tuple[str, str], Deviation] = field(default_factory=dict)
@@ -86,10 +87,12 @@ class SeedNoise:
     @classmethod
     def of(cls, results: Iterable[RunResult]) -> SeedNoise:
         """Estimate the noise from results."""
+        results = list(results)
+        returned = {result.dataset for result in results if returns(result)}
         seeds: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
         for result in results:
             key = kind_of(result.sampler), configuration(PlannedRun.of(result))
-            seeds[key].append(_metrics(result))
+            seeds[key].append(_metrics(result, result.dataset in returned))
         values: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
         for (kind, _), each in seeds.items():
             for metric in each[0]:
@@ -117,10 +120,10 @@ def passes(result: RunResult) -> float:
     return sum(record.beta or 0.0 for record in result.epochs[: result.best_epoch + 1])
 
 
-def _metrics(result: RunResult) -> dict[str, float]:
+def _metrics(result: RunResult, is_ranked: bool) -> dict[str, float]:
     validation = {f"{VALIDATION}{name}": value for name, value in result.validation.items()}
     ranked = {f"{RANKED}{name}": value for name, value in result.test_unmasked.items()}
-    shown = ranked if len(rankings(result.dataset)) > 1 else {}
+    shown = ranked if is_ranked else {}
     until_best = {EPOCHS: result.best_epoch + 1, PASSES: passes(result)}
     return {**result.test, **validation, **shown, **until_best}
 

@@ -24,8 +24,8 @@ _INTRODUCTION = f"""\
 
 Metrics are in percent. Each test item is ranked over the whole catalogue, with the items of the
 input masked and the weights of the best validation epoch; nothing is selected on test. Values are
-means over all seeds on file, ± the standard deviation; - is not run yet. The result files hold the
-metrics with all items ranked too, for users who return to items (`test_unmasked`).
+means over all seeds on file, ± the standard deviation; - is not run yet. Where users return to
+items, tables with these ranked too follow.
 """
 
 

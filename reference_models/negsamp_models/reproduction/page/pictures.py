@@ -115,8 +115,8 @@ def _panels(grid: Grid, results: Mapping[str, RunResult]) -> list[tuple[str, str
     several = {dataset for (dataset, _), number in points.items() if number > 1}
     shown = [dataset for dataset in grid.datasets if dataset in several]
     if not is_drawn_as_table(grid):
-        return [(dataset, *rankings(dataset)[0]) for dataset in shown]
-    return [(dataset, *ranking) for dataset in shown for ranking in rankings(dataset)]
+        return [(dataset, *rankings(dataset, results)[0]) for dataset in shown]
+    return [(dataset, *ranking) for dataset in shown for ranking in rankings(dataset, results)]
 
 
 def _draw_sweep(

@@ -95,7 +95,7 @@ def checked(
             words = f"{short_title(grid)}: {claim.contrast.claim}"
             entries.append(Entry(words, claim.dataset, claim.outcome, claim.chance))
             if any(part.verdict for part in claim.parts):
-                listed[claim.outcome].append(_claim(grid, claim))
+                listed[claim.outcome].append(_claim(grid, claim, results))
     return entries, listed
 
 
@@ -130,9 +130,9 @@ def _claims_in_words(entries: Sequence[Entry]) -> str:
     )
 
 
-def _claim(grid: Grid, claim: Claim) -> str:
+def _claim(grid: Grid, claim: Claim, results: Mapping[str, RunResult]) -> str:
     evidence = "; ".join(evidence_of(part) for part in claim.parts if part.verdict is not None)
-    ranking, _ = rankings(claim.dataset)[0]
+    ranking, _ = rankings(claim.dataset, results)[0]
     return f"- {claim.contrast.claim} ({short_title(grid)}, {ranking}): {evidence}"
 
 

@@ -44,14 +44,8 @@ def draw_table(
     paper = [figure.theirs for figure in figures]
     ours = [(row, f.mean, f.error) for row, f in enumerate(figures) if f.mean is not None]
     theirs = [(row, f.mean, f.error) for row, f in enumerate(paper) if f is not None]
-    _draw_points(
-        axes,
-        ours,
-        -_OFFSET,
-        fmt="o",
-        color="#0072b2",
-        label="ours" if theirs else "mean over seeds",
-    )
+    offset, label = (-_OFFSET, "ours") if theirs else (0.0, "mean over seeds")
+    _draw_points(axes, ours, offset, fmt="o", color="#0072b2", label=label)
     _draw_points(axes, theirs, _OFFSET, fmt="D", color="0.35", mfc="white", label="paper")
     for row in set(range(len(cells))) - {row for row, *_ in ours}:
         style = {"color": "0.35", "style": "italic", "fontsize": "small", "va": "center"}
