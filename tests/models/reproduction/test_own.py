@@ -141,6 +141,24 @@ def test_where_users_return_to_items_these_are_ranked_too(tmp_path: Path) -> Non
     assert "| SASRec | 3.00 |" in after
 
 
+def test_comparisons_say_what_they_rest_on(tmp_path: Path) -> None:
+    plain = grid_of(tmp_path)
+    both = (
+        'contrasts = [{ row = "GenNi", other = "SASRec", metric = "best epoch" }]\n\n[rows.SASRec]'
+    )
+    grid = grid_of(
+        tmp_path, OWN.replace("[rows.SASRec]", both).replace('"s/epoch"', '"best epoch"')
+    )
+    each = [cell.choices[0].runs[0] for cell in grid.cells] + [grid.cells[1].choices[1].runs[0]]
+    results = {run.key: result_of(run, 3.0) for run in each}
+    late = results[each[0].key]
+    results[each[0].key] = replace(late, epochs=late.epochs * 2, best_epoch=1)
+    text = own_page([grid], results, {})
+    assert "where it is unknown" in text
+    assert "best epoch 1 against 2, within seed noise" in text
+    assert "t test" not in own_page([plain], results, {})
+
+
 @pytest.mark.parametrize(
     ("metric", "label"),
     [

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import grid_names, load_grid
-from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.grids import Contrast, Gain, Grid
 from negsamp_models.reproduction.order import Outlook
+from negsamp_models.reproduction.page.claims import claims
 from negsamp_models.reproduction.page.gains import gained
 from negsamp_models.reproduction.page.glance import Entry, corrected, glance
 from negsamp_models.reproduction.page.noise import KINDS, SeedNoise
@@ -206,3 +209,18 @@ def test_validation_stands_beside_the_ranking_that_it_used() -> None:
     text = page([grid], {run.key: result_of(run, 2.0) for run in runs}, {})
     assert "| Yelp, seen items masked | validation NDCG@10 | HR@5 |" in text
     assert "| Yelp, seen items ranked | HR@5 |" in text
+
+
+def test_a_gain_of_nothing_is_tested_as_a_row_that_is_not_below() -> None:
+    rows = ("beta 0.1", "beta 1")
+    grid = replace(
+        load_grid("table2", ["Beauty"], seeds=2),
+        gains=(Gain(*rows, metric="NDCG@5", printed=0.0, claim="as good"),),
+        contrasts=(Contrast(*rows, metric="NDCG@5", claim="as good", expected="not below"),),
+    )
+    runs = [(run, place) for place, cell in enumerate(grid.cells) for run in cell.runs]
+    results = {run.key: result_of(run, 3.0 + place / 10) for run, place in runs}
+    noise = SeedNoise.of(results.values())
+    (gain,), (claim,) = gained(grid, results, noise), claims(grid, results, noise)
+    assert 0 < gain.chance < 1
+    assert gain.chance == pytest.approx(claim.chance)

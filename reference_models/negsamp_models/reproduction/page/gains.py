@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -132,7 +133,8 @@ def _averaged(pairs: Mapping[str, tuple[Figure, Figure]], printed: float) -> Ran
     if not ours:
         return Ranked({}, _percent(theirs), 0.0, None, 1.0)
     mean, variance = _mean([*ours.values()])
-    compared = mean, (1 - MARGIN) * (1 + printed / 100), variance
+    bound = (1 - MARGIN) * (1 + printed / 100)
+    compared = math.log(mean), math.log(bound), combined([(1 / mean, variance)])
     is_whole = len(ours) == len(pairs)
     return Ranked(
         _percent(ours),

@@ -18,13 +18,13 @@ from negsamp_models.reproduction.page.noise import (
 )
 from negsamp_models.wording import plural
 
-__all__ = ["how_to_read"]
+__all__ = ["how_to_read", "noise_lines"]
 
 
 def how_to_read(noise: SeedNoise) -> Iterator[str]:
     """Yield the lines of the section, with the noise that ranges and tests rest on."""
     yield _MARKS
-    if lines := list(_noise_in_words(noise)):
+    if lines := list(noise_lines(noise)):
         yield from [*lines, ""]
     yield _TESTS
     yield common_settings()
@@ -67,7 +67,7 @@ number of points.
 """
 
 
-def _noise_in_words(noise: SeedNoise) -> Iterator[str]:
+def noise_lines(noise: SeedNoise) -> Iterator[str]:
     """Yield a line for each kind of negatives."""
     for kind in KINDS:
         known = noise.measured.get((kind, "HR@5"))

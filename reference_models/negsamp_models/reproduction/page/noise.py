@@ -39,6 +39,8 @@ MIN_FREEDOM = 10
 """Degrees of freedom from which on the measured deviation is used as it is."""
 MIN_DEVIATION = 0.03
 """Least deviation, relative to the mean, assumed with fewer: a few seeds may agree by chance."""
+MIN_DEVIATION_OF_EPOCHS = 0.4
+"""The same for epochs and passes, which vary far more between seeds."""
 KINDS = ("GenNi", "uniform negatives and popularity")
 """Kinds of negatives with a noise of their own: the second varies more, in the paper as well."""
 
@@ -104,8 +106,9 @@ class SeedNoise:
     def deviation(self, kind: str, metric: str) -> Deviation:
         """Return the deviation to use: the measured one, or the least that is assumed."""
         measured = self.measured.get((kind, metric), Deviation(0.0, 0))
-        if measured.freedom < MIN_FREEDOM and measured.relative < MIN_DEVIATION:
-            return Deviation(MIN_DEVIATION, math.inf)
+        least = MIN_DEVIATION_OF_EPOCHS if metric in (EPOCHS, PASSES) else MIN_DEVIATION
+        if measured.freedom < MIN_FREEDOM and measured.relative < least:
+            return Deviation(least, math.inf)
         return measured
 
     def variance(self, kind: str, metric: str, mean: float, num_seeds: int) -> Variance:
