@@ -19,10 +19,10 @@ from negsamp_models.losses import nce_loss
 from negsamp_models.records.reading import read_results
 from negsamp_models.reproduction import page
 from negsamp_models.reproduction.declarations import grid_names, load_grid
+from negsamp_models.reproduction.metrics import seconds_per_epoch
 from negsamp_models.reproduction.page.glance import AVERAGE, corrected
 from negsamp_models.reproduction.page.noise import KINDS, SeedNoise
 from negsamp_models.reproduction.page.paper import paper_figure
-from negsamp_models.reproduction.page.seconds import undisturbed_seconds
 from negsamp_models.reproduction.page.summary import checked
 from negsamp_models.reproduction.running import results_below
 from negsamp_models.reproduction.seeds import results_asked_for, with_all_seeds
@@ -84,7 +84,7 @@ def test_times_are_as_quoted() -> None:
         return ours[0] / ours[1], theirs[0] / theirs[1]
 
     def seconds(dataset: str, slug: str) -> float:
-        return undisturbed_seconds(read_results([ROOT / f"results/{dataset}/{slug}/seed0.json"])[0])
+        return seconds_per_epoch(read_results([ROOT / f"results/{dataset}/{slug}/seed0.json"])[0])
 
     whole, tenth = (slower("beauty", "Beauty", beta) for beta in ("1", "0.1"))
     others = [

@@ -54,7 +54,7 @@ from negsamp_models.display.results import print_means, print_results
 from negsamp_models.pretrained import read_pretrained
 from negsamp_models.records import RunResult
 from negsamp_models.runs.seeds import runs_of_seeds
-from negsamp_models.runs.train import train_in_folder
+from negsamp_models.runs.train import check_folders, train_in_folder
 from negsamp_models.settings import MODELS, default_settings
 from negsamp_models.training.snapshots import missing_snapshots
 
@@ -201,9 +201,11 @@ def train_command(
         check_kept_epochs(epochs, settings.max_epochs)
         config = sampler_config(sampler, alpha, beta, gamma) | {"num_negatives": num_negatives}
         check_before_data([config], settings, options, processes)
+        runs = runs_of_seeds(settings, seeds, output)
+        check_folders(runs, options)
         data = load_dataset(dataset, data_dir)
         results: list[RunResult] = []
-        for folder, own in runs_of_seeds(settings, seeds, output).items():
+        for folder, own in runs.items():
             if seeds is not None:
                 console.print(f"Seed {own.seed} ({len(results) + 1} of {seeds})", highlight=False)
             run = train_in_folder(data, config, own, folder, options, console, processes, weights)

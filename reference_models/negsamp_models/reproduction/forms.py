@@ -8,11 +8,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from negsamp import ConfigError
-from negsamp_models.evaluation import CUTOFFS
 from negsamp_models.law.study import LawRequest
 from negsamp_models.reproduction.grids import BEST, Contrast, Gain, Grid
-from negsamp_models.reproduction.page.figures import SECONDS
-from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, VALIDATION
+from negsamp_models.reproduction.metrics import METRICS
 
 __all__ = ["check_form", "hint", "refuse_unknown"]
 
@@ -30,8 +28,6 @@ _FORMS: dict[str, tuple[type, str]] = {
     "contrasts": (list, "a list of contrasts"),
     "gains": (list, "a list of gains"),
 }
-_METRICS = tuple(f"{name}@{cutoff}" for name in ("HR", "NDCG") for cutoff in CUTOFFS)
-_METRICS += (*(f"{VALIDATION}{name}" for name in _METRICS), EPOCHS, PASSES, SECONDS)
 _PARTS = ("paper", "open", "beyond")
 _EXPECTED = ("above", "below", "not above", "not below")
 
@@ -88,7 +84,7 @@ def _refuse_wrong_forms(name: str, content: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key} of the grid {name} must be {words}; got {value!r}")
         if key in _NEEDED and value in ([], {}):
             raise ConfigError(f"{key} of the grid {name} must be {words}; got none")
-    refuse_unknown(f"metric of the grid {name}", content["metrics"], _METRICS)
+    refuse_unknown(f"metric of the grid {name}", content["metrics"], METRICS)
     if content["seeds"] < 1:
         raise ConfigError(f"seeds of the grid {name} must be >= 1; got {content['seeds']}")
     if (part := content.get("part", "paper")) not in _PARTS:

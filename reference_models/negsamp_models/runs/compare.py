@@ -18,7 +18,7 @@ from negsamp_models.display.results import print_results
 from negsamp_models.files.writing import write_json
 from negsamp_models.processes import Processes
 from negsamp_models.records import RunResult
-from negsamp_models.runs.train import train_in_folder
+from negsamp_models.runs.train import check_folders, train_in_folder
 from negsamp_models.settings import RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 
@@ -60,6 +60,8 @@ def compare(
         By the name of the sampler, see :func:`negsamp_models.display.names.describe_sampler`.
     """
     configs = {describe_sampler(each, asdict(settings)): each for each in samplers}
+    folders = {label: folder / _slug(label) for label in configs}
+    check_folders(folders.values(), options)
     for config in configs.values():  # find a wrong setting before any training
         Trainer(dataset, config, settings, processes=processes, cuda_graphs=options.cuda_graphs)
     statistics = dataset.statistics()
@@ -70,7 +72,7 @@ def compare(
     )
     results = {
         label: train_in_folder(
-            dataset, config, settings, folder / _slug(label), options, console, processes
+            dataset, config, settings, folders[label], options, console, processes
         )
         for label, config in configs.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -24,14 +24,14 @@ from negsamp_models.pretrained import Pretrained
 from negsamp_models.processes import Processes, StopSignals
 from negsamp_models.records import RunResult
 from negsamp_models.records.reading import read_result
-from negsamp_models.runs.overwriting import clear_for_a_new_run
+from negsamp_models.runs.overwriting import check_free, clear_for_a_new_run
 from negsamp_models.settings import MODELS, RunOptions, TrainingSettings
 from negsamp_models.training import Trainer
 from negsamp_models.training.snapshots import Snapshots, remove_snapshots
 from negsamp_models.training.watching import Silent, Together, Watcher
 from negsamp_models.wording import differences
 
-__all__ = ["ResultNotWrittenError", "train_in_folder"]
+__all__ = ["ResultNotWrittenError", "check_folders", "train_in_folder"]
 
 RESULT, WEIGHTS, CURVES = "result.json", "model.safetensors", "curves.png"
 _OTHERS = (WEIGHTS, CURVES, "law.png", "law.json")
@@ -40,6 +40,19 @@ _INSTEAD = "name another --output, or replace it with --overwrite instead of --r
 
 class ResultNotWrittenError(NegSampError, OSError):
     """A run has finished, but its result cannot be written."""
+
+
+def check_folders(folders: Iterable[Path], options: RunOptions) -> None:
+    """Refuse several runs if one of their folders holds a run already, before the first starts.
+
+    Raises
+    ------
+    CheckpointError
+        If so, and neither `resume` nor `overwrite` is set.
+    """
+    if not (options.resume or options.overwrite):
+        for folder in folders:
+            check_free(folder, CheckpointFolder(folder / "checkpoints", {}), RESULT, _OTHERS)
 
 
 def train_in_folder(

@@ -9,9 +9,9 @@ import pytest
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid
 from negsamp_models.reproduction.grids import Grid
+from negsamp_models.reproduction.metrics import EPOCHS
 from negsamp_models.reproduction.page.claims import Claim, claims
 from negsamp_models.reproduction.page.convergence import convergence_lines
-from negsamp_models.reproduction.page.noise import EPOCHS
 from negsamp_models.reproduction.page.report import page
 from negsamp_models.reproduction.page.sweeps import sweep_lines
 from tests.models.reproduction.made_up import METRICS, result_of

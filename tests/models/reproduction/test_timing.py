@@ -8,8 +8,9 @@ import pytest
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.declarations import load_grid
+from negsamp_models.reproduction.metrics import seconds_per_epoch
 from negsamp_models.reproduction.page.report import page
-from negsamp_models.reproduction.page.seconds import disturbance, undisturbed_seconds
+from negsamp_models.reproduction.page.seconds import disturbance
 from tests.models.reproduction.made_up import result_of
 
 
@@ -55,7 +56,7 @@ def test_times_are_of_undisturbed_epochs_of_the_first_seed() -> None:
     cell = next(cell for cell in grid.cells if cell.row == "SASRec")
     one, other = cell.choices[0].runs
     busy = timed(result_of(one, 5.0), *[2.0] * 3, *[6.0] * 8)  # busy for most of the run
-    assert undisturbed_seconds(busy) == pytest.approx(2.0)
+    assert seconds_per_epoch(busy) == pytest.approx(2.0)
     assert disturbance(busy) == pytest.approx(3.0)
     text = page([grid], {one.key: busy, other.key: timed(result_of(other, 5.0), 9.0)}, {})
     assert "| SASRec | 2.00 | 5.00 ± 0.00 ▲ | 2 |" in text

@@ -70,3 +70,22 @@ def test_seeds_are_resumed_and_added(tmp_path: Path) -> None:
     assert (folder / "seed0" / "result.json").read_bytes() == before
     assert "| 2 |" in done.stdout.splitlines()[-1]
     assert train(folder, "--seeds", "0").exit_code == 2
+
+
+def test_a_run_in_a_later_folder_is_found_before_the_first_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    assert train(folder, "--seeds", "1", "--seed", "1").exit_code == 0
+    refused = train(folder, "--seeds", "2")
+    assert refused.exit_code == 2
+    assert "seed1 holds a finished run: show it with --resume" in plain(refused.stderr)
+    assert not (folder / "seed0").exists()
+
+
+def test_compare_finds_a_run_of_a_later_sampler_before_the_first_starts(tmp_path: Path) -> None:
+    (tmp_path / "both" / "genni-alpha=1-beta=1").mkdir(parents=True)
+    (tmp_path / "both" / "genni-alpha=1-beta=1" / "result.json").write_text("{}")
+    few = ["--dataset", "Tiny", "--max-epochs", "1", "--alpha", "1"]
+    refused = run("compare", *few, "-o", str(tmp_path / "both"))
+    assert refused.exit_code == 2, refused.output
+    assert "holds a finished run" in plain(refused.stderr)
+    assert [each.name for each in (tmp_path / "both").iterdir()] == ["genni-alpha=1-beta=1"]

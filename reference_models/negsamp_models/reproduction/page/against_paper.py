@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Grid
-from negsamp_models.reproduction.page.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.metrics import SECONDS
+from negsamp_models.reproduction.page.figures import Figure, figures_of
 from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.wording import plural, short

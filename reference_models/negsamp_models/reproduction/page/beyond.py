@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Grid
-from negsamp_models.reproduction.page.figures import Figure, figures_of, value_of
+from negsamp_models.reproduction.metrics import value_of
+from negsamp_models.reproduction.page.figures import Figure, figures_of
 from negsamp_models.reproduction.page.grid_tables import MISSING
 from negsamp_models.reproduction.page.means import apart
 from negsamp_models.reproduction.page.noise import SeedNoise

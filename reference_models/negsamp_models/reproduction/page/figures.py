@@ -9,30 +9,19 @@ from statistics import fmean, stdev
 from negsamp_models.law.study import LawStudy
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell, Grid
+from negsamp_models.reproduction.metrics import EPOCHS, PASSES, SECONDS, VALIDATION, value_of
 from negsamp_models.reproduction.page.means import Variance, Verdict, apart, combined, error_of
-from negsamp_models.reproduction.page.noise import (
-    EPOCHS,
-    PASSES,
-    RANKED,
-    VALIDATION,
-    SeedNoise,
-    kind_of,
-    passes,
-)
+from negsamp_models.reproduction.page.noise import RANKED, SeedNoise, kind_of
 from negsamp_models.reproduction.page.paper import PaperFigure, paper_figure
-from negsamp_models.reproduction.page.seconds import undisturbed_seconds
 
 __all__ = [
-    "SECONDS",
     "Figure",
     "figures_of",
     "is_leaking",
     "laws_of",
     "pooled",
-    "value_of",
 ]
 
-SECONDS = "s/epoch"
 MIN_RANGE_FREEDOM = 3
 """Least degrees of freedom for a mark: with fewer, a range includes nearly everything."""
 
@@ -120,19 +109,6 @@ def pooled(figures: Sequence[Figure]) -> Figure:
         theirs=None,
         variance=combined((1 / len(figures), figure.variance) for figure in figures),
     )
-
-
-def value_of(run: RunResult, metric: str, masked: bool = True) -> float:
-    """Return a metric of a run; test metrics are with seen items masked, or ranked too."""
-    if metric == SECONDS:
-        return undisturbed_seconds(run)
-    if metric == EPOCHS:
-        return run.best_epoch + 1
-    if metric == PASSES:
-        return passes(run)
-    if metric.startswith(VALIDATION):
-        return run.validation[metric.removeprefix(VALIDATION)]
-    return (run.test if masked else run.test_unmasked)[metric]
 
 
 def laws_of(cell: Cell, results: Mapping[str, RunResult]) -> dict[int, LawStudy]:

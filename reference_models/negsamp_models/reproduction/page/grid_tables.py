@@ -6,15 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Cell, Choice, Grid
+from negsamp_models.reproduction.metrics import EPOCHS, PASSES, SECONDS
 from negsamp_models.reproduction.page.convergence import convergence_lines
 from negsamp_models.reproduction.page.driven_alpha import driven_alpha
-from negsamp_models.reproduction.page.figures import (
-    SECONDS,
-    Figure,
-    figures_of,
-    is_leaking,
-)
-from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, SeedNoise
+from negsamp_models.reproduction.page.figures import Figure, figures_of, is_leaking
+from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.paper import NUM_SEEDS_OF_THE_PAPER, PaperFigure
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.sweeps import sweep_lines

@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from negsamp_models.reproduction.metrics import EPOCHS, PASSES, VALIDATION
 from negsamp_models.reproduction.page.claims import MARGIN
 from negsamp_models.reproduction.page.common_settings import common_settings
-from negsamp_models.reproduction.page.noise import (
-    EPOCHS,
-    KINDS,
-    PASSES,
-    RANKED,
-    VALIDATION,
-    Deviation,
-    SeedNoise,
-)
+from negsamp_models.reproduction.page.noise import KINDS, RANKED, Deviation, SeedNoise
 from negsamp_models.wording import plural
 
 __all__ = ["how_to_read", "noise_lines"]

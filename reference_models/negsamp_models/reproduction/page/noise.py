@@ -10,31 +10,23 @@ from statistics import fmean
 from typing import Any
 
 from negsamp_models.records import RunResult
+from negsamp_models.reproduction.metrics import EPOCHS, PASSES, VALIDATION, passes
 from negsamp_models.reproduction.page.means import ASSUMED, Pool, Variance
 from negsamp_models.reproduction.page.rankings import returns
 from negsamp_models.reproduction.planned import PlannedRun
 from negsamp_models.reproduction.seeds import configuration
 
 __all__ = [
-    "EPOCHS",
     "KINDS",
     "MIN_DEVIATION",
     "MIN_FREEDOM",
-    "PASSES",
     "RANKED",
-    "VALIDATION",
     "Deviation",
     "SeedNoise",
     "kind_of",
-    "passes",
 ]
 
-VALIDATION = "validation "
 RANKED = "seen items ranked "
-EPOCHS = "best epoch"
-"""The epoch, counted from 1, whose weights were kept: how long a run improves."""
-PASSES = "passes"
-"""How often a whole catalogue was scored for the negatives until then: the sum of beta."""
 MIN_FREEDOM = 10
 """Degrees of freedom from which on the measured deviation is used as it is."""
 MIN_DEVIATION = 0.03
@@ -116,11 +108,6 @@ class SeedNoise:
         known = self.deviation(kind, metric)
         pool = ASSUMED if math.isinf(known.freedom) else Pool(f"{kind}, {metric}", known.freedom)
         return {pool: (known.relative * mean) ** 2 / num_seeds}
-
-
-def passes(result: RunResult) -> float:
-    """Return how often a whole catalogue was scored until the best epoch; 0 without scores."""
-    return sum(record.beta or 0.0 for record in result.epochs[: result.best_epoch + 1])
 
 
 def _metrics(result: RunResult, is_ranked: bool) -> dict[str, float]:

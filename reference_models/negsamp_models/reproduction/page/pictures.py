@@ -12,14 +12,17 @@ from negsamp_models.files.pictures import save_picture
 from negsamp_models.law.picture import draw_law
 from negsamp_models.records import CHOSEN_BY, RunResult
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.page.figures import SECONDS, figures_of, laws_of
-from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, VALIDATION, SeedNoise
-from negsamp_models.reproduction.page.rankings import rankings
-from negsamp_models.reproduction.page.seconds import (
-    are_timed_alike,
-    timed_run,
-    undisturbed_seconds,
+from negsamp_models.reproduction.metrics import (
+    EPOCHS,
+    PASSES,
+    SECONDS,
+    VALIDATION,
+    seconds_per_epoch,
 )
+from negsamp_models.reproduction.page.figures import figures_of, laws_of
+from negsamp_models.reproduction.page.noise import SeedNoise
+from negsamp_models.reproduction.page.rankings import rankings
+from negsamp_models.reproduction.page.seconds import are_timed_alike, timed_run
 from negsamp_models.reproduction.page.table_panels import draw_table, is_drawn_as_table
 from negsamp_models.reproduction.seeds import with_all_seeds
 
@@ -178,7 +181,7 @@ def _draw_curves(axes: Any, grid: Grid, dataset: str, results: Mapping[str, RunR
     for cell in cells:
         if (run := timed_run(cell, results)) is None:
             continue
-        each = undisturbed_seconds(run) if timed else 1
+        each = seconds_per_epoch(run) if timed else 1
         places = [each * (record.epoch + 1) for record in run.epochs]
         values = [record.validation[metric] for record in run.epochs]
         line = axes.plot(places, values, label=cell.row)[0]

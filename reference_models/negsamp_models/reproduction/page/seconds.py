@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Cell
+from negsamp_models.reproduction.metrics import seconds_per_epoch
 
-__all__ = ["DISTURBED", "are_timed_alike", "disturbance", "timed_run", "undisturbed_seconds"]
+__all__ = ["DISTURBED", "are_timed_alike", "disturbance", "timed_run"]
 
 DISTURBED = 1.5
 """Ratio of slow to fast epochs (90th to 10th percentile) above which times count as disturbed."""
 
 
-def undisturbed_seconds(run: RunResult) -> float:
-    """Return the 10th percentile of the seconds per epoch, without validation.
-
-    Other work on the machine makes epochs slower, never faster, and may last for most of a run.
-    """
-    return _percentile(run, 10)
-
-
 def disturbance(run: RunResult) -> float:
     """Return the ratio of slow to fast epochs: of the 90th to the 10th percentile."""
-    return _percentile(run, 90) / _percentile(run, 10)
+    return seconds_per_epoch(run, 90) / seconds_per_epoch(run, 10)
 
 
 def timed_run(cell: Cell, results: Mapping[str, RunResult]) -> RunResult | None:
@@ -41,7 +32,3 @@ def are_timed_alike(cells: Iterable[Cell], results: Mapping[str, RunResult]) -> 
         tuple(str(each.get(name)) for name in ("source", "device", "threads")) for each in made
     }
     return len(found) <= 1 and all("source" in each for each in made)
-
-
-def _percentile(run: RunResult, percent: float) -> float:
-    return float(np.percentile([record.training_seconds for record in run.epochs], percent))

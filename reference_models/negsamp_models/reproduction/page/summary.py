@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import BEST, Grid
+from negsamp_models.reproduction.metrics import EPOCHS, PASSES
 from negsamp_models.reproduction.page.against_paper import against_the_paper, short_title
 from negsamp_models.reproduction.page.claims import MARGIN, Claim, Compared, Outcome, claims
 from negsamp_models.reproduction.page.common_settings import capped_line
@@ -14,7 +15,7 @@ from negsamp_models.reproduction.page.gains import gained
 from negsamp_models.reproduction.page.gaps import gaps
 from negsamp_models.reproduction.page.glance import AVERAGE, Entry, corrected, glance
 from negsamp_models.reproduction.page.grid_tables import number
-from negsamp_models.reproduction.page.noise import EPOCHS, PASSES, SeedNoise
+from negsamp_models.reproduction.page.noise import SeedNoise
 from negsamp_models.reproduction.page.rankings import rankings
 from negsamp_models.reproduction.page.runs_on_file import replaced_lines, runs_line
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from negsamp_models.records import RunResult
 from negsamp_models.reproduction.grids import Grid
-from negsamp_models.reproduction.page.figures import SECONDS, Figure, figures_of
+from negsamp_models.reproduction.metrics import SECONDS
+from negsamp_models.reproduction.page.figures import Figure, figures_of
 from negsamp_models.reproduction.page.seconds import (
     DISTURBED,
     are_timed_alike,
