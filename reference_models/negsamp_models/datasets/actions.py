@@ -130,7 +130,8 @@ def _read(reader: Any) -> Iterator[list[str]]:
         ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"after line {reader.line_num} a byte is not UTF-8 ({error}); save the file as UTF-8"
+            f"after line {reader.line_num} a byte is not UTF-8 ({error}); save the file as UTF-8, "
+            "or unpack it if it is compressed"
         ) from error
 
 
