@@ -109,11 +109,18 @@ def test_a_start_at_zero_is_compared_with_a_good_one_and_is_no_claim_of_the_pape
     assert less < text.index("### Figure 8") < ours
 
 
-def test_epochs_are_compared_like_metrics_and_told_seed_by_seed() -> None:
+@pytest.mark.parametrize(
+    ("last", "outcome", "words"),
+    [(12, "holds", "earlier"), (3, "undecided", "within seed noise")],  # they vary by some 40 %
+)
+def test_epochs_are_compared_like_metrics_and_told_seed_by_seed(
+    last: int, outcome: str, words: str
+) -> None:
     grid = load_grid("fig4", ["Beauty"])
     first, genni, _ = (cell.choices[0].runs[0] for cell in grid.cells)
     results = {}
-    for run, validation in ((first, [1.0, 2.0, 3.0, 2.0]), (genni, [2.0, 3.0, 2.0, 1.0])):
+    late = [*[1.0] * (last - 1), 3.0, 2.0]
+    for run, validation in ((first, late), (genni, [2.0, 3.0, 2.0, 1.0])):
         plain = result_of(run, 4.0)
         epochs = [
             replace(plain.epochs[0], epoch=place, validation=dict.fromkeys(METRICS, value))
@@ -125,11 +132,11 @@ def test_epochs_are_compared_like_metrics_and_told_seed_by_seed() -> None:
         )
     (line, _) = convergence_lines(grid, "Beauty", results)
     assert line == (
-        "- Beauty, GenNi_SA beta 1 against SASRec, by seed: best epoch 2 against 3; first to reach "
-        "the best validation NDCG@10 of SASRec: epoch 2."
+        f"- Beauty, GenNi_SA beta 1 against SASRec, by seed: best epoch 2 against {last}; first to "
+        "reach the best validation NDCG@10 of SASRec: epoch 2."
     )
     claim = claim_of(grid, results, "fewer training epochs")
-    assert (claim.parts[0].metric, claim.outcome) == (EPOCHS, "holds")
+    assert (claim.parts[0].metric, claim.outcome) == (EPOCHS, outcome)
     text = page([grid], results, {})
-    assert "| SASRec | 4.00 | 3 | 1 |" in text
-    assert "best epoch 2 against 3, earlier (1 and 1 seeds)" in text
+    assert f"| SASRec | 4.00 | {last} | 1 |" in text
+    assert f"best epoch 2 against {last}, {words} (1 and 1 seeds)" in text
