@@ -126,7 +126,7 @@ def test_the_claims_that_do_not_hold_are_those_that_are_named() -> None:
     cells = [cell for grid in grids for cell in grid.cells]
     left = {run.key for cell in cells for run in cell.left(results)}
     made = {run.key for cell in cells for run in cell.runs if run.key in results} - left
-    assert len(made) < len(left)  # "less than half of the runs"
+    assert 0.4 < len(made) / (len(made) + len(left)) < 0.6  # "about half of the runs"
 
 
 def test_the_table_of_two_processes_is_what_the_files_give() -> None:
