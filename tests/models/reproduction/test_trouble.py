@@ -166,13 +166,15 @@ def test_where_files_cannot_be_locked_runs_are_made_without_a_claim(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fcntl = pytest.importorskip("fcntl")
+    asked: list[int] = []
 
-    def refuse(*_: object) -> None:
+    def refuse(_: object, operation: int) -> None:
+        asked.append(operation)
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with claimed(tmp_path / "seed0.json"):
-        pass
+        assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB]
 
 
 def test_files_are_read_in_one_way_and_named_where_they_are_wrong(tmp_path: Path) -> None:
